@@ -1,0 +1,422 @@
+//! Units: the only place where a bare number gets its meaning.
+//!
+//! Time is integer nanoseconds, so sums are exact and the same on every machine. A duration is read and written as Go
+//! writes it (`1m30s`, `250ms`), because Kubernetes, Argo and the AWS Load Balancer Controller are written in Go.
+
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Mul, Sub};
+use std::str::FromStr;
+
+const NANOS_PER_SEC: u64 = 1_000_000_000;
+
+/// A point of simulated time: nanoseconds since the start of the run (the start of the warm-up, not of the release).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(u64);
+
+impl Instant {
+    pub const START: Self = Self(0);
+    /// Later than every instant of a run.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// The number of the second that this instant lies in.
+    pub const fn second(self) -> u64 {
+        self.0 / NANOS_PER_SEC
+    }
+
+    /// The last whole second at or before this instant: the resolution of a Kubernetes time stamp.
+    pub const fn floor_to_second(self) -> Self {
+        Self(self.0 - self.0 % NANOS_PER_SEC)
+    }
+
+    /// Zero if `earlier` is not earlier.
+    pub const fn saturating_since(self, earlier: Self) -> Duration {
+        Duration(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+}
+
+impl Sub for Instant {
+    type Output = Duration;
+    /// Panics if time ran backwards.
+    fn sub(self, earlier: Self) -> Duration {
+        Duration(self.0.checked_sub(earlier.0).expect("time ran backwards"))
+    }
+}
+
+/// A span of simulated time in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Duration(u64);
+
+impl Duration {
+    pub const ZERO: Self = Self(0);
+    /// About 146 years: the longest span that a scenario may name, so that sums of two cannot overflow.
+    pub const MAX: Self = Self(u64::MAX / 4);
+
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    pub const fn millis(millis: u64) -> Self {
+        Self(millis * 1_000_000)
+    }
+
+    pub const fn secs(secs: u64) -> Self {
+        Self(secs * NANOS_PER_SEC)
+    }
+
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds, the rest cut off.
+    pub const fn whole_secs(self) -> u64 {
+        self.0 / NANOS_PER_SEC
+    }
+
+    /// For reports and for the parameters of distributions; never for the clock.
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / NANOS_PER_SEC as f64
+    }
+
+    /// Rounded to nanoseconds once; what does not fit is cut to `MAX`.
+    pub fn from_secs_f64(secs: f64) -> Self {
+        let nanos = (secs * NANOS_PER_SEC as f64).round();
+        if nanos >= Self::MAX.0 as f64 { Self::MAX } else { Self(nanos.max(0.0) as u64) }
+    }
+
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Add for Duration {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl AddAssign for Duration {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for Duration {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.checked_sub(other.0).expect("a span cannot be negative"))
+    }
+}
+
+impl Mul<u64> for Duration {
+    type Output = Self;
+    fn mul(self, times: u64) -> Self {
+        Self(self.0.saturating_mul(times))
+    }
+}
+
+impl Sum for Duration {
+    fn sum<I: Iterator<Item = Self>>(spans: I) -> Self {
+        spans.fold(Self::ZERO, Add::add)
+    }
+}
+
+impl fmt::Display for Duration {
+    /// The shortest exact form: `0s`, `250ms`, `1m30s`, `24h`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 {
+            return f.write_str("0s");
+        }
+        if self.0 < NANOS_PER_SEC {
+            return match self.0 {
+                n if n % 1_000_000 == 0 => write!(f, "{}ms", n / 1_000_000),
+                n if n % 1_000 == 0 => write!(f, "{}us", n / 1_000),
+                n => write!(f, "{n}ns"),
+            };
+        }
+        let (secs, nanos) = (self.0 / NANOS_PER_SEC, self.0 % NANOS_PER_SEC);
+        let (hours, minutes, secs) = (secs / 3600, secs / 60 % 60, secs % 60);
+        if hours > 0 {
+            write!(f, "{hours}h")?;
+        }
+        if minutes > 0 {
+            write!(f, "{minutes}m")?;
+        }
+        if nanos > 0 {
+            let fraction = format!("{nanos:09}");
+            write!(f, "{secs}.{}s", fraction.trim_end_matches('0'))
+        } else if secs > 0 {
+            write!(f, "{secs}s")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl FromStr for Duration {
+    type Err = String;
+
+    /// Go's grammar: decimal numbers with a unit each, `h`, `m`, `s`, `ms`, `us` or `ns`. No sign: no span is negative.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let help = || format!("`{text}` is not a duration: write a number with its unit, like \"30s\", \"250ms\" or \"1m30s\"");
+        if text.starts_with('-') {
+            return Err(format!("`{text}` is negative: no time span can be"));
+        }
+        if text == "0" {
+            return Ok(Self::ZERO);
+        }
+        let (mut rest, mut nanos) = (text, 0u128);
+        if rest.is_empty() {
+            return Err(help());
+        }
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(help)?;
+            let (number, after) = rest.split_at(digits);
+            let unit_end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+            let (unit, after) = after.split_at(unit_end);
+            let unit_nanos: u128 = match unit {
+                "ns" => 1,
+                "us" | "µs" => 1_000,
+                "ms" => 1_000_000,
+                "s" => 1_000_000_000,
+                "m" => 60_000_000_000,
+                "h" => 3_600_000_000_000,
+                _ => return Err(help()),
+            };
+            nanos = nanos.saturating_add(decimal_times(number, unit_nanos).ok_or_else(help)?);
+            rest = after;
+        }
+        match u64::try_from(nanos) {
+            Ok(nanos) if nanos <= Self::MAX.0 => Ok(Self(nanos)),
+            _ => Err(format!("`{text}` is longer than this program can count (about 146 years)")),
+        }
+    }
+}
+
+/// `number × unit`, cut off to a whole number. None if `number` is no plain decimal number.
+fn decimal_times(number: &str, unit: u128) -> Option<u128> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
+        return None;
+    }
+    let whole: u128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let mut result = whole.checked_mul(unit)?;
+    let mut scale = unit;
+    for digit in fraction.chars() {
+        scale /= 10;
+        result = result.checked_add(u128::from(digit.to_digit(10)?) * scale)?;
+    }
+    Some(result)
+}
+
+/// A share of the requests as `setWeight` gives it: 0..=100.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Percent(u8);
+
+impl Percent {
+    pub const ZERO: Self = Self(0);
+    pub const HUNDRED: Self = Self(100);
+
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// What is left to 100 %.
+    pub const fn rest(self) -> Self {
+        Self(100 - self.0)
+    }
+
+    /// This share of `count`, rounded up.
+    pub fn of_ceil(self, count: u32) -> u32 {
+        let product = u64::from(self.0) * u64::from(count);
+        u32::try_from(product.div_ceil(100)).expect("a share of a u32 fits a u32")
+    }
+
+    /// This share of `count`, rounded down.
+    pub fn of_floor(self, count: u32) -> u32 {
+        let product = u64::from(self.0) * u64::from(count);
+        u32::try_from(product / 100).expect("a share of a u32 fits a u32")
+    }
+}
+
+impl TryFrom<i64> for Percent {
+    type Error = String;
+    fn try_from(number: i64) -> Result<Self, String> {
+        match u8::try_from(number) {
+            Ok(percent) if percent <= 100 => Ok(Self(percent)),
+            _ => Err(format!("{number} is not a weight: it must lie between 0 and 100")),
+        }
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Weight of a target group in an ALB forward action: 0..=999. Source: ELBv2, *Weighted target groups*.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Weight(u16);
+
+impl Weight {
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl From<Percent> for Weight {
+    /// The Rollouts controller writes its percentage into the action unchanged.
+    fn from(percent: Percent) -> Self {
+        Self(u16::from(percent.get()))
+    }
+}
+
+impl fmt::Display for Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Requests per time, kept as the fraction that the user wrote, so that even arrivals fall on exact instants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Thousandths of a request …
+    millirequests: u64,
+    /// … in this long.
+    per: Duration,
+}
+
+impl Rate {
+    /// The mean time between two requests, in nanoseconds.
+    pub fn mean_gap_nanos(self) -> f64 {
+        self.per.as_nanos() as f64 * 1_000.0 / self.millirequests as f64
+    }
+
+    pub fn per_second(self) -> f64 {
+        1e9 / self.mean_gap_nanos()
+    }
+
+    /// When the `number`-th of evenly spread requests arrives (the first, number 0, at the start).
+    pub fn instant_of(self, number: u64) -> Instant {
+        let nanos = u128::from(number) * u128::from(self.per.as_nanos()) * 1_000 / u128::from(self.millirequests);
+        Instant(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+/// One request a day: slower traffic shows nothing.
+const SLOWEST_PER_SECOND: f64 = 1.0 / 86_400.0;
+/// A million requests a second: faster than any ALB, and still a nanosecond's resolution between two.
+const FASTEST_PER_SECOND: f64 = 1e6;
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let help = || format!("`{text}` is not a rate: write requests per time, like \"15000/min\" or \"250/s\"");
+        if text.starts_with('-') {
+            return Err(format!("`{text}` is negative: a rate must be above zero"));
+        }
+        let (count, unit) = text.split_once('/').ok_or_else(help)?;
+        let per = match unit.trim() {
+            "s" | "sec" | "second" => Duration::secs(1),
+            "m" | "min" | "minute" => Duration::secs(60),
+            "h" | "hour" => Duration::secs(3600),
+            _ => return Err(help()),
+        };
+        let millirequests = decimal_times(count.trim(), 1_000).ok_or_else(help)?;
+        let millirequests = u64::try_from(millirequests).map_err(|_| help())?;
+        if millirequests == 0 {
+            return Err(format!("`{text}` is not above zero: without requests there is nothing to count"));
+        }
+        let rate = Self { millirequests, per };
+        if rate.per_second() > FASTEST_PER_SECOND || rate.per_second() < SLOWEST_PER_SECOND {
+            return Err(format!("`{text}` is out of range: from one request a day to 1000000 a second"));
+        }
+        Ok(rate)
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = match self.per.whole_secs() {
+            1 => "s",
+            60 => "min",
+            _ => "h",
+        };
+        match self.millirequests % 1000 {
+            0 => write!(f, "{}/{unit}", self.millirequests / 1000),
+            _ => write!(f, "{}/{unit}", self.millirequests as f64 / 1000.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn durations_are_read_and_written_as_go_does() {
+        for (text, nanos, back) in [
+            ("0s", 0, "0s"),
+            ("250ms", 250_000_000, "250ms"),
+            ("1.5h", 5_400_000_000_000, "1h30m"),
+            ("90s", 90_000_000_000, "1m30s"),
+            ("1h2m3.004s", 3_723_004_000_000, "1h2m3.004s"),
+            ("100us", 100_000, "100us"),
+            ("60s", 60_000_000_000, "1m"),
+        ] {
+            let duration: Duration = text.parse().expect(text);
+            assert_eq!((duration.as_nanos(), duration.to_string().as_str()), (nanos, back), "{text}");
+        }
+        for text in ["", "60", "s", "1x", "1 s", "-1s", "1..5s", "9999999h", "1d", "٣s"] {
+            assert!(text.parse::<Duration>().is_err(), "{text} must be refused");
+        }
+    }
+
+    #[test]
+    fn even_arrivals_fall_on_exact_instants() {
+        let rate: Rate = "15000/min".parse().unwrap();
+        assert_eq!(rate.instant_of(250), Instant::from_nanos(1_000_000_000));
+        let third: Rate = "3/s".parse().unwrap();
+        assert_eq!(third.instant_of(3_000_001), Instant::from_nanos(1_000_000_333_333_333));
+    }
+
+    #[test]
+    fn a_rate_needs_a_number_and_a_time() {
+        for text in ["15000", "0/s", "-3/s", "x/s", "3/fortnight", "1e9/s", "2000000/s"] {
+            assert!(text.parse::<Rate>().is_err(), "{text} must be refused");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_printed_duration_reads_as_itself(nanos in 0..Duration::MAX.as_nanos()) {
+            let duration = Duration::from_nanos(nanos);
+            prop_assert_eq!(duration.to_string().parse::<Duration>(), Ok(duration));
+        }
+
+        #[test]
+        fn two_shares_cover_the_whole(percent in 0i64..=100, count in 0u32..10_000) {
+            let percent = Percent::try_from(percent).unwrap();
+            prop_assert!(percent.of_ceil(count) + percent.rest().of_floor(count) == count);
+        }
+    }
+}
