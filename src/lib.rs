@@ -1,3 +1,6 @@
 pub mod engine;
+pub mod model;
 pub mod random;
+pub mod run;
+pub mod scenario;
 pub mod units;

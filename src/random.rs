@@ -63,10 +63,22 @@ pub fn derived_lot(lot: u64, purpose: u64) -> u64 {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Distribution {
     Fixed(Duration),
-    Uniform { min: Duration, max: Duration },
-    Exponential { mean: Duration },
-    LogNormal { median: Duration, tail: Tail },
-    Triangular { min: Duration, mode: Duration, max: Duration },
+    Uniform {
+        min: Duration,
+        max: Duration,
+    },
+    Exponential {
+        mean: Duration,
+    },
+    LogNormal {
+        median: Duration,
+        tail: Tail,
+    },
+    Triangular {
+        min: Duration,
+        mode: Duration,
+        max: Duration,
+    },
     /// Straight lines between measured quantiles: (rank from 0 to 1, value), ranks rising.
     Quantiles(Vec<(f64, Duration)>),
 }
@@ -185,8 +197,7 @@ pub fn normal_quantile(rank: f64) -> f64 {
         return q * ratio(0.180_625 - q * q, CENTRE_TOP, CENTRE_BOTTOM);
     }
     let r = libm::sqrt(-libm::log(if q < 0.0 { rank } else { 1.0 - rank }));
-    let value =
-        if r <= 5.0 { ratio(r - 1.6, MIDDLE_TOP, MIDDLE_BOTTOM) } else { ratio(r - 5.0, FAR_TOP, FAR_BOTTOM) };
+    let value = if r <= 5.0 { ratio(r - 1.6, MIDDLE_TOP, MIDDLE_BOTTOM) } else { ratio(r - 5.0, FAR_TOP, FAR_BOTTOM) };
     if q < 0.0 { -value } else { value }
 }
 
@@ -274,7 +285,8 @@ pub struct QuantileTable {
 impl QuantileTable {
     pub fn new(distribution: &Distribution) -> Self {
         let limit = Duration::MAX.as_nanos() as f64;
-        let point = |cell: u64| distribution.quantile_nanos(cell as f64 / CELLS as f64).clamp(0.0, limit).round() as u64;
+        let point =
+            |cell: u64| distribution.quantile_nanos(cell as f64 / CELLS as f64).clamp(0.0, limit).round() as u64;
         let straight = matches!(distribution, Distribution::Fixed(_) | Distribution::Uniform { .. });
         Self { points: (0..=CELLS).map(point).collect(), exact: distribution.clone(), straight }
     }
@@ -339,11 +351,8 @@ mod tests {
 
     #[test]
     fn the_table_follows_its_distribution() {
-        let triangular = Distribution::Triangular {
-            min: Duration::secs(2),
-            mode: Duration::secs(10),
-            max: Duration::secs(20),
-        };
+        let triangular =
+            Distribution::Triangular { min: Duration::secs(2), mode: Duration::secs(10), max: Duration::secs(20) };
         let exponential = Distribution::Exponential { mean: Duration::millis(4) };
         for distribution in [exponential, log_normal(), triangular, Distribution::uniform_millis(1, 9)] {
             let table = QuantileTable::new(&distribution);

@@ -174,7 +174,9 @@ impl FromStr for Duration {
 
     /// Go's grammar: decimal numbers with a unit each, `h`, `m`, `s`, `ms`, `us` or `ns`. No sign: no span is negative.
     fn from_str(text: &str) -> Result<Self, String> {
-        let help = || format!("`{text}` is not a duration: write a number with its unit, like \"30s\", \"250ms\" or \"1m30s\"");
+        let help = || {
+            format!("`{text}` is not a duration: write a number with its unit, like \"30s\", \"250ms\" or \"1m30s\"")
+        };
         if text.starts_with('-') {
             return Err(format!("`{text}` is negative: no time span can be"));
         }

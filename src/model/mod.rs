@@ -1,0 +1,62 @@
+//! The machines of the model, one component each, and what they call each other by.
+//!
+//! A component takes an `Input` and returns `Effect`s. It knows no queue and no other component: `simulation` carries
+//! every effect to whoever is concerned, after the lag that the news takes.
+
+pub mod application;
+pub mod endpoint_slice;
+pub mod load_balancer;
+pub mod load_balancer_controller;
+pub mod outcome;
+pub mod pod;
+pub mod replica_set;
+pub mod rollout;
+pub mod scheduler;
+pub mod tally;
+pub mod traffic;
+
+use std::fmt;
+
+/// A pod, numbered in order of creation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PodId(pub u32);
+
+impl fmt::Display for PodId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pod-{}", self.0)
+    }
+}
+
+/// A revision of the pod template, and with it the ReplicaSet of that pod-template hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revision(pub u32);
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v{}", self.0)
+    }
+}
+
+/// The two Services of a traffic-routed canary. Each has one target group, which goes by the Service's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    Stable,
+    Canary,
+}
+
+impl Service {
+    pub const ALL: [Self; 2] = [Self::Stable, Self::Canary];
+
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stable => "stable",
+            Self::Canary => "canary",
+        })
+    }
+}

@@ -1,0 +1,194 @@
+//! What one run produced, as plain data. Reports read it; nothing in it changes any more.
+
+use crate::model::outcome::Cause;
+use crate::units::{Duration, Instant, Percent};
+
+/// One run of one scenario under one seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    pub seed: u64,
+    /// Folds every event of the control plane and the outcome of every request.
+    pub fingerprint: u64,
+    /// When the release began: t = 0 of every report. Before it lies the warm-up.
+    pub release: Instant,
+    /// The last instant: no request arrives at or after it.
+    pub end: Instant,
+    /// One entry per second since the start of the warm-up.
+    pub seconds: Vec<Second>,
+    /// The control plane's story, in order of time.
+    pub events: Vec<LogEntry>,
+    pub requests: Requests,
+    /// Indexed by `Cause::index`.
+    pub causes: [CauseCount; Cause::ALL.len()],
+    pub steps: Vec<StepRecord>,
+    pub rollout: RolloutRecord,
+    pub pods: Pods,
+    pub latency: Latency,
+    /// ALB nodes: `Second::weight_effective` is a sum over them.
+    pub nodes: u32,
+    /// Each request, in order of arrival. Only filled when the run was asked for it.
+    pub trace: Option<Vec<TracedRequest>>,
+}
+
+/// One simulated second. A request counts in the second in which it arrived, whenever its answer came, so each row adds
+/// up. The control plane's figures hold at the end of the second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Second {
+    pub requests: u32,
+    pub ok: u32,
+    pub elb_502: u32,
+    pub elb_503: u32,
+    pub elb_504: u32,
+    pub target_5xx: u32,
+    /// Response time of the requests that a target answered, in microseconds; 0 without such a request.
+    pub latency_p50_us: u32,
+    pub latency_p99_us: u32,
+    /// The canary weight in the Ingress annotation.
+    pub weight_requested: u8,
+    /// The canary weights by which the ALB nodes route, added up over the nodes.
+    pub weight_effective_sum: u16,
+    /// Pods by ReplicaSet: ready and not terminating. "Stable" is the revision that was stable before the release,
+    /// "canary" the one that the release brings, also after it has been promoted.
+    pub stable_serving: u16,
+    pub canary_serving: u16,
+    /// Deleted, but not yet removed.
+    pub terminating: u16,
+    /// Created and not yet removed, terminating ones included.
+    pub pods_total: u16,
+}
+
+impl Second {
+    pub fn elb_5xx(&self) -> u32 {
+        self.elb_502 + self.elb_503 + self.elb_504
+    }
+}
+
+/// One event of the control plane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    pub at: Instant,
+    /// rollouts-controller, replica-set, pod, endpoint-slice, load-balancer-controller, load-balancer.
+    pub component: &'static str,
+    pub event: &'static str,
+    pub object: String,
+    pub detail: String,
+}
+
+/// `total` = `ok` + `elb_502` + `elb_503` + `elb_504` + `target_5xx`, always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Requests {
+    pub total: u64,
+    pub ok: u64,
+    pub elb_502: u64,
+    pub elb_503: u64,
+    pub elb_504: u64,
+    pub target_5xx: u64,
+}
+
+impl Requests {
+    pub fn elb_5xx(&self) -> u64 {
+        self.elb_502 + self.elb_503 + self.elb_504
+    }
+}
+
+/// How often a cause struck; `first` and `last` are arrivals of requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CauseCount {
+    pub count: u64,
+    pub first: Option<Instant>,
+    pub last: Option<Instant>,
+}
+
+/// One entry of `canary.steps`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepRecord {
+    pub index: usize,
+    /// As the scenario writes it: `setWeight 90`, `pause 60s`.
+    pub step: String,
+    pub started: Option<Instant>,
+    pub completed: Option<Instant>,
+    /// The canary weight asked for while this step is in force: that of the nearest `setWeight`, at the step or before.
+    pub weight_requested: Percent,
+    /// For a `setWeight`: when the last ALB node routed by it. None for other steps, and when it never happened.
+    pub weight_effective: Option<Instant>,
+    /// Pods that the ReplicaSets were told to have, when the step was over and the controller had come to rest.
+    pub stable_pods: u32,
+    pub canary_pods: u32,
+    /// ELB 5xx of the requests that arrived from this step's start to the next one's.
+    pub elb_5xx: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RolloutOutcome {
+    /// The new revision is the stable one and the previous ReplicaSet is gone.
+    Promoted,
+    Aborted,
+    /// Waits at a pause without a duration.
+    Paused,
+    Degraded,
+    /// Not over when the run ended.
+    Running,
+}
+
+impl RolloutOutcome {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Promoted => "promoted",
+            Self::Aborted => "aborted",
+            Self::Paused => "paused",
+            Self::Degraded => "degraded",
+            Self::Running => "running",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RolloutRecord {
+    pub outcome: RolloutOutcome,
+    /// When `status.stableRS` became the new revision.
+    pub promoted: Option<Instant>,
+    /// When the previous ReplicaSet's last pod was removed.
+    pub last_pod_removed: Option<Instant>,
+    /// From the new template to the promotion, or to the end of the run.
+    pub duration: Duration,
+    /// ELB 5xx of the requests that arrived after the last step was completed.
+    pub elb_5xx_after_last_step: u64,
+}
+
+/// What the release cost. A pod counts from its creation until its object is removed, terminating included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pods {
+    pub peak: u32,
+    /// The sum over all pods of the time each existed.
+    pub pod_time: Duration,
+    /// `spec.replicas` × simulated time: what no release would have cost.
+    pub steady_pod_time: Duration,
+}
+
+impl Pods {
+    /// What the release cost beyond the steady state, in seconds; negative if there were fewer pods.
+    pub fn extra_pod_seconds(&self) -> f64 {
+        self.pod_time.as_secs_f64() - self.steady_pod_time.as_secs_f64()
+    }
+}
+
+/// Response times of the requests that a target answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Latency {
+    pub p50: Duration,
+    pub p90: Duration,
+    pub p99: Duration,
+    pub p999: Duration,
+    pub max: Duration,
+}
+
+/// One request of a traced run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TracedRequest {
+    pub arrival: Instant,
+    pub outcome: crate::model::outcome::Outcome,
+    /// When the client had its answer.
+    pub answered: Instant,
+    /// From arrival to the start of the work; zero unless a target worked on it.
+    pub waited: Duration,
+}

@@ -1,0 +1,77 @@
+//! A scenario: everything that a run is a function of, but for the seed.
+
+pub mod diagnostic;
+pub mod threshold;
+
+use crate::model::application::ApplicationSpec;
+use crate::model::load_balancer::{LoadBalancerSpec, TargetGroupSpec};
+use crate::model::load_balancer_controller::LoadBalancerControllerSpec;
+use crate::model::pod::PodSpec;
+use crate::model::rollout::{RolloutSpec, RolloutsControllerSpec};
+use crate::model::scheduler::ClusterSpec;
+use crate::model::traffic::TrafficSpec;
+use crate::units::Duration;
+
+/// A checked scenario: it cannot fail any more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// The file's name without its ending.
+    pub name: String,
+    pub title: String,
+    pub seed: u64,
+    /// The seeds of `--seeds`, if the scenario names them.
+    pub seeds: Option<Vec<u64>>,
+    pub simulation: SimulationSpec,
+    pub traffic: TrafficSpec,
+    pub rollout: RolloutSpec,
+    pub pod: PodSpec,
+    pub target_group: TargetGroupSpec,
+    pub application: ApplicationSpec,
+    pub cluster: ClusterSpec,
+    pub rollouts_controller: RolloutsControllerSpec,
+    pub load_balancer_controller: LoadBalancerControllerSpec,
+    pub load_balancer: LoadBalancerSpec,
+}
+
+/// `[simulation]`: how long. Whole seconds, all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SimulationSpec {
+    /// Steady traffic before the release.
+    pub warmup: Duration,
+    /// From the end of the release to the end of the run.
+    pub cooldown: Duration,
+    /// Instead of a cooldown: exactly this long after the start of the release.
+    pub duration: Option<Duration>,
+    /// A release that has not ended so long after its start is given up.
+    pub horizon: Duration,
+}
+
+/// A scenario file after reading: the scenario, and what reports say about it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub scenario: Scenario,
+    pub thresholds: Vec<threshold::Threshold>,
+    /// Every parameter of the scenario, in the order of the file format, with the value that was used.
+    pub parameters: Vec<Parameter>,
+    /// Odd but possible: the run goes on.
+    pub warnings: Vec<diagnostic::Problem>,
+}
+
+/// One parameter as it was used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// The dotted TOML path, as `--set` takes it.
+    pub key: String,
+    /// A TOML value.
+    pub value: String,
+    pub origin: Origin,
+    /// What it is, and where the default comes from.
+    pub note: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Scenario,
+    CommandLine,
+    Default,
+}
