@@ -3,4 +3,5 @@ pub mod model;
 pub mod random;
 pub mod run;
 pub mod scenario;
+pub mod simulation;
 pub mod units;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use {Effect::*, Input::*};
 
 /// What the API says of a pod, as far as an EndpointSlice cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Conditions {
     pub revision: Revision,
     /// The pod's Ready condition; it stays as it is when the pod is deleted.
@@ -23,7 +23,7 @@ impl Conditions {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// `spec.selector` of the Service has a new pod-template hash.
     SelectorChanged(Revision),

@@ -77,7 +77,7 @@ pub enum Phase {
     Removed,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     Created,
     Scheduled,
@@ -154,6 +154,12 @@ impl Pod {
             run_passed: false,
             run_length: 0,
         }
+    }
+
+    /// A pod that has served for long; its next probe is for the caller to schedule.
+    pub fn established(spec: PodSpec, shutdown: Shutdown, timings: Timings) -> Self {
+        let running = Self::new(spec, shutdown, timings);
+        Self { phase: Running, listening: true, ready: true, run_passed: true, run_length: 1, ..running }
     }
 
     pub fn phase(&self) -> Phase {

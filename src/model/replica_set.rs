@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use {Effect::*, Input::*};
 
 /// `status` of a ReplicaSet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Status {
     /// `replicas`: pods that exist and are not terminating.
     pub created: u32,
@@ -18,7 +18,7 @@ pub struct Status {
     pub available: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     Scale(u32),
     /// The controller's work item runs. `pods_on_node`: active pods of every ReplicaSet of the same owner, by node.
@@ -33,7 +33,7 @@ pub enum Input {
     StatusDue,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NewPod {
     pub id: PodId,
     /// Breaks ties as the UID does in the API server: at random.

@@ -76,7 +76,7 @@ struct View {
     scale_down_deadline: Option<Instant>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// The pod template was changed: this is the new revision.
     TemplateChanged(Revision),
