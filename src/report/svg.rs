@@ -4,14 +4,15 @@
 //! the picture can be printed in black and white.
 
 use super::{grouped, second_of_row, secs_since_release, weight_effective};
-use crate::run::{Run, Second};
+use crate::run::{Run, Second, StepRecord};
 use crate::scenario::Loaded;
+use crate::units::Instant;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 const WIDTH: i32 = 1200;
-const LEFT: i32 = 76;
+const LEFT: i32 = 84;
 const RIGHT: i32 = 1180;
 
 const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
@@ -31,7 +32,7 @@ struct Layer {
 const ERRORS: [Layer; 3] = [
     Layer { name: "502", colour: RGBColor(0x8c, 0x10, 0x1c), value: |second| second.elb_502 },
     Layer { name: "503", colour: RGBColor(0xe8, 0x7a, 0x1d), value: |second| second.elb_503 },
-    Layer { name: "504", colour: RGBColor(0xf8, 0xd0, 0x8a), value: |second| second.elb_504 },
+    Layer { name: "504", colour: RGBColor(0xf4, 0xc2, 0x5e), value: |second| second.elb_504 },
 ];
 
 const PODS: [Layer; 4] = [
@@ -85,7 +86,7 @@ struct Layout {
 
 impl Layout {
     const ONE: Self = Self { title: 24.8, head: 60, errors: 190, weights: 150, pods: 170 };
-    const SEVERAL: Self = Self { title: 18.6, head: 50, errors: 90, weights: 64, pods: 0 };
+    const SEVERAL: Self = Self { title: 18.6, head: 62, errors: 90, weights: 64, pods: 0 };
     /// The labels of the marked steps.
     const MARKS: i32 = 36;
     /// A panel's name and legend.
@@ -120,7 +121,7 @@ fn draw_run(canvas: &Canvas, frame: &Frame, loaded: &Loaded, run: &Run) {
         grouped(requests.elb_504),
     );
     let title: String = loaded.scenario.title.chars().take(100).collect();
-    canvas.text(&title, (LEFT, frame.top + 12), Font::bold(layout.title));
+    canvas.text(&title, (LEFT, frame.top + layout.head - 48), Font::bold(layout.title));
     canvas.text(&subtitle, (LEFT, frame.top + layout.head - 20), Font::plain(FAINT));
 
     let mut top = frame.top + layout.head + Layout::MARKS;
@@ -132,18 +133,19 @@ fn draw_run(canvas: &Canvas, frame: &Frame, loaded: &Loaded, run: &Run) {
     let errors = Panel { most: frame.most, ..next(layout.errors) };
     let weights = Panel { most: 100, ..next(layout.weights) };
     let pods = (layout.pods > 0).then(|| Panel { most: most_pods(run), ..next(layout.pods) });
-    let bottom = pods.as_ref().unwrap_or(&weights).bottom();
-
-    for panel in [Some(&errors), Some(&weights), pods.as_ref()].into_iter().flatten() {
+    let panels: Vec<_> = [Some(&errors), Some(&weights), pods.as_ref()].into_iter().flatten().collect();
+    for panel in &panels {
         panel.grid(canvas);
     }
     let bins = bins(run, frame.axis);
     draw_weights_gap(canvas, &weights, run, &bins);
     if let Some(pods) = &pods {
         pods.name(canvas, "pods", &PODS.map(|layer| (layer.name.to_string(), Swatch::Fill(layer.colour))));
-        draw_stack(canvas, pods, &bins, Sample::Last, &PODS);
+        draw_stack(canvas, pods, &bins, Sample::Fullest, &PODS);
+        let total = |bin: &Bin| pods.y(bin.fullest.pods_total.into());
+        canvas.line(steps(&bins, |bin| frame.axis.span(bin), total), INK, 1);
     }
-    draw_marks(canvas, frame, run, bottom);
+    draw_marks(canvas, frame, run, &panels);
     draw_errors(canvas, &errors, run, &bins);
     draw_weights(canvas, &weights, run, &bins);
 }
@@ -161,6 +163,10 @@ fn draw_errors(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
         .collect();
     panel.name(canvas, "ELB 5xx per second (requests/s)", &legend);
     draw_stack(canvas, panel, bins, Sample::Worst, &ERRORS);
+    if bins.len() < run.seconds.len() {
+        // A bin is one pixel: a pale one needs a line to be seen.
+        canvas.line(steps(bins, |bin| panel.axis.span(bin), |bin| panel.y(bin.worst.elb_5xx())), INK, 1);
+    }
     // `max_by_key` takes the last of equals.
     let highest = bins.iter().rev().max_by_key(|bin| bin.worst.elb_5xx()).filter(|bin| bin.worst.elb_5xx() > 0);
     if let Some(bin) = highest {
@@ -172,10 +178,11 @@ fn draw_errors(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
 }
 
 fn draw_weights_gap(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
-    for bin in bins {
-        let (asked, effective) = (panel.y(bin.last.weight_requested.into()), effective_y(panel, run, bin));
+    let ends = |bin: &Bin| (panel.y(bin.last.weight_requested.into()), effective_y(panel, run, bin));
+    for same in bins.chunk_by(|bin, next| ends(bin) == ends(next)) {
+        let (asked, effective) = ends(&same[0]);
         if asked != effective {
-            let (left, right) = (panel.axis.x(bin.from), panel.axis.x(bin.to));
+            let (left, right) = (panel.axis.x(same[0].from), panel.axis.x(same[same.len() - 1].to));
             canvas.rectangle((left, asked.min(effective)), (right, asked.max(effective)), LAG);
         }
     }
@@ -195,20 +202,34 @@ fn draw_weights(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
     canvas.line(steps(bins, |bin| panel.axis.span(bin), |bin| effective_y(panel, run, bin)), INK, 3);
     let asked = steps(bins, |bin| panel.axis.span(bin), |bin| panel.y(bin.last.weight_requested.into()));
     canvas.dashes(asked);
+    let mut taken = LEFT;
     for step in run.steps.iter().filter(|step| super::is_set_weight(step)) {
-        let (Some(started), Some(effective)) = (step.started, step.weight_effective) else { continue };
-        let (from, to) = (secs_since_release(run, started) as i64, secs_since_release(run, effective) as i64);
-        let (left, right) = (panel.axis.x(from), panel.axis.x(to));
-        let label = format!("{} late", super::span(effective.saturating_since(started)));
-        let before = run.seconds.get(started.second() as usize).map_or(0.0, |second| weight_effective(run, second));
-        let below = panel.y_of(before) + 5;
-        if right - left > text_width(&label)
-            && below + 14 < panel.bottom()
-            && f64::from(step.weight_requested.get()) > before
-        {
-            canvas.text(&label, ((left + right) / 2, below), Font::plain(INK).anchored(HPos::Center, VPos::Top));
-        }
+        taken = draw_lateness(canvas, panel, run, step, taken);
     }
+}
+
+/// How long a weight took, where there is room: between the two lines, else below them, else above. `taken` is where
+/// the label before it ends.
+fn draw_lateness(canvas: &Canvas, panel: &Panel, run: &Run, step: &StepRecord, taken: i32) -> i32 {
+    const LINE: i32 = 17;
+    let (Some(started), Some(effective)) = (step.started, step.weight_effective) else { return taken };
+    let x = |at| panel.axis.x(secs_since_release(run, at).floor() as i64);
+    let (left, right) = (x(started), x(effective));
+    let label = format!("{} late", super::span(effective.saturating_since(started)));
+    let (centre, width) = (i32::midpoint(left, right), text_width(&label));
+    if right - left < width || centre - width / 2 < taken {
+        return taken;
+    }
+    let before = run.seconds.get(started.second() as usize).map_or(0.0, |second| weight_effective(run, second));
+    let (old, new) = (panel.y_of(before), panel.y(step.weight_requested.get().into()));
+    let (upper, lower) = (old.min(new), old.max(new));
+    let y = match (lower - upper >= LINE, lower + LINE + 4 < panel.bottom()) {
+        (true, _) => i32::midpoint(upper, lower),
+        (false, true) => lower + LINE / 2 + 3,
+        (false, false) => upper - LINE / 2 - 3,
+    };
+    canvas.text(&label, (centre, y), Font::plain(INK).anchored(HPos::Center, VPos::Center));
+    centre + width / 2
 }
 
 /// Which second stands for a bin of many.
@@ -216,14 +237,15 @@ fn draw_weights(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
 enum Sample {
     /// The one with most ELB 5xx: no spike gets lost.
     Worst,
-    Last,
+    /// The one with most pods.
+    Fullest,
 }
 
 impl Sample {
     fn of(self, bin: &Bin) -> &Second {
         match self {
             Self::Worst => &bin.worst,
-            Self::Last => &bin.last,
+            Self::Fullest => &bin.fullest,
         }
     }
 }
@@ -239,7 +261,6 @@ fn draw_stack(canvas: &Canvas, panel: &Panel, bins: &[Bin], sample: Sample, laye
         points.extend(outline(&layers[..index]).into_iter().rev());
         canvas.polygon(points, layer.colour);
     }
-    canvas.line(outline(layers), INK, 1);
 }
 
 /// The corners of a line that holds each bin's value over the whole of it.
@@ -255,31 +276,42 @@ fn steps(bins: &[Bin], span: impl Fn(&Bin) -> (i32, i32), y: impl Fn(&Bin) -> i3
     points
 }
 
-/// Vertical lines through all panels, and their labels above them, where there is room.
-fn draw_marks(canvas: &Canvas, frame: &Frame, run: &Run, bottom: i32) {
+/// Vertical lines through the panels, and their labels above, as far as there is room.
+fn draw_marks(canvas: &Canvas, frame: &Frame, run: &Run, panels: &[&Panel]) {
     let top = frame.top + frame.layout.head;
+    let mut taken: Vec<(i32, i32, i32)> = Vec::new();
+    canvas.text("setWeight", (LEFT - 14, top + 18), Font::plain(FAINT).anchored(HPos::Right, VPos::Top));
+    for (at, label) in marks(run) {
+        let x = frame.axis.x(secs_since_release(run, at).floor() as i64);
+        let half = text_width(&label) / 2;
+        let centre = x.clamp(LEFT + half - 10, RIGHT - half + 10);
+        let free = |row: i32| {
+            !taken.iter().any(|(r, from, to)| *r == row && centre - half < *to + 4 && *from - 4 < centre + half)
+        };
+        // The lower row is where the eye looks for weights; the upper one holds what finds no room there.
+        let rows = if label.ends_with('%') { &[18][..] } else { &[18, 0] };
+        let Some(row) = rows.iter().copied().find(|row| free(*row)) else { continue };
+        for panel in panels {
+            canvas.line(vec![(x, panel.top), (x, panel.bottom())], MARK, 1);
+        }
+        let covered = taken.iter().any(|(r, from, to)| *r == 18 && (*from..=*to).contains(&x));
+        if row == 18 || !covered {
+            canvas.line(vec![(x, top + row + 16), (x, top + Layout::MARKS + 1)], MARK, 1);
+        }
+        canvas.text(&label, (centre, top + row), Font::plain(INK).anchored(HPos::Center, VPos::Top));
+        taken.push((row, centre - half, centre + half));
+    }
+}
+
+/// What is marked, the most important first.
+fn marks(run: &Run) -> Vec<(Instant, String)> {
     let weights = run.steps.iter().filter(|step| super::is_set_weight(step));
     let mut marks: Vec<_> =
         weights.filter_map(|step| Some((step.started?, format!("{} %", step.weight_requested)))).collect();
     marks.extend(run.rollout.promoted.map(|at| (at, "promoted".into())));
-    marks.extend(run.rollout.last_pod_removed.map(|at| (at, "last stable pod gone".into())));
     marks.push((run.release, "release".into()));
-    canvas.text("setWeight", (LEFT - 8, top + 18), Font::plain(FAINT).anchored(HPos::Right, VPos::Top));
-    let mut taken: Vec<(i32, i32, i32)> = Vec::new();
-    for (at, label) in marks {
-        let x = frame.axis.x(secs_since_release(run, at).floor() as i64);
-        canvas.line(vec![(x, top + Layout::MARKS), (x, bottom)], MARK, 1);
-        let half = text_width(&label) / 2;
-        let centre = x.clamp(LEFT + half - 20, RIGHT - half);
-        let free =
-            |row: &i32| !taken.iter().any(|(r, from, to)| r == row && centre - half < *to && *from < centre + half);
-        let rows: &[i32] = if label.ends_with('%') { &[18] } else { &[18, 0] };
-        if let Some(&row) = rows.iter().find(|row| free(row)) {
-            taken.push((row, centre - half, centre + half));
-            canvas.text(&label, (centre, top + row), Font::plain(INK).anchored(HPos::Center, VPos::Top));
-            canvas.line(vec![(x, top + row + 15), (x, top + Layout::MARKS)], MARK, 1);
-        }
-    }
+    marks.extend(run.rollout.last_pod_removed.map(|at| (at, "last stable pod gone".into())));
+    marks
 }
 
 /// Consecutive seconds that share a pixel, or one second that has several.
@@ -288,6 +320,7 @@ struct Bin {
     from: i64,
     to: i64,
     worst: Second,
+    fullest: Second,
     last: Second,
 }
 
@@ -299,9 +332,11 @@ fn bins(run: &Run, axis: TimeAxis) -> Vec<Bin> {
     let bin = |index: usize| {
         let (from, to) = (index * rows / count, (index + 1) * rows / count);
         let seconds = &run.seconds[from..to];
+        // `max_by_key` takes the last of equals.
         let worst = seconds.iter().rev().max_by_key(|second| second.elb_5xx()).copied().unwrap_or_default();
+        let fullest = seconds.iter().rev().max_by_key(|second| second.pods_total).copied().unwrap_or_default();
         let last = seconds.last().copied().unwrap_or_default();
-        Bin { from: second_of_row(run, from), to: second_of_row(run, to), worst, last }
+        Bin { from: second_of_row(run, from), to: second_of_row(run, to), worst, fullest, last }
     };
     (0..count).map(bin).collect()
 }
@@ -429,19 +464,18 @@ impl Panel {
     fn name(&self, canvas: &Canvas, name: &str, legend: &[(String, Swatch)]) {
         let y = self.top - 13;
         canvas.text(name, (LEFT, y), Font::strong().anchored(HPos::Left, VPos::Center));
-        let mut x = RIGHT;
-        for (label, swatch) in legend.iter().rev() {
-            canvas.text(label, (x, y), Font::plain(INK).anchored(HPos::Right, VPos::Center));
-            x -= text_width(label) + 26;
+        let mut x = RIGHT - legend.iter().map(|(label, _)| text_width(label) + 46).sum::<i32>() + 20;
+        for (label, swatch) in legend {
             match swatch {
                 Swatch::Fill(colour) => {
                     canvas.rectangle((x, y - 6), (x + 20, y + 6), *colour);
                     canvas.line(vec![(x, y - 6), (x + 20, y - 6), (x + 20, y + 6), (x, y + 6), (x, y - 6)], INK, 1);
                 }
                 Swatch::Line => canvas.line(vec![(x, y), (x + 20, y)], INK, 3),
-                Swatch::Dashes => canvas.dashes(vec![(x, y), (x + 20, y)]),
+                Swatch::Dashes => canvas.dashes(vec![(x, y), (x + 23, y)]),
             }
-            x -= 22;
+            canvas.text(label, (x + 27, y), Font::plain(INK).anchored(HPos::Left, VPos::Center));
+            x += text_width(label) + 46;
         }
     }
 }
@@ -527,23 +561,138 @@ mod tests {
     use super::*;
     use crate::report::sample;
 
+    /// Errors as uneven as random arrivals make them, of three codes.
+    fn mixed() -> Run {
+        let mut run = sample::incident();
+        for row in 480..555 {
+            let second = &mut run.seconds[row];
+            second.elb_502 = if row < 550 { 18 + (row as u32 * 7919) % 13 } else { 0 };
+            second.elb_503 = if row > 538 { 4 + (row as u32 * 104_729) % 7 } else { 0 };
+            second.elb_504 = if row > 545 { 3 } else { 0 };
+        }
+        run
+    }
+
+    fn day() -> Run {
+        let mut run = sample::incident();
+        run.seconds.resize(86_400, sample::quiet().seconds[599]);
+        run.seconds[50_000].elb_504 = 30;
+        run
+    }
+
+    fn many_steps() -> Run {
+        let mut run = sample::quiet();
+        let first = run.steps[1].clone();
+        run.steps = (0..=100)
+            .map(|weight| StepRecord {
+                step: format!("setWeight {weight}"),
+                started: Some(sample::at(4 * weight)),
+                ..first.clone()
+            })
+            .collect();
+        run
+    }
+
+    fn pictures() -> Vec<String> {
+        let loaded = sample::loaded();
+        let (mixed, day, quiet, many) = (mixed(), day(), sample::quiet(), many_steps());
+        let one = |run| timeline(&[(&loaded, run)]);
+        vec![
+            one(&mixed),
+            one(&day),
+            one(&quiet),
+            one(&many),
+            timeline(&[(&loaded, &mixed), (&loaded, &quiet), (&loaded, &many)]),
+        ]
+    }
+
+    fn attribute<'a>(tag: &'a str, name: &str) -> &'a str {
+        let start = tag.find(&format!(" {name}=\"")).unwrap_or_else(|| panic!("{name} in {tag}")) + name.len() + 3;
+        &tag[start..start + tag[start..].find('"').expect("a closing quote")]
+    }
+
+    /// (left, right, top, bottom, text) of every text, generously.
+    fn boxes(svg: &str) -> Vec<(f64, f64, f64, f64, String)> {
+        let texts = svg.split("<text ").skip(1).map(|rest| {
+            let tag = format!(" {}", rest.split('>').next().expect("a tag"));
+            let text = rest.split('>').nth(1).expect("a text").split('<').next().expect("a text").trim().to_string();
+            let number = |name| attribute(&tag, name).parse::<f64>().expect("a number");
+            let (x, y, size) = (number("x"), number("y"), number("font-size"));
+            let width = text.chars().count() as f64 * size * 0.56;
+            let left = match attribute(&tag, "text-anchor") {
+                "start" => x,
+                "middle" => x - width / 2.0,
+                _ => x - width,
+            };
+            let top = match attribute(&tag, "dy") {
+                "0.76em" => y,
+                "0.5ex" => y - size / 2.0,
+                _ => y - size,
+            };
+            (left, left + width, top, top + size, text)
+        });
+        texts.collect()
+    }
+
+    #[test]
+    fn no_two_texts_overlap_and_none_leaves_the_page() {
+        for svg in pictures() {
+            let boxes = boxes(&svg);
+            assert!(boxes.len() > 20);
+            for (index, a) in boxes.iter().enumerate() {
+                assert!(a.0 >= 0.0 && a.1 <= f64::from(WIDTH), "{a:?}");
+                for b in &boxes[..index] {
+                    assert!(a.0 >= b.1 || b.0 >= a.1 || a.2 >= b.3 || b.2 >= a.3, "{a:?} lies over {b:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_runs_give_the_same_bytes() {
+        assert_eq!(pictures(), pictures());
+    }
+
+    #[test]
+    fn one_bad_second_of_a_day_stays_visible() {
+        let (loaded, run) = (sample::loaded(), day());
+        let axis = TimeAxis::of(&[(&loaded, &run)]);
+        let bins = bins(&run, axis);
+        assert!(bins.len() as i32 <= RIGHT - LEFT);
+        let spikes: Vec<_> = bins.iter().filter(|bin| bin.worst.elb_504 == 30).map(|bin| bin.from..bin.to).collect();
+        assert_eq!(spikes.len(), 1);
+        assert!(spikes[0].contains(&(50_000 - 60)), "{spikes:?}");
+        assert!(timeline(&[(&loaded, &run)]).contains("highest: 30/s"));
+    }
+
+    #[test]
+    fn a_title_cannot_break_the_document() {
+        let (mut loaded, run) = (sample::loaded(), sample::quiet());
+        loaded.scenario.title = "a < b & \"c\"".into();
+        assert!(timeline(&[(&loaded, &run)]).contains("a &lt; b &amp; &quot;c&quot;"));
+    }
+
+    #[test]
+    fn scales_end_at_round_numbers_above_the_data() {
+        let axis = TimeAxis { from: 0, to: 100 };
+        for (most, height, step, scale) in [
+            (0, 190, 1, 1),
+            (25, 190, 5, 27),
+            (37, 190, 10, 45),
+            (100, 150, 20, 100),
+            (250, 64, 200, 400),
+            (13, 170, 5, 15),
+        ] {
+            let panel = Panel { top: 0, height, most, axis };
+            assert_eq!((panel.step(), panel.scale()), (step, scale), "{most} on {height} px");
+        }
+    }
+
     #[test]
     fn dump() {
         let Ok(dir) = std::env::var("SAMPLE_SVG") else { return };
-        let (loaded, mut run, quiet) = (sample::loaded(), sample::incident(), sample::quiet());
-        let mut day = sample::incident();
-        day.seconds.resize(86_400, quiet.seconds[599]);
-        day.seconds[50_000].elb_504 = 30;
-        for second in 480..495 {
-            run.seconds[60 + second].elb_503 = 8;
-            run.seconds[60 + second].elb_504 = 4;
-        }
-        for (name, runs) in [
-            ("one", &[(&loaded, &run)][..]),
-            ("day", &[(&loaded, &day)]),
-            ("three", &[(&loaded, &run), (&loaded, &quiet), (&loaded, &sample::incident())]),
-        ] {
-            std::fs::write(format!("{dir}/{name}.svg"), timeline(runs)).unwrap();
+        for (index, svg) in pictures().into_iter().enumerate() {
+            std::fs::write(format!("{dir}/{index}.svg"), svg).unwrap();
         }
     }
 }

@@ -4,8 +4,8 @@
 
 use super::summary::assumed;
 use super::{
-    Stage, Verdict, decimal, grouped, grouped_decimal, is_set_weight, percent, second_of_row, span, stages, time, why,
-    worst_ten_seconds,
+    Stage, Verdict, decimal, grouped, grouped_decimal, is_set_weight, percent, second_of_row, secs_since_release, span,
+    stages, time, why, worst_ten_seconds,
 };
 use crate::model::outcome::Cause;
 use crate::model::traffic::Arrivals;
@@ -46,7 +46,7 @@ pub fn render(loaded: &Loaded, run: &Run, verdicts: &[Verdict], width: usize) ->
     lines.extend(figures(loaded, run));
     lines.extend(verdicts.iter().map(|verdict| verdict_line(verdict, width)));
     lines.push(String::new());
-    lines.extend(paragraph("why", why::explain(loaded, run).split(' '), " ", width));
+    lines.extend(paragraph("why", &words(&why::explain(loaded, run)), " ", width));
     lines.extend(assumptions(loaded, width));
     lines.push(String::new());
     lines.join("\n")
@@ -112,9 +112,9 @@ const STEP_COLUMNS: usize = 55;
 fn step_table(run: &Run, width: usize) -> Vec<String> {
     let words = (width - STEP_COLUMNS).min(45);
     let row = |[index, step, started, weight, effective, pods, errors]: [String; 7]| {
-        format!("{index:>3}  {:<words$}{started:>9}{weight:>8}{effective:>17}{pods:>9}{errors:>7}", fit(&step, words))
+        format!("{index:>3}  {:<words$}{started:>9}{weight:>7}{effective:>16}{pods:>8}{errors:>10}", fit(&step, words))
     };
-    let heads = ["#", "step", "start", "weight", "effective", "st/can", "5xx"].map(String::from);
+    let heads = ["#", "step", "start", "weight", "effective", "st/can", "ELB 5xx"].map(String::from);
     let mut lines = vec![paint(QUIET, row(heads))];
     for stage in stages(run) {
         lines.push(coloured(stage.elb_5xx(), row(stage_cells(run, stage))));
@@ -151,7 +151,11 @@ fn stage_cells(run: &Run, stage: Stage) -> [String; 7] {
 fn effective(run: &Run, step: &StepRecord) -> String {
     match (step.started, step.weight_effective) {
         (Some(started), Some(effective)) => {
-            format!("{} (+{})", time(run, effective).trim_end_matches(" s"), span(effective.saturating_since(started)))
+            format!(
+                "{} (+{})",
+                decimal(secs_since_release(run, effective), 1),
+                span(effective.saturating_since(started))
+            )
         }
         (Some(_), None) if is_set_weight(step) => "never".into(),
         (Some(_) | None, _) => "–".into(),
@@ -256,8 +260,25 @@ fn verdict_line(verdict: &Verdict, width: usize) -> String {
     if verdict.met { paint(GOOD, format!("✓ {text}")) } else { paint(BAD, format!("✗ {text}")) }
 }
 
+/// The words of a sentence; a number and its unit stay together.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match words.last_mut() {
+            Some(last)
+                if matches!(word.trim_end_matches(|c: char| c.is_ascii_punctuation() && c != '%'), "s" | "%") =>
+            {
+                last.push(' ');
+                last.push_str(word);
+            }
+            Some(_) | None => words.push(word.into()),
+        }
+    }
+    words
+}
+
 /// Filled lines under a hanging name.
-fn paragraph<'a>(name: &str, words: impl Iterator<Item = &'a str>, between: &str, width: usize) -> Vec<String> {
+fn paragraph(name: &str, words: &[String], between: &str, width: usize) -> Vec<String> {
     let mut lines = vec![format!("{name:<INDENT$}")];
     let mut used = INDENT;
     for word in words {
@@ -282,14 +303,14 @@ fn paragraph<'a>(name: &str, words: impl Iterator<Item = &'a str>, between: &str
 
 fn assumptions(loaded: &Loaded, width: usize) -> Vec<String> {
     let find = |key: &&str| assumed(loaded).find(|parameter| parameter.key == **key);
-    let shown: Vec<_> = ASSUMPTIONS.iter().filter_map(|key| find(&key)).take(ASSUMPTIONS_SHOWN).collect();
+    let shown: Vec<_> = ASSUMPTIONS.iter().filter_map(|key| find(key)).take(ASSUMPTIONS_SHOWN).collect();
     let name = |key: &str| key.rsplit('.').next().unwrap_or_default().to_string();
     let value = |value: &str| value.replace('"', "").replace(" = ", " ").replace("{ ", "{").replace(" }", "}");
     let mut words: Vec<_> =
         shown.iter().map(|parameter| format!("{} {}", name(&parameter.key), value(&parameter.value))).collect();
     let more = assumed(loaded).count() - shown.len();
     words.push(format!("{more} more in summary.json"));
-    paragraph("assumed", words.iter().map(String::as_str), ", ", width)
+    paragraph("assumed", &words, ", ", width)
 }
 
 #[cfg(test)]
@@ -353,7 +374,7 @@ mod tests {
             "scenario web-incident, seed 1, fingerprint 0123456789abcdef\n",
             "150,000 requests: 1,750 ELB 5xx (1.17 %) = 1,750 × 502, 0 × 503, 0 × 504\n",
             "setWeight 100 + pause 60s",
-            "420 s   100 %      490 (+70 s)     0/10  1,500\n",
+            " 420 s  100 %     490 (+70 s)    0/10     1,500\n",
             "ELB 5xx per second, highest 25 requests/s\n",
             "502 connection_refused",
             "     1,750     420.3 s       490 s\n",
@@ -368,14 +389,13 @@ mod tests {
             assert!(text.contains(part), "`{part}` is not in:\n{text}");
         }
         assert!(text.lines().count() <= 36, "{} lines", text.lines().count());
-        if let Ok(path) = std::env::var("SAMPLE_TEXT") {
-            std::fs::write(
-                path,
-                render(&sample::loaded(), &sample::incident(), &verdicts(), 80)
-                    + &render(&sample::loaded(), &sample::incident(), &verdicts(), 120),
-            )
-            .unwrap();
-        }
+    }
+
+    #[test]
+    fn a_number_and_its_unit_are_not_torn_apart() {
+        assert_eq!(words("after 70 s, 10 % of it (90 s)."), ["after", "70 s,", "10 %", "of", "it", "(90 s)."]);
+        let (name, words) = ("why", ["aaa", "bbb", "ccc"].map(String::from));
+        assert_eq!(paragraph(name, &words, ", ", 19), ["why        aaa,", "           bbb,", "           ccc"]);
     }
 
     #[test]
