@@ -169,12 +169,15 @@ fn draw_errors(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
     }
     // `max_by_key` takes the last of equals.
     let highest = bins.iter().rev().max_by_key(|bin| bin.worst.elb_5xx()).filter(|bin| bin.worst.elb_5xx() > 0);
-    if let Some(bin) = highest {
-        let value = bin.worst.elb_5xx();
-        let label = format!("highest: {}/s", grouped(u64::from(value)));
-        let place = (panel.axis.x(bin.from).min(RIGHT - text_width(&label)), panel.y(value) - 3);
-        canvas.text(&label, place, Font::plain(INK).anchored(HPos::Left, VPos::Bottom));
-    }
+    let Some(bin) = highest else {
+        let place = (i32::midpoint(LEFT, RIGHT), i32::midpoint(panel.top, panel.bottom()));
+        canvas.text("none", place, Font::plain(FAINT).anchored(HPos::Center, VPos::Center));
+        return;
+    };
+    let value = bin.worst.elb_5xx();
+    let label = format!("highest: {}/s", grouped(u64::from(value)));
+    let place = (panel.axis.x(bin.from).min(RIGHT - text_width(&label)), panel.y(value) - 3);
+    canvas.text(&label, place, Font::plain(INK).anchored(HPos::Left, VPos::Bottom));
 }
 
 fn draw_weights_gap(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
@@ -222,6 +225,9 @@ fn draw_lateness(canvas: &Canvas, panel: &Panel, run: &Run, step: &StepRecord, t
     }
     let before = run.seconds.get(started.second() as usize).map_or(0.0, |second| weight_effective(run, second));
     let (old, new) = (panel.y_of(before), panel.y(step.weight_requested.get().into()));
+    if old == new {
+        return taken;
+    }
     let (upper, lower) = (old.min(new), old.max(new));
     let y = match (lower - upper >= LINE, lower + LINE + 4 < panel.bottom()) {
         (true, _) => i32::midpoint(upper, lower),
@@ -560,6 +566,7 @@ impl Canvas<'_> {
 mod tests {
     use super::*;
     use crate::report::sample;
+    use crate::units::Percent;
 
     /// Errors as uneven as random arrivals make them, of three codes.
     fn mixed() -> Run {
@@ -587,6 +594,7 @@ mod tests {
             .map(|weight| StepRecord {
                 step: format!("setWeight {weight}"),
                 started: Some(sample::at(4 * weight)),
+                weight_requested: Percent::try_from(weight as i64).expect("a percentage"),
                 ..first.clone()
             })
             .collect();
@@ -685,14 +693,6 @@ mod tests {
         ] {
             let panel = Panel { top: 0, height, most, axis };
             assert_eq!((panel.step(), panel.scale()), (step, scale), "{most} on {height} px");
-        }
-    }
-
-    #[test]
-    fn dump() {
-        let Ok(dir) = std::env::var("SAMPLE_SVG") else { return };
-        for (index, svg) in pictures().into_iter().enumerate() {
-            std::fs::write(format!("{dir}/{index}.svg"), svg).unwrap();
         }
     }
 }

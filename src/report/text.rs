@@ -303,7 +303,7 @@ fn paragraph(name: &str, words: &[String], between: &str, width: usize) -> Vec<S
 
 fn assumptions(loaded: &Loaded, width: usize) -> Vec<String> {
     let find = |key: &&str| assumed(loaded).find(|parameter| parameter.key == **key);
-    let shown: Vec<_> = ASSUMPTIONS.iter().filter_map(|key| find(key)).take(ASSUMPTIONS_SHOWN).collect();
+    let shown: Vec<_> = ASSUMPTIONS.iter().filter_map(find).take(ASSUMPTIONS_SHOWN).collect();
     let name = |key: &str| key.rsplit('.').next().unwrap_or_default().to_string();
     let value = |value: &str| value.replace('"', "").replace(" = ", " ").replace("{ ", "{").replace(" }", "}");
     let mut words: Vec<_> =

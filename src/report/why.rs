@@ -44,6 +44,8 @@ struct Story<'a> {
     failing: Vec<(usize, &'a Second)>,
     /// ELB answers of the cause's code in them.
     count: u64,
+    /// When the stable Service began to select the new revision.
+    switched: Option<Instant>,
 }
 
 /// Failing seconds so far apart are still one stretch.
@@ -93,12 +95,15 @@ impl<'a> Story<'a> {
         let struck = &run.causes[cause.index()];
         let (first, last) = (struck.first?.second(), struck.last?.second());
         let rows = || run.seconds.iter().enumerate().filter(|(row, _)| (first..=last).contains(&(*row as u64)));
+        let stable = Service::Stable.to_string();
+        let switch = run.events.iter().find(|entry| entry.event == "SwitchService" && entry.object == stable);
+        let switched = switch.map(|entry| entry.at);
         let of_place = |place: Place<'a>| {
             let failing: Vec<_> = rows()
                 .filter(|(row, second)| place.rows.contains(&(*row as u64)) && errors_of_code(second, code) > 0)
                 .collect();
             let count = failing.iter().map(|(_, second)| errors_of_code(second, code)).sum();
-            Self { loaded, run, cause, place: place.name, asked: place.asked, failing, count }
+            Self { loaded, run, cause, place: place.name, asked: place.asked, failing, count, switched }
         };
         let stories = places(run).into_iter().map(of_place);
         let mut worst = stories.rev().max_by_key(|story| story.count).filter(|story| story.count > 0)?;
@@ -146,10 +151,7 @@ impl<'a> Story<'a> {
     /// Pods behind a Service's target group that work, and the percentage of requests that the ALB sends there.
     fn group(&self, row: usize, service: Service) -> (u32, f64) {
         let second = &self.run.seconds[row];
-        let at = Instant::START + Duration::secs(row as u64);
-        let switched = self.run.events.iter().any(|entry| {
-            entry.event == "SwitchService" && entry.object == Service::Stable.to_string() && entry.at <= at
-        });
+        let switched = self.switched.is_some_and(|at| at <= Instant::START + Duration::secs(row as u64));
         let weight = weight_effective(self.run, second);
         match service {
             Service::Stable if !switched => (u32::from(second.stable_serving), 100.0 - weight),
@@ -318,19 +320,23 @@ impl<'a> Story<'a> {
 
     fn cut_off(&self) -> String {
         let pod = &self.loaded.scenario.pod;
+        // A request dies after it arrived, at most as long after as an answer may take.
+        let (start, end) = (self.start(), self.over() + self.run.latency.max);
+        let kills = self.run.events.iter().filter(|entry| entry.event == "SIGKILL");
+        let killed = kills.filter(|entry| (start..=end).contains(&entry.at)).count() as u64;
         let stops = stops(self.loaded, self.run);
-        let stopped = stops.iter().filter(|stop| self.concerns(stop)).count() as u64;
-        let killed = self.before_the_end(|entry| entry.event == "SIGKILL" && entry.at >= self.start());
-        let mechanism = if killed.is_some() {
+        let exited = stops.iter().filter(|stop| (start..=end).contains(&stop.closed)).count() as u64;
+        let stopped = if killed > 0 { killed } else { exited };
+        let mechanism = if killed > 0 {
             format!(
-                "still worked when the grace period of {} ran out and SIGKILL ended them{}",
+                "still worked when the grace period of {} ran out and SIGKILL came{}",
                 pod.grace_period,
                 self.hook()
             )
         } else {
             match self.loaded.scenario.application.on_sigterm {
                 OnSigterm::Exit => {
-                    format!("exited at once on SIGTERM{}, without finishing their requests", self.hook())
+                    format!("exited at once on SIGTERM{}, without finishing the requests in flight", self.hook())
                 }
                 OnSigterm::Drain => format!(
                     "gave up after draining for {}{}",
@@ -590,7 +596,7 @@ mod tests {
         loaded.scenario.application.on_sigterm = OnSigterm::Ignore;
         check(
             &loaded,
-            &failing(Cause::ResetInFlight, 205..211, &kill),
+            &failing(Cause::ResetInFlight, 205..209, &kill),
             &["1 pod still worked when the grace period of 30s"],
         );
     }
