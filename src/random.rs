@@ -301,12 +301,17 @@ impl QuantileTable {
     pub fn at(&self, bits: u64) -> u64 {
         let cell = bits >> (64 - CELL_BITS);
         if !self.straight && cell.wrapping_sub(EXACT_CELLS) >= CELLS - 2 * EXACT_CELLS {
-            return self.exact.at(bits).as_nanos();
+            return self.exactly_at(bits);
         }
         let cell = cell as usize;
         let (low, high) = (self.points[cell], self.points[cell + 1]);
         let part = bits << CELL_BITS >> 32;
         low + ((u128::from(high - low) * u128::from(part)) >> 32) as u64
+    }
+
+    #[cold]
+    fn exactly_at(&self, bits: u64) -> u64 {
+        self.exact.at(bits).as_nanos()
     }
 }
 

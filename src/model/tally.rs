@@ -20,11 +20,13 @@ pub struct Fate {
 
 #[derive(Clone, Debug)]
 pub struct Tally {
+    /// The seconds before the current one.
     seconds: Vec<Second>,
-    /// The end of the last entry of `seconds`.
-    second_end: Instant,
-    /// Response times in microseconds, by second of arrival, of the seconds that can still change; the last is that of
-    /// the last entry of `seconds`.
+    current: Second,
+    current_end: Instant,
+    /// Response times in microseconds of the requests that arrived in the current second.
+    current_times: Vec<u32>,
+    /// The same of the last entries of `seconds`: those that can still change.
     open: VecDeque<Vec<u32>>,
     /// So many seconds can still change.
     horizon: usize,
@@ -60,9 +62,11 @@ impl Tally {
     pub fn new(longest_answer: Duration, trace: bool) -> Self {
         let none = CauseTally { count: 0, first: Instant::NEVER, last: Instant::START };
         Self {
-            seconds: vec![Second::default()],
-            second_end: Instant::START + SECOND,
-            open: VecDeque::from([vec![]]),
+            seconds: vec![],
+            current: Second::default(),
+            current_end: Instant::START + SECOND,
+            current_times: vec![],
+            open: VecDeque::new(),
             horizon: usize::try_from(longest_answer.whole_secs()).unwrap_or(usize::MAX).saturating_add(2),
             histogram: Histogram::new(),
             causes: [none; Cause::ALL.len()],
@@ -76,16 +80,15 @@ impl Tally {
     /// Counts a request; requests come in order of arrival. `waited`: from arrival to the start of the work.
     #[inline]
     pub fn count(&mut self, fate: Fate, waited: Duration) {
-        while fate.arrival >= self.second_end {
+        while fate.arrival >= self.current_end {
             self.next_second();
         }
         self.fingerprint = self.fingerprint.wrapping_add(hash(&fate));
-        let second = self.seconds.last_mut().expect("there is a current second");
-        second.requests += 1;
+        self.current.requests += 1;
         match fate.outcome {
             Outcome::Ok => {
-                second.ok += 1;
-                self.open.back_mut().expect("the current second is open").push(micros(&fate));
+                self.current.ok += 1;
+                self.current_times.push(micros(&fate));
             }
             Outcome::Target5xx | Outcome::Elb(_) => self.count_failure(fate),
         }
@@ -99,24 +102,21 @@ impl Tally {
     pub fn count_again(&mut self, before: Fate, cause: Cause, now: Instant) {
         let fate = Fate { outcome: Outcome::Elb(cause), answered: now, ..before };
         self.fingerprint = self.fingerprint.wrapping_sub(hash(&before)).wrapping_add(hash(&fate));
-        let index = second_index(fate.arrival);
         match before.outcome {
             Outcome::Ok => {
-                self.seconds[index].ok -= 1;
-                let back = self.seconds.len() - 1 - index;
-                let times = self.open.len().checked_sub(back + 1).expect("an open request's second is open");
-                let times = &mut self.open[times];
+                self.second(fate.arrival).ok -= 1;
+                let times = self.times(fate.arrival);
                 let place = times.iter().position(|time| *time == micros(&before)).expect("it was counted");
                 times.swap_remove(place);
             }
             Outcome::Elb(cause) => {
-                *code_count(&mut self.seconds[index], cause) -= 1;
+                *code_count(self.second(fate.arrival), cause) -= 1;
                 self.causes[cause.index()].count -= 1;
                 *self.section(before.arrival) -= 1;
                 let place = self.timeouts_ahead.iter().position(|arrival| *arrival == before.arrival);
                 self.timeouts_ahead.remove(place.expect("only an idle time-out is counted ahead"));
             }
-            Outcome::Target5xx => self.seconds[index].target_5xx -= 1,
+            Outcome::Target5xx => self.second(fate.arrival).target_5xx -= 1,
         }
         self.count_failure(fate);
         if let Some(trace) = &mut self.trace {
@@ -165,7 +165,7 @@ impl Tally {
 
     #[cold]
     fn count_failure(&mut self, fate: Fate) {
-        let second = &mut self.seconds[second_index(fate.arrival)];
+        let second = self.second(fate.arrival);
         let Outcome::Elb(cause) = fate.outcome else {
             second.target_5xx += 1;
             return;
@@ -186,25 +186,35 @@ impl Tally {
         &mut section.expect("the first section begins with the run").1
     }
 
+    fn second(&mut self, arrival: Instant) -> &mut Second {
+        self.seconds.get_mut(second_index(arrival)).unwrap_or(&mut self.current)
+    }
+
+    /// The response times of that second; panics if it cannot change any more.
+    fn times(&mut self, arrival: Instant) -> &mut Vec<u32> {
+        let settled = self.seconds.len() - self.open.len();
+        let index = second_index(arrival).checked_sub(settled).expect("the second of an open request is open");
+        self.open.get_mut(index).unwrap_or(&mut self.current_times)
+    }
+
     #[cold]
     fn next_second(&mut self) {
-        let mut times = if self.open.len() >= self.horizon { self.settle_oldest() } else { vec![] };
-        times.clear();
-        self.open.push_back(times);
-        self.seconds.push(Second::default());
-        self.second_end = self.second_end + SECOND;
+        let spare = if self.open.len() >= self.horizon { self.settle_oldest() } else { vec![] };
+        self.seconds.push(std::mem::take(&mut self.current));
+        self.open.push_back(std::mem::replace(&mut self.current_times, spare));
+        self.current_end = self.current_end + SECOND;
     }
 
     /// Nothing that arrived in the oldest open second can change any more. Returns its emptied list.
     fn settle_oldest(&mut self) -> Vec<u32> {
-        let times = self.open.pop_front().expect("there is an open second");
+        let mut times = self.open.pop_front().expect("there is an open second");
         let index = self.seconds.len() - 1 - self.open.len();
         while let Some(arrival) = self.timeouts_ahead.pop_front_if(|arrival| second_index(*arrival) <= index) {
             self.causes[Cause::IdleTimeout.index()].extend_to(arrival);
         }
-        let (p50, p99) = self.histogram.add(&times);
         let second = &mut self.seconds[index];
-        (second.latency_p50_us, second.latency_p99_us) = (p50, p99);
+        (second.latency_p50_us, second.latency_p99_us) = self.histogram.add(&times);
+        times.clear();
         times
     }
 }
@@ -262,6 +272,7 @@ struct Histogram {
 
 const CELL_BITS: u32 = 7;
 const CELLS: usize = (33 - CELL_BITS as usize) << CELL_BITS;
+const STEP: usize = 8;
 
 impl Histogram {
     fn new() -> Self {
@@ -284,21 +295,27 @@ impl Histogram {
         self.count += times.len() as u64;
         let (rank50, rank99) = (rank(times.len() as u64, 500), rank(times.len() as u64, 990));
         let (mut below, mut p50, mut p99) = (0, 0, 0);
-        for (index, (total, second)) in (low..).zip(self.total[low..=high].iter_mut().zip(&mut self.second[low..=high]))
-        {
-            if *second == 0 {
-                continue;
+        // Eight cells to a step, so that the scan is a few vector additions and hardly a branch.
+        let cells = low / STEP * STEP..high / STEP * STEP + STEP;
+        let quantile = |rank: u64| {
+            let mut below = 0;
+            for (step, counts) in self.second[cells.clone()].chunks_exact(STEP).enumerate() {
+                let next = below + counts.iter().sum::<u32>();
+                if u64::from(next) <= rank {
+                    below = next;
+                    continue;
+                }
+                let within = counts.iter().position(|count| {
+                    below += count;
+                    u64::from(below) > rank
+                });
+                return middle(cells.start + step * STEP + within.expect("the step holds the rank"));
             }
-            let next = below + u64::from(*second);
-            if (below..next).contains(&rank50) {
-                p50 = middle(index);
-            }
-            if (below..next).contains(&rank99) {
-                p99 = middle(index);
-            }
-            below = next;
-            *total += u64::from(*second);
-            *second = 0;
+            unreachable!("rank {rank} lies beyond all counts")
+        };
+        let (p50, p99) = (quantile(rank50), quantile(rank99));
+        for (total, second) in self.total[cells.clone()].iter_mut().zip(&mut self.second[cells]) {
+            *total += u64::from(std::mem::take(second));
         }
         (p50.min(self.max), p99.min(self.max))
     }
