@@ -1,0 +1,148 @@
+//! From the text of a scenario to the scenario: the file format from its first key to its last.
+
+use super::diagnostic::{Problem, Severity};
+use super::document::{self, Node, Table};
+use super::reader::{Pass, Reader};
+use super::rollout::{self, RolloutSection};
+use super::threshold::{self, Threshold};
+use super::{Loaded, Scenario, application, check, environment, ingress};
+use serde_json::json;
+
+/// What the document holds, before the rules across fields.
+#[derive(Debug)]
+pub struct Draft {
+    pub scenario: Scenario,
+    pub thresholds: Vec<Threshold>,
+    pub pre_stop: super::pre_stop::PreStop,
+}
+
+/// Reads a scenario. `name` is the file's, without its ending; `overrides` are `--set`'s `KEY=VALUE`.
+///
+/// All problems of the file come back at once: warnings with them, if there is an error, else inside of `Loaded`.
+pub fn load(text: &str, name: &str, overrides: &[String]) -> Result<Loaded, Vec<Problem>> {
+    let mut document = document::parse(text)?;
+    let mut pass = Pass::default();
+    for assignment in overrides {
+        if let Err(problem) = document::set(&mut document, assignment) {
+            pass.problems.push(problem);
+        }
+    }
+    let mut draft = read(&mut pass, name, &document);
+    check::check(&mut pass, &draft, &document);
+    // In the order of the file; what has no place in it comes first.
+    pass.problems.sort_by_key(|problem| problem.place.as_ref().map(|place| place.start));
+    if pass.problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(pass.problems);
+    }
+    draft.scenario.name = name.to_owned();
+    Ok(Loaded {
+        scenario: draft.scenario,
+        thresholds: draft.thresholds,
+        parameters: pass.parameters,
+        warnings: pass.problems,
+    })
+}
+
+/// The whole file format, in the order in which it is written.
+pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
+    let mut root = Reader::new(pass, String::new(), Some(document), None);
+    schema_of_the_file(&mut root);
+    let title = root.text("title", Some(name), "One line, shown in every report").unwrap_or_default();
+    let seed = seed(&mut root);
+    let seeds = seeds(&mut root);
+    let simulation = root.table("simulation", "How long is simulated", application::simulation);
+    let traffic = root.table("traffic", "The requests", application::traffic);
+    if !root.has("rollout") {
+        root.missing("rollout", "write [rollout] with the `spec` of the Rollout");
+    }
+    root.not_simulated(&["deployment", "hpa", "namespace"]);
+    let RolloutSection { spec, mut pod, pre_stop } =
+        root.table("rollout", "The `spec` of a Rollout (argoproj.io/v1alpha1)", rollout::read);
+    let ingress = root.table("ingress", "The Ingress of the AWS Load Balancer Controller", ingress::read);
+    let (application, pre_stop_time) = root.table("application", "What the program in the pod does", |reader| {
+        application::application(reader, pre_stop)
+    });
+    pod.pre_stop = match pre_stop {
+        super::pre_stop::PreStop::None => None,
+        super::pre_stop::PreStop::Sleep(time) | super::pre_stop::PreStop::Command(time) => Some(time),
+        super::pre_stop::PreStop::Unknown => Some(pre_stop_time),
+    };
+    let cluster = root.table("cluster", "How long the news takes inside of Kubernetes", environment::cluster);
+    let rollouts_controller =
+        root.table("rollouts_controller", "The Argo Rollouts controller", environment::rollouts_controller);
+    let load_balancer_controller = root.table(
+        "load_balancer_controller",
+        "The AWS Load Balancer Controller",
+        environment::load_balancer_controller,
+    );
+    let load_balancer = root.table("load_balancer", "The Application Load Balancer", |reader| {
+        environment::load_balancer(reader, ingress.idle_timeout)
+    });
+    let thresholds = root.table("thresholds", "What the run must hold, in k6's grammar", threshold::read);
+    root.refuse_unknown();
+    let scenario = Scenario {
+        name: name.to_owned(),
+        title,
+        seed,
+        seeds,
+        simulation,
+        traffic,
+        rollout: spec,
+        pod,
+        target_group: ingress.target_group,
+        application,
+        cluster,
+        rollouts_controller,
+        load_balancer_controller,
+        load_balancer,
+    };
+    Draft { scenario, thresholds, pre_stop }
+}
+
+/// `$schema` is for editors, `schema_version` for a later version of this program.
+fn schema_of_the_file(root: &mut Reader<'_, '_>) {
+    root.take("$schema", || json!({ "type": "string" }), "Where an editor finds the JSON Schema");
+    let version = root.take("schema_version", || json!({ "const": 1 }), "The version of this file format");
+    if let Some(node) = version
+        && node.integer() != Some(1)
+    {
+        let message = format!("schema_version is {}, this program reads 1", node.to_toml());
+        root.pass.error("schema_version", node.place.clone(), message, "");
+    }
+}
+
+fn seed_from(node: &Node) -> Result<u64, (String, String)> {
+    let refuse = || (format!("{} is not a seed: it must be an integer from 0", node.to_toml()), String::new());
+    node.integer().and_then(|number| u64::try_from(number).ok()).ok_or_else(refuse)
+}
+
+fn seed(root: &mut Reader<'_, '_>) -> u64 {
+    const NOTE: &str = "Where the random numbers start; any number does";
+    let node = root.take("seed", || json!({ "type": "integer", "minimum": 0, "default": 1 }), NOTE);
+    let seed = node.map_or(Ok(1), seed_from).unwrap_or_else(|(message, help)| {
+        root.pass.error("seed", node.and_then(|node| node.place.clone()), message, help);
+        1
+    });
+    root.pass.parameter("seed".to_owned(), seed.to_string(), node, NOTE);
+    seed
+}
+
+fn seeds(root: &mut Reader<'_, '_>) -> Option<Vec<u64>> {
+    const NOTE: &str = "The seeds of --seeds, instead of 1, 2, 3, …";
+    let schema = || json!({ "type": "array", "items": { "type": "integer", "minimum": 0 }, "minItems": 1 });
+    let node = root.take("seeds", schema, NOTE)?;
+    let seeds = match node.array() {
+        Some(items) if !items.is_empty() => items.iter().map(seed_from).collect::<Result<Vec<_>, _>>(),
+        Some(_) | None => Err(("`seeds` is a list of integers".to_owned(), "write seeds = [1, 2, 3]".to_owned())),
+    };
+    match seeds {
+        Ok(seeds) => {
+            root.pass.parameter("seeds".to_owned(), node.to_toml(), Some(node), NOTE);
+            Some(seeds)
+        }
+        Err((message, help)) => {
+            root.pass.error("seeds", node.place.clone(), message, help);
+            None
+        }
+    }
+}
