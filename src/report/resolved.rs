@@ -11,14 +11,17 @@ const HEADERS: [&str; 4] =
 
 /// The text of the file.
 pub fn scenario(loaded: &Loaded, seed: u64) -> String {
-    let mut text = String::from("# The scenario as it was run: every value with its source. Running it gives the same run.\n");
+    let mut text =
+        String::from("# The scenario as it was run: every value with its source. Running it gives the same run.\n");
     let (mut header, mut in_steps) = (String::new(), false);
     let own_seed = seed == loaded.scenario.seed;
     for parameter in &loaded.parameters {
         let value = if parameter.key == "seed" { seed.to_string() } else { parameter.value.clone() };
         let source = match parameter.origin {
             Origin::CommandLine => "from the command line".to_owned(),
-            Origin::Scenario | Origin::Default if parameter.key == "seed" && !own_seed => "from the command line".to_owned(),
+            Origin::Scenario | Origin::Default if parameter.key == "seed" && !own_seed => {
+                "from the command line".to_owned()
+            }
             Origin::Scenario => "from the scenario".to_owned(),
             Origin::Default => format!("default: {}", parameter.note),
         };

@@ -68,10 +68,7 @@ pub fn application(reader: &mut Reader<'_, '_>, hook: PreStop) -> (ApplicationSp
     );
     let drain_until = reader.choice(
         "drain_until",
-        &[
-            ("connections_closed", DrainUntil::ConnectionsClosed),
-            ("requests_answered", DrainUntil::RequestsAnswered),
-        ],
+        &[("connections_closed", DrainUntil::ConnectionsClosed), ("requests_answered", DrainUntil::RequestsAnswered)],
         "What a draining program waits for. Assumption: every connection closed, as most servers' graceful shutdown",
     );
     let drain_timeout = reader.duration(

@@ -65,7 +65,8 @@ impl Rules<'_> {
         if deadline <= self.draft.scenario.rollout.min_ready {
             let key = "rollout.minReadySeconds";
             let place = self.place("rollout.progressDeadlineSeconds").or_else(|| self.place(key));
-            let message = format!("progressDeadlineSeconds ({}) must be greater than minReadySeconds", deadline.whole_secs());
+            let message =
+                format!("progressDeadlineSeconds ({}) must be greater than minReadySeconds", deadline.whole_secs());
             pass.error(key, place, message, "the Rollouts controller refuses such a Rollout");
         }
     }
@@ -111,7 +112,10 @@ impl Rules<'_> {
             PreStop::Sleep(sleep) if sleep > grace => {
                 let key = format!("{PRE_STOP}.sleep.seconds");
                 let message = format!("the preStop sleep ({sleep}) is longer than the grace period ({grace})");
-                let help = format!("Kubernetes refuses such a pod: raise terminationGracePeriodSeconds above {}", sleep.whole_secs());
+                let help = format!(
+                    "Kubernetes refuses such a pod: raise terminationGracePeriodSeconds above {}",
+                    sleep.whole_secs()
+                );
                 pass.error(&key, self.place(&key), message, help);
             }
             PreStop::Sleep(time) => self.outlives(pass, &format!("{PRE_STOP}.sleep.seconds"), time, grace),
@@ -136,7 +140,8 @@ impl Rules<'_> {
             return;
         }
         let message = format!("the preStop hook ({time}) takes the whole grace period ({grace})");
-        let help = format!("it is cut off there, and SIGKILL follows {MINIMUM_GRACE} after SIGTERM: raise {GRACE_PERIOD}");
+        let help =
+            format!("it is cut off there, and SIGKILL follows {MINIMUM_GRACE} after SIGTERM: raise {GRACE_PERIOD}");
         pass.warning(key, self.place(key), message, help);
     }
 
@@ -146,10 +151,8 @@ impl Rules<'_> {
             let [interval, timeout] = ["interval", "timeout"]
                 .map(|name| format!("ingress.annotations.\"alb.ingress.kubernetes.io/healthcheck-{name}-seconds\""));
             let key = if self.node(&timeout).is_some() { timeout } else { interval };
-            let message = format!(
-                "the health check's timeout ({}) must be below its interval ({})",
-                spec.timeout, spec.interval
-            );
+            let message =
+                format!("the health check's timeout ({}) must be below its interval ({})", spec.timeout, spec.interval);
             pass.error(&key, self.place(&key), message, "ELBv2 refuses such a target group");
         }
     }

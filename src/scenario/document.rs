@@ -281,10 +281,18 @@ pub fn set(document: &mut Table, assignment: &str) -> Result<(), Problem> {
     let mut node = document.entry_or_insert(first);
     for segment in segments {
         let kind_name = node.kind_name();
+        // A path through something that is not there yet makes it: a table, or an array if an index follows.
+        let is_new = node.place.is_none() && node.table().is_some_and(|table| table.entries.is_empty());
+        if is_new && matches!(segment, Segment::Index(_)) {
+            node.kind = Kind::Array(Vec::new());
+        }
         node = match (&mut node.kind, segment) {
             (Kind::Table(table), Segment::Key(key)) => table.entry_or_insert(key),
             (Kind::Array(items), Segment::Index(index)) => {
                 let length = items.len();
+                if index == length {
+                    items.push(Node { kind: Kind::Table(Table::default()), place: None });
+                }
                 let message = format!("there is no [{index}]: the array has {length} entries, counted from [0]");
                 items.get_mut(index).ok_or_else(|| refuse(message, ""))?
             }
@@ -363,6 +371,10 @@ mod tests {
         assert_eq!(steps.find("a.steps[1].setWeight").unwrap().kind, Kind::Integer(90));
         assert!(steps.find("a.steps[1]").unwrap().is_overridden());
         assert!(!steps.find("a.steps[0]").unwrap().is_overridden());
+        let appended = with("[a]\nsteps = [{ setWeight = 1 }]", "a.steps[1].setWeight=90").unwrap();
+        assert_eq!(appended.find("a.steps[1].setWeight").unwrap().kind, Kind::Integer(90));
+        let made = with("", "a.containers[0].name=web").unwrap();
+        assert_eq!(made.find("a").unwrap().to_toml(), "{ containers = [{ name = \"web\" }] }");
         let key = r#"ingress.annotations."alb.ingress.kubernetes.io/scheme""#;
         let annotation = with("", &format!("{key}=internal")).unwrap();
         assert_eq!(annotation.find(key).unwrap().kind, Kind::String("internal".to_owned()));
@@ -390,7 +402,7 @@ mod tests {
     fn an_override_that_fits_nowhere_is_refused() {
         for (assignment, message) in [
             ("a.b.c=1", "`c` stands inside of an integer"),
-            ("a.list[2]=1", "there is no [2]: the array has 2 entries, counted from [0]"),
+            ("a.list[3]=1", "there is no [3]: the array has 2 entries, counted from [0]"),
             ("a.list.x=1", "`x` stands inside of an array"),
             ("a[0]=1", "[0] stands behind a table"),
             ("a", "there is no `=` in it"),

@@ -10,12 +10,8 @@ use crate::random::{Distribution, Tail};
 use crate::units::Duration;
 
 pub fn cluster(reader: &mut Reader<'_, '_>) -> ClusterSpec {
-    let nodes = reader.count(
-        "nodes",
-        1..=10_000,
-        5,
-        "Worker nodes, with room for every pod. Assumption: a small cluster",
-    );
+    const NODES: &str = "Worker nodes, with room for every pod. Assumption: a small cluster";
+    let nodes = reader.count("nodes", 1..=10_000, 5, NODES);
     let mut delay = |name, default, note| reader.distribution(name, default, note);
     let uniform = Distribution::uniform_millis;
     ClusterSpec {
@@ -28,14 +24,12 @@ pub fn cluster(reader: &mut Reader<'_, '_>) -> ClusterSpec {
         scheduling: delay(
             "scheduling",
             Distribution::millis(20),
-            "From the creation of a pod to its binding, with room on a node. Kubernetes, scheduler throughput tests: \
-             100 pods/s and more",
+            "From the creation of a pod to its binding. Kubernetes, scheduler throughput tests: 100 pods/s and more",
         ),
         sandbox_creation: delay(
             "sandbox_creation",
             uniform(500, 1500),
-            "From the binding until the sandbox is up: volumes, network. Kubernetes, pod start-up tests: median 1.1 s \
-             with the image in place",
+            "From the binding until the pod has its network. Kubernetes, pod start-up tests: median 1.1 s in all",
         ),
         image_pull: delay(
             "image_pull",
@@ -65,7 +59,7 @@ pub fn cluster(reader: &mut Reader<'_, '_>) -> ClusterSpec {
         pod_removal: delay(
             "pod_removal",
             uniform(1000, 4000),
-            "From the exit of the container until the pod object is gone. kubernetes issue 115459: a few seconds",
+            "From the exit of the container until the pod object is gone. Kubernetes issue 115459: a few seconds",
         ),
         replica_set_sync: delay(
             "replica_set_sync",
@@ -80,14 +74,13 @@ pub fn cluster(reader: &mut Reader<'_, '_>) -> ClusterSpec {
         endpoint_slice: delay(
             "endpoint_slice",
             uniform(60, 400),
-            "From a change of a pod or selector until the AWS Load Balancer Controller hears the EndpointSlice. \
-             Assumption: one write and two watches",
+            "From a change of a pod or selector until its EndpointSlice is heard of. Assumption: a write, two watches",
         ),
         host_unreachable_share: reader.share(
             "host_unreachable_share",
             0.2,
-            "Share of connections to a removed pod's address that an ICMP answer turns into 502; the rest time out as \
-             504. aws-load-balancer-controller issue 2366 saw both; the split is an assumption",
+            "Share of connections to a removed pod that end in 502 by ICMP, not in 504. Assumption: \
+             aws-load-balancer-controller issue 2366 saw both",
         ),
     }
 }

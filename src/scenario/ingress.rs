@@ -313,7 +313,10 @@ mod tests {
     #[test]
     fn attributes_split_as_the_controller_splits_them() {
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        assert_eq!(string_map(r"a=1, b = 2=3,,c=x\,y,d="), [pair("a", "1"), pair("b", "2=3"), pair("c", "x,y"), pair("d", "")]);
+        assert_eq!(
+            string_map(r"a=1, b = 2=3,,c=x\,y,d="),
+            [pair("a", "1"), pair("b", "2=3"), pair("c", "x,y"), pair("d", "")]
+        );
     }
 
     #[test]

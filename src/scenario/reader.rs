@@ -24,7 +24,13 @@ pub struct Pass {
 }
 
 impl Pass {
-    pub fn error(&mut self, key: &str, place: Option<Range<usize>>, message: impl Into<String>, help: impl Into<String>) {
+    pub fn error(
+        &mut self,
+        key: &str,
+        place: Option<Range<usize>>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         let (key, message, help) = (key.to_owned(), message.into(), help.into());
         self.problems.push(Problem { severity: Severity::Error, key, message, place, help });
     }
@@ -110,7 +116,12 @@ impl<'a, 'p> Reader<'a, 'p> {
         entries.iter().filter(move |entry| !known.contains(&entry.key.as_str()))
     }
 
-    pub fn table<T>(&mut self, name: &'static str, note: &'static str, read: impl FnOnce(&mut Reader<'a, '_>) -> T) -> T {
+    pub fn table<T>(
+        &mut self,
+        name: &'static str,
+        note: &'static str,
+        read: impl FnOnce(&mut Reader<'a, '_>) -> T,
+    ) -> T {
         let node = self.take(name, || json!({ "type": "object" }), note);
         let path = self.key(name);
         let table = node.and_then(Node::table);
@@ -134,9 +145,14 @@ impl<'a, 'p> Reader<'a, 'p> {
         note: &'static str,
         read: impl FnOnce(&mut Reader<'a, '_>) -> T,
     ) -> Option<T> {
-        let is_there = self.has(name) || self.writes_schema();
-        let value = self.table(name, note, |reader| is_there.then(|| read(reader)));
-        value.filter(|_| is_there)
+        let parameters = self.pass.parameters.len();
+        let value = self.table(name, note, |reader| (reader.exists() || reader.writes_schema()).then(|| read(reader)));
+        // That it is there says something even if nothing is in it.
+        if value.is_some() && self.pass.parameters.len() == parameters {
+            let node = self.table.and_then(|table| table.get(name)).map(|entry| &entry.value);
+            self.pass.parameter(self.key(name), "{}".to_owned(), node, note);
+        }
+        value
     }
 
     /// Every key that nobody asked for is a mistake.
@@ -205,7 +221,10 @@ impl<'a, 'p> Reader<'a, 'p> {
         self.value(name, (schema, note), default, show, |node| {
             let duration = duration_from(node)?;
             if duration.as_nanos() % 1_000_000_000 != 0 {
-                return Err((format!("`{name}` is {duration}, it must be whole seconds"), "write it like \"60s\"".into()));
+                return Err((
+                    format!("`{name}` is {duration}, it must be whole seconds"),
+                    "write it like \"60s\"".into(),
+                ));
             }
             if range.contains(&duration) {
                 return Ok(duration);
@@ -223,9 +242,9 @@ impl<'a, 'p> Reader<'a, 'p> {
     }
 
     pub fn count(&mut self, name: &'static str, range: RangeInclusive<u32>, default: u32, note: &'static str) -> u32 {
-        let schema =
-            json!({ "type": "integer", "minimum": range.start(), "maximum": range.end(), "default": default });
-        let value = self.value(name, (schema, note), Some(default), u32::to_string, |node| count_from(name, node, &range));
+        let schema = json!({ "type": "integer", "minimum": range.start(), "maximum": range.end(), "default": default });
+        let value =
+            self.value(name, (schema, note), Some(default), u32::to_string, |node| count_from(name, node, &range));
         value.unwrap_or(default)
     }
 
@@ -237,8 +256,7 @@ impl<'a, 'p> Reader<'a, 'p> {
         default: u32,
         note: &'static str,
     ) -> Duration {
-        let schema =
-            json!({ "type": "integer", "minimum": range.start(), "maximum": range.end(), "default": default });
+        let schema = json!({ "type": "integer", "minimum": range.start(), "maximum": range.end(), "default": default });
         let value = self.value(name, (schema, note), Some(default), u32::to_string, |node| match node.text() {
             Some(text) => {
                 let help = format!("Kubernetes counts in seconds here: write {name} = 30");
@@ -249,7 +267,12 @@ impl<'a, 'p> Reader<'a, 'p> {
         Duration::secs(u64::from(value.unwrap_or(default)))
     }
 
-    pub fn optional_count(&mut self, name: &'static str, range: RangeInclusive<u32>, note: &'static str) -> Option<u32> {
+    pub fn optional_count(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u32>,
+        note: &'static str,
+    ) -> Option<u32> {
         let schema = json!({ "type": "integer", "minimum": range.start(), "maximum": range.end() });
         self.value(name, (schema, note), None, u32::to_string, |node| count_from(name, node, &range))
     }
@@ -434,7 +457,8 @@ pub fn distribution_from(node: &Node) -> Result<Distribution, (String, String)> 
 }
 
 fn quantiles_from(node: &Node) -> Result<Distribution, (String, String)> {
-    let refuse = |message: &str| Err((message.to_owned(), "write [[0.0, \"1s\"], [0.5, \"2s\"], [1.0, \"9s\"]]".to_owned()));
+    let refuse =
+        |message: &str| Err((message.to_owned(), "write [[0.0, \"1s\"], [0.5, \"2s\"], [1.0, \"9s\"]]".to_owned()));
     let Some(items) = node.array() else { return refuse("quantiles are a list of [rank, value]") };
     let mut points = Vec::new();
     for item in items {
@@ -442,7 +466,8 @@ fn quantiles_from(node: &Node) -> Result<Distribution, (String, String)> {
         let Some(rank) = number_from(rank) else { return refuse("a rank is a number between 0.0 and 1.0") };
         points.push((rank, duration_from(value)?));
     }
-    let spans = points.first().is_some_and(|(rank, _)| *rank == 0.0) && points.last().is_some_and(|(rank, _)| *rank == 1.0);
+    let spans =
+        points.first().is_some_and(|(rank, _)| *rank == 0.0) && points.last().is_some_and(|(rank, _)| *rank == 1.0);
     let rises = points.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1);
     if !spans || !rises {
         return refuse("the ranks must rise from 0.0 to 1.0, and the values with them");
@@ -455,7 +480,7 @@ pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     let lower = name.to_lowercase();
     let distance = |known: &&str| strsim::damerau_levenshtein(&lower, &known.to_lowercase());
     let best = known.iter().min_by_key(|known| distance(known))?;
-    (distance(best) <= 1 + name.chars().count() / 4).then_some(*best)
+    (distance(best) <= 1 + name.chars().count() / 3).then_some(*best)
 }
 
 #[cfg(test)]

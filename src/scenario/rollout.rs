@@ -39,7 +39,14 @@ pub fn read(reader: &mut Reader<'_, '_>) -> RolloutSection {
          Rollouts: 600 unless set",
     );
     reader.ignored(&["revisionHistoryLimit", "selector", "metadata"]);
-    reader.not_simulated(&["paused", "restartAt", "rollbackWindow", "workloadRef", "analysis", "progressDeadlineAbort"]);
+    reader.not_simulated(&[
+        "paused",
+        "restartAt",
+        "rollbackWindow",
+        "workloadRef",
+        "analysis",
+        "progressDeadlineAbort",
+    ]);
     let (pod, pre_stop) = reader.table("template", "The pod template", |template| {
         template.ignored(&["metadata"]);
         template.table("spec", "The pod's spec", pod_spec)
@@ -291,7 +298,7 @@ fn traffic_routing(reader: &mut Reader<'_, '_>) {
     if reader.exists() && !reader.has("alb") {
         reader.missing("alb", "an AWS Application Load Balancer is what this program simulates");
     }
-    reader.table("alb", "An Ingress of the AWS Load Balancer Controller", |alb| {
+    reader.optional_table("alb", "An Ingress of the AWS Load Balancer Controller", |alb| {
         alb.text("ingress", None, "Name of the Ingress");
         alb.text("rootService", None, "The Service that the Ingress names. Argo Rollouts: stableService unless set");
         alb.optional_count("servicePort", 1..=65_535, "Port of the Services");

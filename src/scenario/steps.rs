@@ -15,9 +15,8 @@ const HELP: &str = "a step is { setWeight = 25 }, { setCanaryScale = { replicas 
 
 pub fn schema() -> Value {
     let percent = json!({ "type": "integer", "minimum": 0, "maximum": 100 });
-    let object = |properties: Value| {
-        json!({ "type": "object", "properties": properties, "additionalProperties": false })
-    };
+    let object =
+        |properties: Value| json!({ "type": "object", "properties": properties, "additionalProperties": false });
     let scale = object(json!({
         "replicas": { "type": "integer", "minimum": 0, "maximum": super::rollout::MAX_REPLICAS },
         "weight": percent,
@@ -91,7 +90,7 @@ fn refuse_kind(pass: &mut Pass, key: &str, kind: &str, entry: &Entry) {
     }
     let known = [&SIMULATED[..], &NOT_YET].concat();
     let help = match nearest(kind, &known) {
-        Some(known) => format!("did you mean `{known}`?"),
+        Some(known) => format!("did you mean `{known}`? A step is one of {}", SIMULATED.join(", ")),
         None => format!("a step is one of {}", SIMULATED.join(", ")),
     };
     pass.error(key, place, format!("there is no step `{kind}`"), help);

@@ -115,13 +115,7 @@ fn metrics() -> Vec<(String, Metric)> {
         ("elb_5xx", Answer::Elb5xx),
         ("target_5xx", Answer::Target5xx),
     ];
-    let ranks = [
-        ("p50", Rank::P50),
-        ("p90", Rank::P90),
-        ("p99", Rank::P99),
-        ("p999", Rank::P999),
-        ("max", Rank::Max),
-    ];
+    let ranks = [("p50", Rank::P50), ("p90", Rank::P90), ("p99", Rank::P99), ("p999", Rank::P999), ("max", Rank::Max)];
     let both = |(name, answer)| {
         [(format!("{name}.count"), Metric::Count(answer)), (format!("{name}.rate"), Metric::Rate(answer))]
     };
