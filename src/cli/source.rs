@@ -17,7 +17,8 @@ pub fn scenario(path: &Path, overrides: &[String], console: &mut Console) -> Don
     let input = Input { path: &shown, text: &text, overrides };
     let mut show = |problems: &[Problem]| {
         for problem in problems {
-            console.note(&format!("{}\n\n", diagnostics::render(problem, input)));
+            console.note(&diagnostics::render(problem, input));
+            console.note("");
         }
     };
     match load(&text, &name(path), overrides) {

@@ -9,6 +9,9 @@ use crate::model::scheduler::ClusterSpec;
 use crate::random::{Distribution, Tail};
 use crate::units::Duration;
 
+const HOST_UNREACHABLE: &str = "Share of connections to a removed pod that end in 502 by ICMP, not in 504. Assumption: \
+    aws-load-balancer-controller issue 2366 saw both";
+
 pub fn cluster(reader: &mut Reader<'_, '_>) -> ClusterSpec {
     const NODES: &str = "Worker nodes, with room for every pod. Assumption: a small cluster";
     let nodes = reader.count("nodes", 1..=10_000, 5, NODES);
@@ -76,12 +79,7 @@ pub fn cluster(reader: &mut Reader<'_, '_>) -> ClusterSpec {
             uniform(60, 400),
             "From a change of a pod or selector until its EndpointSlice is heard of. Assumption: a write, two watches",
         ),
-        host_unreachable_share: reader.share(
-            "host_unreachable_share",
-            0.2,
-            "Share of connections to a removed pod that end in 502 by ICMP, not in 504. Assumption: \
-             aws-load-balancer-controller issue 2366 saw both",
-        ),
+        host_unreachable_share: reader.share("host_unreachable_share", 0.2, HOST_UNREACHABLE),
     }
 }
 

@@ -420,7 +420,7 @@ elb_5xx.rate = "< 0.01%"
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
+        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
         fn no_byte_that_changes_makes_the_reader_panic(

@@ -64,11 +64,13 @@ pub struct Reader<'a, 'p> {
     table: Option<&'a Table>,
     place: Option<Range<usize>>,
     known: Vec<&'a str>,
+    /// Real fields that have been refused already.
+    not_simulated: Vec<&'static str>,
 }
 
 impl<'a, 'p> Reader<'a, 'p> {
     pub fn new(pass: &'p mut Pass, path: String, table: Option<&'a Table>, place: Option<Range<usize>>) -> Self {
-        Self { pass, path, table, place, known: Vec::new() }
+        Self { pass, path, table, place, known: Vec::new(), not_simulated: Vec::new() }
     }
 
     pub fn key(&self, name: &str) -> String {
@@ -111,7 +113,7 @@ impl<'a, 'p> Reader<'a, 'p> {
 
     /// The entries whose keys `take` has not read: for tables with names of the user's own.
     pub fn others(&self) -> impl Iterator<Item = &'a super::document::Entry> {
-        let known = self.known.clone();
+        let known: Vec<_> = self.known.iter().chain(&self.not_simulated).copied().collect();
         let entries = self.table.map_or(&[][..], |table| &table.entries);
         entries.iter().filter(move |entry| !known.contains(&entry.key.as_str()))
     }
@@ -161,7 +163,7 @@ impl<'a, 'p> Reader<'a, 'p> {
         for entry in unknown {
             let key = self.key(&entry.key);
             let message = format!("unknown key `{}`", entry.key);
-            let help = match nearest(&entry.key, &self.known) {
+            let help = match nearest(&entry.key, &[&self.known[..], &self.not_simulated].concat()) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None if self.known.is_empty() => "no key belongs here".to_owned(),
                 None => format!("known here: {}", self.known.join(", ")),
@@ -361,8 +363,8 @@ impl<'a, 'p> Reader<'a, 'p> {
     /// Real fields that would change the result, and that this version does not follow.
     pub fn not_simulated(&mut self, names: &[&'static str]) {
         for name in names {
-            // Known to the reader, but not offered by the schema.
-            self.known.push(name);
+            // Known to the reader, but offered neither by the schema nor by a help.
+            self.not_simulated.push(name);
             if let Some(entry) = self.table.and_then(|table| table.get(name)) {
                 let key = self.key(name);
                 let help = "leave it out to see the rollout without it";

@@ -59,9 +59,18 @@ pub fn read(reader: &mut Reader<'_, '_>) -> RolloutSection {
         scale_down_delay: Duration::ZERO,
         max_unavailable: 0,
     };
+    let is_there = reader.exists();
     reader.table("strategy", "How a release proceeds", |strategy| {
         strategy.not_simulated(&["blueGreen"]);
-        strategy.table("canary", "A canary with traffic routing", |canary| canary_strategy(canary, &mut spec));
+        strategy.table("canary", "A canary with traffic routing", |canary| {
+            // Without [rollout] that is what is missing, and nothing else.
+            if is_there && !canary.has("trafficRouting") {
+                let help =
+                    "write trafficRouting.alb = { ingress = \"web\", rootService = \"web-root\", servicePort = 80 }";
+                canary.missing("trafficRouting", help);
+            }
+            canary_strategy(canary, &mut spec);
+        });
     });
     RolloutSection { spec, pod, pre_stop }
 }
@@ -272,10 +281,6 @@ fn canary_strategy(reader: &mut Reader<'_, '_>, spec: &mut RolloutSpec) {
         "stableMetadata",
     ]);
     reader.not_simulated(&["analysis", "minPodsPerReplicaSet", "pingPong", "replicaProgressThreshold"]);
-    if !reader.has("trafficRouting") {
-        let help = "write trafficRouting.alb = { ingress = \"web\", rootService = \"web-root\", servicePort = 80 }";
-        reader.missing("trafficRouting", help);
-    }
     reader.table("trafficRouting", "What splits the traffic", traffic_routing);
     let node = reader.take("steps", steps::schema, "The steps of the canary, in order");
     let key = reader.key("steps");
