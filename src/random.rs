@@ -26,6 +26,7 @@ pub enum Stream {
     Deregistration = 11,
     FirstHealthCheck = 12,
     ImagePull = 13,
+    RolloutsController = 14,
 }
 
 /// One stream of random numbers.

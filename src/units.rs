@@ -11,7 +11,7 @@ use std::str::FromStr;
 const NANOS_PER_SEC: u64 = 1_000_000_000;
 
 /// A point of simulated time: nanoseconds since the start of the run (the start of the warm-up, not of the release).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
 
 impl Instant {
@@ -59,7 +59,7 @@ impl Sub for Instant {
 }
 
 /// A span of simulated time in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Duration(u64);
 
 impl Duration {
@@ -228,7 +228,7 @@ fn decimal_times(number: &str, unit: u128) -> Option<u128> {
 }
 
 /// A share of the requests as `setWeight` gives it: 0..=100.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Percent(u8);
 
 impl Percent {
@@ -274,7 +274,7 @@ impl fmt::Display for Percent {
 }
 
 /// Weight of a target group in an ALB forward action: 0..=999. Source: ELBv2, *Weighted target groups*.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Weight(u16);
 
 impl Weight {

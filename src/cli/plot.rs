@@ -19,7 +19,7 @@ pub fn plot(arguments: &PlotArguments, console: &mut Console) -> Done<()> {
     let mut pictures: Vec<(Loaded, Run)> = Vec::new();
     for loaded in runs {
         let seed = arguments.overrides.seed.unwrap_or(loaded.scenario.seed);
-        let run = simulation::run(&loaded.scenario, seed, false);
+        let run = simulation::run(&loaded.scenario, seed);
         progress.inc(1);
         pictures.push((loaded, run));
     }

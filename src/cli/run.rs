@@ -48,7 +48,7 @@ fn run_file(file: &Path, arguments: &RunArguments, console: &mut Console) -> Don
 
 fn run_once(loaded: &Loaded, folder: &Path, arguments: &RunArguments, console: &mut Console) -> Done<Exit> {
     let seed = arguments.overrides.seed.unwrap_or(loaded.scenario.seed);
-    let run = simulation::run(&loaded.scenario, seed, false);
+    let run = simulation::run(&loaded.scenario, seed);
     let verdicts = judge(loaded, &run);
     let summary = summary::summary(loaded, &run, &verdicts);
     let mut outputs = vec![("summary.json", json(&summary))];
@@ -78,7 +78,7 @@ fn run_seeds(
     let seeds = seeds(loaded, count)?;
     let progress = console.progress(seeds.len(), loaded.scenario.name.clone());
     let replicate = |(index, seed): (usize, &u64)| {
-        let run = simulation::run(&loaded.scenario, *seed, false);
+        let run = simulation::run(&loaded.scenario, *seed);
         let verdicts = judge(loaded, &run);
         let summary = summary::summary(loaded, &run, &verdicts);
         let met = verdicts.iter().all(|verdict| verdict.met);

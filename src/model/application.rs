@@ -1,5 +1,12 @@
+//! The program in a pod: how many requests it works on at once, which wait, which are in flight.
+//!
+//! A request's end is known when it arrives, as the queue is first come, first served: nothing that comes later can
+//! delay it. So no event is needed for it; what is kept is the set of open requests, which a killed process loses.
+
 use crate::random::Distribution;
-use crate::units::Duration;
+use crate::units::{Duration, Instant};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// What the process does on SIGTERM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,4 +46,222 @@ pub struct ApplicationSpec {
     pub concurrency: u32,
     /// So many may wait; a further connection gets no answer.
     pub backlog: u32,
+}
+
+/// What a new connection meets at the pod's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// The program accepts.
+    Open,
+    /// RST: nobody listens, but the pod has its network.
+    Closed,
+    /// The address belongs to nobody.
+    Gone,
+}
+
+/// A request that the program has accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Open {
+    pub number: u64,
+    pub arrival: Instant,
+    /// When the program is done with it.
+    pub end: Instant,
+    /// Whose target the pod was for it: the target group's index. None once the load balancer has given it up.
+    pub target_group: Option<u8>,
+}
+
+/// The running program.
+#[derive(Clone, Debug)]
+pub struct Server {
+    port: Port,
+    concurrency: usize,
+    backlog: usize,
+    /// Open requests, and finished ones that nobody has cleared away yet.
+    open: Vec<Open>,
+    /// While `open` is shorter than this a worker is free for sure. Zero while all of them are busy.
+    free_below: usize,
+    /// When each worker is free; empty unless all were busy when they were last counted.
+    busy: BinaryHeap<Reverse<Instant>>,
+    /// While all workers are busy, `open` is cleared of finished requests at this length.
+    clear_at: usize,
+}
+
+/// Short lists are not worth looking through.
+const SHORT: usize = 16;
+
+impl Server {
+    pub fn new(spec: &ApplicationSpec) -> Self {
+        let concurrency = spec.concurrency as usize;
+        Self {
+            port: Port::Closed,
+            concurrency,
+            backlog: spec.backlog as usize,
+            open: Vec::with_capacity(concurrency.min(SHORT)),
+            free_below: concurrency.min(SHORT),
+            busy: BinaryHeap::new(),
+            clear_at: 0,
+        }
+    }
+
+    #[inline]
+    pub fn port(&self) -> Port {
+        self.port
+    }
+
+    pub fn set_port(&mut self, port: Port) {
+        self.port = port;
+    }
+
+    /// Takes a request that arrives now. Returns when the work on it begins; None if the backlog is full.
+    #[inline]
+    pub fn accept(&mut self, number: u64, arrival: Instant, demand: Duration, target_group: u8) -> Option<Instant> {
+        let start = if self.open.len() < self.free_below { arrival } else { self.worker_free_at(arrival)? };
+        let end = start + demand;
+        self.open.push(Open { number, arrival, end, target_group: Some(target_group) });
+        if let Some(mut first) = self.busy.peek_mut() {
+            *first = Reverse(end);
+        }
+        Some(start)
+    }
+
+    /// How long a request that arrives now would wait for a worker.
+    pub fn wait(&self, now: Instant) -> Duration {
+        let mut ends: Vec<_> = self.open.iter().map(|open| open.end).filter(|end| *end > now).collect();
+        if ends.len() < self.concurrency {
+            return Duration::ZERO;
+        }
+        // With fewer than `concurrency` requests left before it, it has a worker.
+        let rank = ends.len() - self.concurrency;
+        *ends.select_nth_unstable(rank).1 - now
+    }
+
+    /// Every request that is open now.
+    pub fn open_at(&mut self, now: Instant) -> &mut [Open] {
+        self.open.retain(|open| open.end > now);
+        &mut self.open
+    }
+
+    /// The process is gone.
+    pub fn clear(&mut self) {
+        self.open.clear();
+        self.busy.clear();
+        self.free_below = self.concurrency.min(SHORT);
+    }
+
+    /// When the next worker is free; None if the backlog is full.
+    #[cold]
+    fn worker_free_at(&mut self, arrival: Instant) -> Option<Instant> {
+        if self.busy.peek().is_none_or(|first| first.0 <= arrival) {
+            self.clear_finished(arrival);
+            self.busy.clear();
+            if self.open.len() < self.concurrency {
+                self.free_below = self.concurrency.min(SHORT.max(2 * self.open.len()));
+                return Some(arrival);
+            }
+            // Of the open requests, the last `concurrency` to end hold a worker or will be the last to get one.
+            let mut ends: Vec<_> = self.open.iter().map(|open| open.end).collect();
+            let first_kept = ends.len() - self.concurrency;
+            ends.select_nth_unstable(first_kept);
+            self.busy = ends[first_kept..].iter().copied().map(Reverse).collect();
+            self.free_below = 0;
+        } else if self.open.len() >= self.clear_at || self.open.len() - self.concurrency >= self.backlog {
+            self.clear_finished(arrival);
+        }
+        let waiting = self.open.len() - self.concurrency;
+        if waiting < self.backlog { self.busy.peek().map(|first| first.0) } else { None }
+    }
+
+    fn clear_finished(&mut self, now: Instant) {
+        self.open.retain(|open| open.end > now);
+        self.clear_at = 2 * self.open.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn server(concurrency: u32, backlog: u32) -> Server {
+        let mut server = Server::new(&ApplicationSpec {
+            startup_time: Distribution::secs(0),
+            on_sigterm: OnSigterm::Exit,
+            sigterm_reaction: Distribution::secs(0),
+            drain_until: DrainUntil::ConnectionsClosed,
+            drain_timeout: Duration::ZERO,
+            keep_alive: Duration::secs(75),
+            keep_alive_race_window: Duration::ZERO,
+            concurrency,
+            backlog,
+        });
+        server.set_port(Port::Open);
+        server
+    }
+
+    fn at(nanos: u64) -> Instant {
+        Instant::from_nanos(nanos)
+    }
+
+    /// Workers as an array of the instants at which each is free: obviously right, and slow.
+    struct ObviousServer {
+        workers: Vec<u64>,
+        starts: Vec<u64>,
+        backlog: usize,
+    }
+
+    impl ObviousServer {
+        fn accept(&mut self, arrival: u64, demand: u64) -> Option<u64> {
+            let waiting = self.starts.iter().filter(|start| **start > arrival).count();
+            let worker = self.workers.iter_mut().min().expect("there are workers");
+            let start = arrival.max(*worker);
+            if start > arrival && waiting >= self.backlog {
+                return None;
+            }
+            *worker = start + demand;
+            self.starts.push(start);
+            Some(start)
+        }
+    }
+
+    #[test]
+    fn one_worker_serves_one_after_the_other() {
+        let mut server = server(1, 10);
+        let starts: Vec<_> = [(0, 10), (3, 10), (5, 1), (40, 2)]
+            .map(|(arrival, demand)| server.accept(0, at(arrival), Duration::from_nanos(demand), 0))
+            .into();
+        assert_eq!(starts, [Some(at(0)), Some(at(10)), Some(at(20)), Some(at(40))]);
+    }
+
+    #[test]
+    fn a_full_backlog_takes_nobody() {
+        let mut server = server(1, 2);
+        let demand = Duration::from_nanos(100);
+        let taken: Vec<_> = (0..4).map(|now| server.accept(0, at(now), demand, 0).is_some()).collect();
+        assert_eq!(taken, [true, true, true, false]);
+        assert!(server.accept(0, at(100), demand, 0).is_some(), "one has been worked off");
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_an_obvious_server(
+            concurrency in 1u32..40,
+            backlog in 0u32..30,
+            requests in proptest::collection::vec((0u64..20, 0u64..400), 0..400),
+        ) {
+            let mut ours = server(concurrency, backlog);
+            let workers = vec![0; concurrency as usize];
+            let mut obvious = ObviousServer { workers, starts: vec![], backlog: backlog as usize };
+            let mut now = 0;
+            for (gap, demand) in requests {
+                now += gap;
+                let wait = ours.wait(at(now));
+                let start = ours.accept(0, at(now), Duration::from_nanos(demand), 0);
+                let expected = obvious.accept(now, demand);
+                prop_assert_eq!(start, expected.map(at), "at {}", now);
+                if let Some(start) = start {
+                    prop_assert_eq!(wait, start - at(now));
+                }
+            }
+        }
+    }
 }

@@ -1,1 +1,136 @@
+//! The EndpointSlice of one Service: `ready`, `serving` and `terminating`, as watchers hear them.
+//!
+//! Follows `pkg/controller/endpointslice` of Kubernetes 1.35. Every change wakes the controller; changes that come
+//! while it is awake are in the same write. Left out: the retry, 1 s later, of a write that found a stale cache;
+//! `publishNotReadyAddresses`; the limit of 100 endpoints a slice (watchers join the slices anyway).
 
+use crate::model::{PodId, Revision};
+use std::collections::{BTreeMap, BTreeSet};
+use {Effect::*, Input::*};
+
+/// What the API says of a pod, as far as an EndpointSlice cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Conditions {
+    pub revision: Revision,
+    /// The pod's Ready condition; it stays as it is when the pod is deleted.
+    pub serving: bool,
+    pub terminating: bool,
+}
+
+impl Conditions {
+    fn ready(self) -> bool {
+        self.serving && !self.terminating
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// `spec.selector` of the Service has a new pod-template hash.
+    SelectorChanged(Revision),
+    PodChanged(PodId, Conditions),
+    PodRemoved(PodId),
+    SyncDue,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Run the controller's work item and let the watchers hear of it; answer with `SyncDue`.
+    SyncSoon,
+    /// The slice as it is now written: the endpoints that are `ready`.
+    Publish(BTreeSet<PodId>),
+}
+
+#[derive(Clone, Debug)]
+pub struct EndpointSlice {
+    selector: Revision,
+    pods: BTreeMap<PodId, Conditions>,
+    published: BTreeSet<PodId>,
+    sync_queued: bool,
+}
+
+impl EndpointSlice {
+    pub fn new(selector: Revision, pods: BTreeMap<PodId, Conditions>) -> Self {
+        let mut slice = Self { selector, pods, published: BTreeSet::new(), sync_queued: false };
+        slice.published = slice.ready();
+        slice
+    }
+
+    /// The endpoints that are `ready`, by the pods and the selector of this moment.
+    pub fn ready(&self) -> BTreeSet<PodId> {
+        let chosen = self.pods.iter().filter(|(_, pod)| pod.revision == self.selector && pod.ready());
+        chosen.map(|(id, _)| *id).collect()
+    }
+
+    pub fn handle(&mut self, input: Input) -> Vec<Effect> {
+        let relevant = match input {
+            SelectorChanged(revision) => std::mem::replace(&mut self.selector, revision) != revision,
+            PodChanged(id, pod) => self.pods.insert(id, pod) != Some(pod) && pod.revision == self.selector,
+            PodRemoved(id) => self.pods.remove(&id).is_some_and(|pod| pod.revision == self.selector),
+            SyncDue => return self.on_sync(),
+        };
+        if relevant && !std::mem::replace(&mut self.sync_queued, true) { vec![SyncSoon] } else { vec![] }
+    }
+
+    fn on_sync(&mut self) -> Vec<Effect> {
+        self.sync_queued = false;
+        let ready = self.ready();
+        if ready == self.published {
+            return vec![];
+        }
+        self.published.clone_from(&ready);
+        vec![Publish(ready)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(revision: u32, serving: bool, terminating: bool) -> Conditions {
+        Conditions { revision: Revision(revision), serving, terminating }
+    }
+
+    fn slice() -> EndpointSlice {
+        let pods = [(PodId(0), pod(1, true, false)), (PodId(1), pod(1, true, false)), (PodId(2), pod(2, true, false))];
+        EndpointSlice::new(Revision(1), pods.into())
+    }
+
+    fn publishes(slice: &mut EndpointSlice, input: Input, expected: &[u32]) {
+        assert_eq!(slice.handle(input), vec![SyncSoon]);
+        let expected = expected.iter().copied().map(PodId).collect();
+        assert_eq!(slice.handle(SyncDue), vec![Publish(expected)]);
+    }
+
+    #[test]
+    fn a_terminating_pod_is_not_ready_although_it_serves() {
+        publishes(&mut slice(), PodChanged(PodId(0), pod(1, true, true)), &[1]);
+    }
+
+    #[test]
+    fn a_selector_exchanges_all_endpoints() {
+        publishes(&mut slice(), SelectorChanged(Revision(2)), &[2]);
+    }
+
+    #[test]
+    fn changes_in_quick_succession_are_one_write() {
+        let mut slice = slice();
+        assert_eq!(slice.handle(PodChanged(PodId(0), pod(1, true, true))), vec![SyncSoon]);
+        assert_eq!(slice.handle(PodChanged(PodId(1), pod(1, false, false))), vec![]);
+        assert_eq!(slice.handle(SyncDue), vec![Publish(BTreeSet::new())]);
+    }
+
+    #[test]
+    fn pods_of_another_revision_wake_nobody() {
+        assert_eq!(slice().handle(PodChanged(PodId(2), pod(2, false, false))), vec![]);
+        assert_eq!(slice().handle(PodRemoved(PodId(2))), vec![]);
+    }
+
+    #[test]
+    fn a_write_that_changes_nothing_for_watchers_is_not_heard() {
+        let mut slice = slice();
+        slice.handle(PodChanged(PodId(0), pod(1, true, true)));
+        slice.handle(SyncDue);
+        assert_eq!(slice.handle(PodChanged(PodId(0), pod(1, false, true))), vec![SyncSoon], "serving fell");
+        assert_eq!(slice.handle(SyncDue), vec![]);
+    }
+}

@@ -18,7 +18,7 @@ pub mod traffic;
 use std::fmt;
 
 /// A pod, numbered in order of creation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PodId(pub u32);
 
 impl fmt::Display for PodId {
@@ -28,7 +28,7 @@ impl fmt::Display for PodId {
 }
 
 /// A revision of the pod template, and with it the ReplicaSet of that pod-template hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u32);
 
 impl fmt::Display for Revision {
@@ -38,7 +38,7 @@ impl fmt::Display for Revision {
 }
 
 /// The two Services of a traffic-routed canary. Each has one target group, which goes by the Service's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
     Stable,
     Canary,

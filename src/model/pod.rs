@@ -1,4 +1,19 @@
-use crate::units::Duration;
+//! One pod, as its kubelet runs it: start, readiness, preStop, SIGTERM, SIGKILL, removal.
+//!
+//! Follows the kubelet of Kubernetes 1.35: `pkg/kubelet/kubelet.go`, `kuberuntime/kuberuntime_container.go` and
+//! `prober/worker.go`. One container. Left out: init containers and sidecars, start-up and liveness probes, restarts,
+//! eviction, readiness gates.
+
+use crate::model::application::{DrainUntil, OnSigterm};
+use crate::units::{Duration, Instant};
+use {Effect::*, Input::*, Phase::*};
+
+/// The window a container gets after SIGTERM even when the hook used up the whole grace period.
+/// Source: kubelet, `minimumGracePeriodInSeconds`.
+const MINIMUM_GRACE: Duration = Duration::secs(2);
+
+/// The kubelet never runs a container down in less. Source: kubelet, `pod_workers.go`.
+const SHORTEST_GRACE: Duration = Duration::secs(1);
 
 /// `readinessProbe`. Zero counts as absent, as in Kubernetes, but for `initial_delay`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,4 +34,486 @@ pub struct PodSpec {
     /// How long the preStop hook runs; None without a hook.
     pub pre_stop: Option<Duration>,
     pub readiness_probe: Option<ReadinessProbe>,
+}
+
+/// What is random about one pod, drawn at its birth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timings {
+    pub scheduling: Duration,
+    pub sandbox_creation: Duration,
+    pub container_start: Duration,
+    pub container_seen: Duration,
+    pub startup_time: Duration,
+    pub kubelet_notices_delete: Duration,
+    pub sigterm_reaction: Duration,
+    pub sandbox_removal: Duration,
+    pub pod_removal: Duration,
+}
+
+/// What the program does on SIGTERM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    pub on_sigterm: OnSigterm,
+    pub drain_until: DrainUntil,
+    pub drain_timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Not bound to a node.
+    Pending,
+    /// Bound; the container does not run yet.
+    Starting,
+    Running,
+    /// The hook runs; the program knows of nothing.
+    PreStop,
+    /// SIGTERM was sent.
+    Stopping,
+    /// The process is gone, the sandbox still answers with RST.
+    Exited,
+    /// The address answers nothing any more.
+    Unreachable,
+    /// The pod object is gone.
+    Removed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Input {
+    Created,
+    Scheduled,
+    SandboxCreated,
+    ImagePulled,
+    ContainerStarted,
+    StartupOver,
+    ProbeDue,
+    Probed {
+        passed: bool,
+    },
+    Deleted,
+    KubeletNoticed,
+    PreStopOver,
+    SigtermHandled,
+    /// The last request in flight will be answered so long from now.
+    InFlight(Duration),
+    Finished,
+    GraceOver,
+    SandboxRemoved,
+    ObjectRemoved,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Give this input back to the same pod after the delay.
+    Wake(Duration, Input),
+    /// Ask the node for the image; answer with `ImagePulled`.
+    PullImage,
+    /// The program answers from now on.
+    Listen,
+    /// Ask the program whether it answers in time; answer with `Probed`.
+    Probe { timeout: Duration },
+    /// The Ready condition in the API.
+    Ready(bool),
+    /// SIGTERM was sent.
+    Sigterm,
+    /// New connections are refused; what is in flight goes on.
+    CloseListener,
+    /// Ask when the last request in flight will be answered; answer with `InFlight`.
+    AskInFlight,
+    /// The process is gone, and with it what was in flight. `killed`: by SIGKILL.
+    Exit { killed: bool },
+    /// Nobody answers at the address any more.
+    LoseAddress,
+    /// The object is gone from the API: the pod costs nothing any more.
+    Remove,
+}
+
+#[derive(Clone, Debug)]
+pub struct Pod {
+    spec: PodSpec,
+    shutdown: Shutdown,
+    timings: Timings,
+    phase: Phase,
+    listening: bool,
+    ready: bool,
+    container_started: Instant,
+    /// How often in a row the probe had the same result: the kubelet's `resultRun`.
+    run_passed: bool,
+    run_length: u32,
+}
+
+impl Pod {
+    pub fn new(spec: PodSpec, shutdown: Shutdown, timings: Timings) -> Self {
+        Self {
+            spec,
+            shutdown,
+            timings,
+            phase: Pending,
+            listening: false,
+            ready: false,
+            container_started: Instant::START,
+            run_passed: false,
+            run_length: 0,
+        }
+    }
+
+    /// A pod that has served for long; its next probe is for the caller to schedule.
+    pub fn established(spec: PodSpec, shutdown: Shutdown, timings: Timings) -> Self {
+        let running = Self::new(spec, shutdown, timings);
+        Self { phase: Running, listening: true, ready: true, run_passed: true, run_length: 1, ..running }
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The Ready condition.
+    pub fn ready(&self) -> bool {
+        self.ready
+    }
+
+    /// Takes one step. Each arm is one sentence of the pod lifecycle.
+    pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
+        let (phase, effects) = match (self.phase, input) {
+            (Pending, Created) => (Pending, vec![Wake(self.timings.scheduling, Scheduled)]),
+            (Pending, Scheduled) => (Starting, vec![Wake(self.timings.sandbox_creation, SandboxCreated)]),
+            (Starting, SandboxCreated) => (Starting, vec![PullImage]),
+            (Starting, ImagePulled) => (Starting, vec![Wake(self.timings.container_start, ContainerStarted)]),
+            (Starting, ContainerStarted) => (Running, self.on_container_started(now)),
+            (Running | PreStop, StartupOver) => {
+                self.listening = true;
+                (self.phase, vec![Listen])
+            }
+            (Running | PreStop | Stopping, ProbeDue) => (self.phase, self.on_probe_due(now)),
+            (Running | PreStop | Stopping, Probed { passed }) => (self.phase, self.on_probed(passed)),
+
+            (Pending, Deleted) => (Removed, vec![Remove]),
+            (Starting | Running, Deleted) => {
+                let mut effects = vec![Wake(self.timings.kubelet_notices_delete, KubeletNoticed)];
+                // Without a grace period the object does not wait for the kubelet.
+                effects.extend((self.spec.grace_period == Duration::ZERO).then_some(Remove));
+                (self.phase, effects)
+            }
+            (Starting, KubeletNoticed) => (Exited, self.on_exit(false)),
+            (Running, KubeletNoticed) => match self.spec.pre_stop {
+                Some(_) => (PreStop, vec![Wake(self.hook(), PreStopOver)]),
+                None => (Stopping, self.on_sigterm()),
+            },
+            (PreStop, PreStopOver) => (Stopping, self.on_sigterm()),
+            (Stopping, SigtermHandled) => (Stopping, self.on_sigterm_handled()),
+            (Stopping, InFlight(rest)) => (Stopping, vec![Wake(rest.min(self.shutdown.drain_timeout), Finished)]),
+            (Stopping, Finished) => (Exited, self.on_exit(false)),
+            (Stopping, GraceOver) => (Exited, self.on_exit(true)),
+            (Exited, SandboxRemoved) => (Unreachable, vec![LoseAddress]),
+            (Unreachable, ObjectRemoved) => (Removed, self.on_object_removed()),
+
+            // What was already on its way when the pod was deleted, killed or gone.
+            (Exited | Unreachable | Removed, StartupOver | ProbeDue | Probed { .. } | SigtermHandled | InFlight(_))
+            | (
+                Exited | Unreachable | Removed,
+                Finished | GraceOver | SandboxCreated | ImagePulled | ContainerStarted,
+            )
+            | (Removed, Scheduled)
+            | (Stopping, StartupOver) => (self.phase, vec![]),
+
+            // Nobody schedules these. A new phase or input will not compile until it is placed.
+            (
+                Pending | Starting | Running | PreStop | Stopping | Exited | Unreachable | Removed,
+                Created
+                | Scheduled
+                | SandboxCreated
+                | ImagePulled
+                | ContainerStarted
+                | StartupOver
+                | ProbeDue
+                | Probed { .. }
+                | Deleted
+                | KubeletNoticed
+                | PreStopOver
+                | SigtermHandled
+                | InFlight(_)
+                | Finished
+                | GraceOver
+                | SandboxRemoved
+                | ObjectRemoved,
+            ) => unreachable!("{input:?} reached a pod in {:?}", self.phase),
+        };
+        self.phase = phase;
+        effects
+    }
+
+    /// Grace period as the kubelet counts it.
+    fn grace(&self) -> Duration {
+        self.spec.grace_period.max(SHORTEST_GRACE)
+    }
+
+    /// How long the hook may run: it is abandoned when the grace period is over.
+    fn hook(&self) -> Duration {
+        self.spec.pre_stop.unwrap_or(Duration::ZERO).min(self.grace())
+    }
+
+    /// From SIGTERM to SIGKILL. The kubelet subtracts whole seconds of the hook.
+    fn window(&self) -> Duration {
+        let used = Duration::secs(self.hook().whole_secs());
+        self.grace().saturating_sub(used).max(MINIMUM_GRACE)
+    }
+
+    fn on_container_started(&mut self, now: Instant) -> Vec<Effect> {
+        self.container_started = now;
+        vec![Wake(self.timings.startup_time, StartupOver), Wake(self.timings.container_seen, ProbeDue)]
+    }
+
+    /// The first attempt comes when the kubelet has seen the container run, the next ones a period apart: since a
+    /// manual trigger restarts the ticker, the phase is that of the first attempt.
+    fn on_probe_due(&mut self, now: Instant) -> Vec<Effect> {
+        let Some(probe) = self.spec.readiness_probe else {
+            // Without a probe a container is ready as soon as it runs.
+            self.ready = true;
+            return vec![Ready(true)];
+        };
+        let next = Wake(probe.period, ProbeDue);
+        let since_start = Duration::secs((now - self.container_started).whole_secs());
+        if since_start < probe.initial_delay { vec![next] } else { vec![Probe { timeout: probe.timeout }, next] }
+    }
+
+    fn on_probed(&mut self, passed: bool) -> Vec<Effect> {
+        let probe = self.spec.readiness_probe.expect("only a probe has results");
+        self.run_length = if self.run_passed == passed { self.run_length + 1 } else { 1 };
+        self.run_passed = passed;
+        let threshold = if passed { probe.success_threshold } else { probe.failure_threshold };
+        if self.run_length < threshold || self.ready == passed {
+            return vec![];
+        }
+        self.ready = passed;
+        vec![Ready(passed)]
+    }
+
+    fn on_sigterm(&mut self) -> Vec<Effect> {
+        let window = self.window();
+        let kill = Wake(window, GraceOver);
+        let mut effects = vec![Sigterm];
+        match self.shutdown.on_sigterm {
+            OnSigterm::Exit | OnSigterm::Drain if self.timings.sigterm_reaction < window => {
+                effects.extend([Wake(self.timings.sigterm_reaction, SigtermHandled), kill]);
+            }
+            OnSigterm::Exit | OnSigterm::Drain | OnSigterm::Ignore => effects.push(kill),
+        }
+        effects
+    }
+
+    /// SIGKILL, if it is due first, finds the process still there: the later of two timers reaches an exited pod.
+    fn on_sigterm_handled(&mut self) -> Vec<Effect> {
+        match (self.shutdown.on_sigterm, self.shutdown.drain_until) {
+            (OnSigterm::Exit, _) => vec![Wake(Duration::ZERO, Finished)],
+            (OnSigterm::Drain, DrainUntil::ConnectionsClosed) => {
+                self.listening = false;
+                vec![CloseListener, Wake(self.shutdown.drain_timeout, Finished)]
+            }
+            (OnSigterm::Drain, DrainUntil::RequestsAnswered) => {
+                self.listening = false;
+                vec![CloseListener, AskInFlight]
+            }
+            (OnSigterm::Ignore, _) => unreachable!("a process that ignores SIGTERM does not handle it"),
+        }
+    }
+
+    fn on_exit(&mut self, killed: bool) -> Vec<Effect> {
+        self.listening = false;
+        let removal = self.timings.pod_removal.max(self.timings.sandbox_removal);
+        vec![Exit { killed }, Wake(self.timings.sandbox_removal, SandboxRemoved), Wake(removal, ObjectRemoved)]
+    }
+
+    fn on_object_removed(&self) -> Vec<Effect> {
+        if self.spec.grace_period == Duration::ZERO { vec![] } else { vec![Remove] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Queue;
+
+    const NO_DELAYS: Timings = Timings {
+        scheduling: Duration::ZERO,
+        sandbox_creation: Duration::ZERO,
+        container_start: Duration::ZERO,
+        container_seen: Duration::millis(300),
+        startup_time: Duration::ZERO,
+        kubelet_notices_delete: Duration::ZERO,
+        sigterm_reaction: Duration::ZERO,
+        sandbox_removal: Duration::millis(500),
+        pod_removal: Duration::secs(2),
+    };
+
+    fn probe(initial_delay: u64, period: u64, success_threshold: u32) -> Option<ReadinessProbe> {
+        Some(ReadinessProbe {
+            initial_delay: Duration::secs(initial_delay),
+            period: Duration::secs(period),
+            timeout: Duration::secs(1),
+            success_threshold,
+            failure_threshold: 3,
+        })
+    }
+
+    /// Plays a pod that is deleted at `delete_at`; returns what it did and when. The image is there, probes pass while
+    /// the program listens.
+    fn play(mut pod: Pod, delete_at: Option<Duration>, until: Duration) -> Vec<(Instant, Effect)> {
+        let (mut queue, mut story) = (Queue::default(), vec![]);
+        queue.schedule(Instant::START, Created);
+        if let Some(at) = delete_at {
+            queue.schedule(Instant::START + at, Deleted);
+        }
+        while let Some((now, input)) = queue.pop() {
+            if now > Instant::START + until {
+                break;
+            }
+            for effect in pod.handle(now, input) {
+                match effect {
+                    Wake(delay, input) => queue.schedule(now + delay, input),
+                    PullImage => queue.schedule(now, ImagePulled),
+                    Probe { .. } => queue.schedule(now, Probed { passed: pod.listening }),
+                    AskInFlight => queue.schedule(now, InFlight(Duration::secs(3))),
+                    Listen | Ready(_) | Sigterm | CloseListener | Exit { .. } | LoseAddress | Remove => {
+                        story.push((now, effect));
+                    }
+                }
+            }
+        }
+        story
+    }
+
+    fn when(story: &[(Instant, Effect)], wanted: Effect) -> Option<f64> {
+        let at = story.iter().find(|(_, effect)| *effect == wanted)?.0;
+        Some((at - Instant::START).as_secs_f64())
+    }
+
+    fn pod(spec: PodSpec, shutdown: Shutdown, timings: Timings) -> Pod {
+        Pod::new(spec, shutdown, timings)
+    }
+
+    fn drain(seconds: u64) -> Shutdown {
+        Shutdown {
+            on_sigterm: OnSigterm::Drain,
+            drain_until: DrainUntil::ConnectionsClosed,
+            drain_timeout: Duration::secs(seconds),
+        }
+    }
+
+    const IGNORE: Shutdown = Shutdown {
+        on_sigterm: OnSigterm::Ignore,
+        drain_until: DrainUntil::ConnectionsClosed,
+        drain_timeout: Duration::ZERO,
+    };
+
+    #[test]
+    fn termination_follows_the_published_vectors() {
+        // Grace, hook (ms), seconds from SIGTERM to exit (None: ignores it) -> SIGTERM, exit, killed.
+        let cases = [
+            (90, Some(60_000), Some(5), 60.0, 65.0, false),
+            (90, Some(60_000), Some(45), 60.0, 90.0, true),
+            (90, Some(60_000), None, 60.0, 90.0, true),
+            (30, Some(60_000), Some(5), 30.0, 32.0, true),
+            (30, Some(60_000), Some(1), 30.0, 31.0, false),
+            (30, None, Some(0), 0.0, 0.0, false),
+            (30, None, Some(10), 0.0, 10.0, false),
+            (30, None, None, 0.0, 30.0, true),
+            (30, Some(15_000), Some(10), 15.0, 25.0, false),
+            (30, Some(25_000), Some(10), 25.0, 30.0, true),
+            (30, Some(30_000), Some(10), 30.0, 32.0, true),
+            (75, Some(60_400), Some(20), 60.4, 75.4, true),
+            (0, Some(60_000), Some(5), 1.0, 3.0, true),
+        ];
+        let deleted = 100.0;
+        for (grace, hook, app_exit, term, exit, killed) in cases {
+            let spec = PodSpec {
+                grace_period: Duration::secs(grace),
+                pre_stop: hook.map(Duration::millis),
+                readiness_probe: None,
+            };
+            let shutdown = app_exit.map_or(IGNORE, drain);
+            let story = play(pod(spec, shutdown, NO_DELAYS), Some(Duration::secs(100)), Duration::secs(300));
+            let case = (grace, hook, app_exit);
+            assert_eq!(when(&story, Sigterm), Some(deleted + term), "SIGTERM of {case:?}");
+            assert_eq!(when(&story, Exit { killed }), Some(deleted + exit), "exit of {case:?}");
+            assert_eq!(when(&story, Exit { killed: !killed }), None, "{case:?} ends once");
+        }
+    }
+
+    #[test]
+    fn pre_stop_60_with_grace_30_gives_sigterm_at_30_and_sigkill_at_32() {
+        let spec =
+            PodSpec { grace_period: Duration::secs(30), pre_stop: Some(Duration::secs(60)), readiness_probe: None };
+        let story = play(pod(spec, IGNORE, NO_DELAYS), Some(Duration::secs(10)), Duration::secs(100));
+        assert_eq!(when(&story, Sigterm), Some(40.0));
+        assert_eq!(when(&story, Exit { killed: true }), Some(42.0));
+    }
+
+    #[test]
+    fn readiness_follows_the_published_table() {
+        // Start-up L (ms), initialDelaySeconds D, periodSeconds T, successThreshold S -> ready this long after the start.
+        let cases = [
+            (200, 0, 10, 1, 0.3),
+            (3_000, 0, 10, 1, 10.3),
+            (3_000, 5, 10, 1, 10.3),
+            (3_000, 15, 10, 1, 20.3),
+            (3_000, 0, 1, 1, 3.3),
+            (3_000, 5, 5, 1, 5.3),
+            (8_000, 10, 5, 1, 10.3),
+            (20_000, 0, 10, 1, 20.3),
+            (3_000, 0, 10, 3, 30.3),
+        ];
+        for (startup, initial_delay, period, successes, ready) in cases {
+            let spec = PodSpec {
+                grace_period: Duration::secs(30),
+                pre_stop: None,
+                readiness_probe: probe(initial_delay, period, successes),
+            };
+            let timings = Timings { startup_time: Duration::millis(startup), ..NO_DELAYS };
+            let story = play(pod(spec, IGNORE, timings), None, Duration::secs(60));
+            let case = (startup, initial_delay, period, successes);
+            assert_eq!(when(&story, Ready(true)), Some(ready), "{case:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_probe_a_pod_is_ready_before_its_program_answers() {
+        let spec = PodSpec { grace_period: Duration::secs(30), pre_stop: None, readiness_probe: None };
+        let timings = Timings { startup_time: Duration::secs(20), ..NO_DELAYS };
+        let story = play(pod(spec, IGNORE, timings), None, Duration::secs(60));
+        assert_eq!(when(&story, Ready(true)), Some(0.3));
+        assert_eq!(when(&story, Listen), Some(20.0));
+    }
+
+    #[test]
+    fn a_server_that_closes_its_port_loses_readiness_after_three_failures() {
+        let spec = PodSpec { grace_period: Duration::secs(60), pre_stop: None, readiness_probe: probe(0, 5, 1) };
+        let story = play(pod(spec, drain(40), NO_DELAYS), Some(Duration::secs(20)), Duration::secs(100));
+        assert_eq!(when(&story, CloseListener), Some(20.0));
+        assert_eq!(when(&story, Ready(false)), Some(30.3), "probes at 20.3, 25.3 and 30.3 fail");
+    }
+
+    #[test]
+    fn a_server_may_leave_when_its_requests_are_answered() {
+        let spec = PodSpec { grace_period: Duration::secs(30), pre_stop: None, readiness_probe: None };
+        let shutdown = Shutdown { drain_until: DrainUntil::RequestsAnswered, ..drain(20) };
+        let story = play(pod(spec, shutdown, NO_DELAYS), Some(Duration::secs(10)), Duration::secs(100));
+        assert_eq!(when(&story, Exit { killed: false }), Some(13.0), "the last request takes 3 s more");
+    }
+
+    #[test]
+    fn after_the_exit_the_address_goes_first_and_the_object_last() {
+        let spec = PodSpec { grace_period: Duration::secs(30), pre_stop: None, readiness_probe: None };
+        let story = play(pod(spec, drain(5), NO_DELAYS), Some(Duration::secs(10)), Duration::secs(100));
+        assert_eq!(when(&story, LoseAddress), Some(15.5));
+        assert_eq!(when(&story, Remove), Some(17.0));
+    }
+
+    #[test]
+    fn a_pod_deleted_while_it_starts_never_runs() {
+        let spec =
+            PodSpec { grace_period: Duration::secs(30), pre_stop: Some(Duration::secs(9)), readiness_probe: None };
+        let timings = Timings { sandbox_creation: Duration::secs(4), ..NO_DELAYS };
+        let story = play(pod(spec, drain(5), timings), Some(Duration::secs(1)), Duration::secs(100));
+        assert_eq!(when(&story, Listen), None);
+        assert_eq!(when(&story, Exit { killed: false }), Some(1.0));
+    }
 }

@@ -1,5 +1,19 @@
+//! The Application Load Balancer: its control plane, and what each of its nodes knows of rules and targets, later.
+//!
+//! One listener with one rule, a weighted forward to two target groups. Source: *User Guide for Application Load
+//! Balancers*; the delays between control plane and nodes are measured by users, not documented. Left out: availability
+//! zones, scaling of the nodes, several rules, stickiness, algorithms but round robin.
+
+pub mod connection;
+pub mod data_plane;
+pub mod target_group;
+
+use crate::model::{PodId, Service};
 use crate::random::Distribution;
-use crate::units::Duration;
+use crate::units::{Duration, Instant, Percent};
+use std::collections::BTreeMap;
+use target_group::{TargetGroup, TargetHealth};
+use {Effect::*, Input::*};
 
 /// What a node does with a request for a group that has lost all its targets. Not settled in public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,4 +77,362 @@ pub struct TargetGroupSpec {
     pub deregistration_delay: Duration,
     /// `minimum_healthy_targets.count`: with fewer healthy targets a node routes to all registered ones.
     pub minimum_healthy_targets: u32,
+}
+
+/// A target of one of the groups, and which of its registrations is meant: news about an older one is ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Registration {
+    pub service: Service,
+    pub pod: PodId,
+    version: u32,
+}
+
+/// What a node is told about targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum News {
+    Registered,
+    Deregistered,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Input {
+    ModifyRule(Percent),
+    BatchOver,
+    /// A rule reaches a node; later rules have higher versions.
+    RuleReached {
+        node: u32,
+        canary: Percent,
+        version: u32,
+    },
+    RegisterTargets(Service, Vec<PodId>),
+    DeregisterTargets(Service, Vec<PodId>),
+    TargetsReached {
+        node: u32,
+        news: News,
+        targets: Vec<Registration>,
+    },
+    HealthCheckDue {
+        node: u32,
+        target: Registration,
+    },
+    HealthChecked {
+        node: u32,
+        target: Registration,
+        passed: bool,
+    },
+    DeregistrationDelayOver(Vec<Registration>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Give this input back after the delay.
+    Wake(Duration, Input),
+    /// Bring the rule to the node, after `rule_push`; answer with `RuleReached`.
+    PushRule { node: u32, canary: Percent, version: u32 },
+    /// Bring the news to the node, after `registration` or `deregistration`; answer with `TargetsReached`.
+    PushTargets { node: u32, news: News, targets: Vec<Registration> },
+    /// Answer with `HealthCheckDue` after `first_health_check`.
+    FirstHealthCheck { node: u32, target: Registration },
+    /// Ask the target; answer with `HealthChecked` within the time-out.
+    HealthCheck { node: u32, target: Registration, timeout: Duration },
+    /// The node routes by this weight now.
+    SetWeight { node: u32, canary: Percent },
+    /// The node sends requests of the group to these targets now.
+    Route { node: u32, service: Service, targets: Vec<PodId> },
+    /// A node's opinion of a target changed.
+    HealthChanged { node: u32, service: Service, pod: PodId, health: TargetHealth },
+    /// The node has heard that the target is deregistered.
+    TargetRemoved { node: u32, service: Service, pod: PodId },
+    /// What the target still works on, of before it was deregistered, is cut.
+    CutConnections { service: Service, pod: PodId, deregistered: Instant },
+}
+
+#[derive(Clone, Debug)]
+pub struct LoadBalancer {
+    spec: LoadBalancerSpec,
+    target_group: TargetGroupSpec,
+    /// The rule as the API shows it.
+    rule: Percent,
+    rule_version: u32,
+    batch_open: bool,
+    nodes: Vec<Node>,
+    /// Every target that was ever registered: its newest registration, by group.
+    targets: [BTreeMap<PodId, ApiTarget>; 2],
+}
+
+/// A target as the API holds it.
+#[derive(Clone, Copy, Debug)]
+struct ApiTarget {
+    version: u32,
+    /// Draining since then.
+    deregistered: Option<Instant>,
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    rule_version: u32,
+    groups: [TargetGroup; 2],
+    routed: [Vec<PodId>; 2],
+}
+
+impl LoadBalancer {
+    /// A load balancer at rest: `targets` are registered in both groups and healthy at every node.
+    pub fn established(
+        spec: &LoadBalancerSpec,
+        target_group: TargetGroupSpec,
+        targets: &[PodId],
+    ) -> (Self, Vec<Effect>) {
+        let mut group = TargetGroup::new(&target_group, spec);
+        for pod in targets {
+            group.add(*pod, 0, TargetHealth::Healthy);
+        }
+        let node = Node { rule_version: 0, groups: [group.clone(), group], routed: [vec![], vec![]] };
+        let api: BTreeMap<_, _> =
+            targets.iter().map(|pod| (*pod, ApiTarget { version: 0, deregistered: None })).collect();
+        let mut load_balancer = Self {
+            nodes: vec![node; spec.nodes as usize],
+            spec: spec.clone(),
+            target_group,
+            rule: Percent::ZERO,
+            rule_version: 0,
+            batch_open: false,
+            targets: [api.clone(), api],
+        };
+        let mut effects = vec![];
+        for node in 0..spec.nodes {
+            effects.push(SetWeight { node, canary: Percent::ZERO });
+            for service in Service::ALL {
+                effects.extend(load_balancer.route(node, service));
+                for (index, pod) in (0u64..).zip(targets) {
+                    // Checks have been going on for long: they are spread over the interval.
+                    let spread = target_group.interval.as_nanos() * (index + 1) / (targets.len() as u64 + 1);
+                    let target = Registration { service, pod: *pod, version: 0 };
+                    effects.push(Wake(Duration::from_nanos(spread), HealthCheckDue { node, target }));
+                }
+            }
+        }
+        (load_balancer, effects)
+    }
+
+    pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
+        match input {
+            ModifyRule(canary) => {
+                self.rule = canary;
+                let waits = std::mem::replace(&mut self.batch_open, true);
+                if waits { vec![] } else { vec![Wake(self.spec.rule_batch, BatchOver)] }
+            }
+            BatchOver => {
+                self.batch_open = false;
+                self.rule_version += 1;
+                let (canary, version) = (self.rule, self.rule_version);
+                (0..self.spec.nodes).map(|node| PushRule { node, canary, version }).collect()
+            }
+            RuleReached { node, canary, version } => {
+                let known = &mut self.nodes[node as usize].rule_version;
+                if version < *known {
+                    return vec![];
+                }
+                *known = version;
+                vec![SetWeight { node, canary }]
+            }
+            RegisterTargets(service, pods) => self.on_register(service, &pods),
+            DeregisterTargets(service, pods) => self.on_deregister(now, service, &pods),
+            TargetsReached { node, news, targets } => self.on_targets_reached(node, news, &targets),
+            HealthCheckDue { node, target } => self.on_health_check_due(node, target),
+            HealthChecked { node, target, passed } => self.on_health_checked(node, target, passed),
+            DeregistrationDelayOver(targets) => self.on_deregistration_delay_over(&targets),
+        }
+    }
+
+    fn on_register(&mut self, service: Service, pods: &[PodId]) -> Vec<Effect> {
+        let targets = self.new_versions(service, pods, None);
+        self.push(News::Registered, &targets)
+    }
+
+    fn on_deregister(&mut self, now: Instant, service: Service, pods: &[PodId]) -> Vec<Effect> {
+        let targets = self.new_versions(service, pods, Some(now));
+        let mut effects = self.push(News::Deregistered, &targets);
+        effects.push(Wake(self.target_group.deregistration_delay, DeregistrationDelayOver(targets)));
+        effects
+    }
+
+    fn new_versions(&mut self, service: Service, pods: &[PodId], deregistered: Option<Instant>) -> Vec<Registration> {
+        let known = &mut self.targets[service.index()];
+        let mut next = |pod: &PodId| {
+            let version = known.get(pod).map_or(0, |target| target.version + 1);
+            known.insert(*pod, ApiTarget { version, deregistered });
+            Registration { service, pod: *pod, version }
+        };
+        pods.iter().map(&mut next).collect()
+    }
+
+    fn push(&self, news: News, targets: &[Registration]) -> Vec<Effect> {
+        (0..self.spec.nodes).map(|node| PushTargets { node, news, targets: targets.to_vec() }).collect()
+    }
+
+    fn on_targets_reached(&mut self, node: u32, news: News, targets: &[Registration]) -> Vec<Effect> {
+        let mut effects = vec![];
+        let current: Vec<_> = targets.iter().copied().filter(|target| self.is_current(*target)).collect();
+        for target in &current {
+            let group = &mut self.nodes[node as usize].groups[target.service.index()];
+            match news {
+                News::Registered => {
+                    group.add(target.pod, target.version, TargetHealth::Initial);
+                    effects.push(FirstHealthCheck { node, target: *target });
+                }
+                News::Deregistered => {
+                    group.remove(target.pod);
+                    effects.push(TargetRemoved { node, service: target.service, pod: target.pod });
+                }
+            }
+        }
+        if let Some(target) = current.first() {
+            effects.extend(self.route(node, target.service));
+        }
+        effects
+    }
+
+    /// A node goes on checking a target until it hears that the target is deregistered.
+    fn on_health_check_due(&mut self, node: u32, target: Registration) -> Vec<Effect> {
+        if !self.knows(node, target) {
+            return vec![];
+        }
+        let again = Wake(self.target_group.interval, HealthCheckDue { node, target });
+        vec![HealthCheck { node, target, timeout: self.target_group.timeout }, again]
+    }
+
+    fn on_health_checked(&mut self, node: u32, target: Registration, passed: bool) -> Vec<Effect> {
+        if !self.knows(node, target) {
+            return vec![];
+        }
+        let group = &mut self.nodes[node as usize].groups[target.service.index()];
+        let Some(health) = group.on_checked(target.pod, passed) else {
+            return vec![];
+        };
+        let mut effects = vec![HealthChanged { node, service: target.service, pod: target.pod, health }];
+        effects.extend(self.route(node, target.service));
+        effects
+    }
+
+    fn knows(&self, node: u32, target: Registration) -> bool {
+        self.nodes[node as usize].groups[target.service.index()].knows(target.pod, target.version)
+    }
+
+    fn on_deregistration_delay_over(&self, targets: &[Registration]) -> Vec<Effect> {
+        let cut = |target: &Registration| {
+            let deregistered = self.targets[target.service.index()][&target.pod].deregistered?;
+            let Registration { service, pod, .. } = *target;
+            self.is_current(*target).then_some(CutConnections { service, pod, deregistered })
+        };
+        targets.iter().filter_map(cut).collect()
+    }
+
+    fn is_current(&self, target: Registration) -> bool {
+        self.targets[target.service.index()][&target.pod].version == target.version
+    }
+
+    /// Tells the node's request path if the targets that get requests have changed.
+    fn route(&mut self, node: u32, service: Service) -> Vec<Effect> {
+        let entry = &mut self.nodes[node as usize];
+        let targets = entry.groups[service.index()].routable();
+        if std::mem::replace(&mut entry.routed[service.index()], targets.clone()) == targets {
+            return vec![];
+        }
+        vec![Route { node, service, targets }]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn percent(weight: i64) -> Percent {
+        Percent::try_from(weight).unwrap()
+    }
+
+    fn at(secs: u64) -> Instant {
+        Instant::START + Duration::secs(secs)
+    }
+
+    fn load_balancer(nodes: u32, targets: &[u32]) -> LoadBalancer {
+        let zero = Distribution::secs(0);
+        let spec = LoadBalancerSpec {
+            nodes,
+            rule_batch: Duration::secs(10),
+            rule_push: zero.clone(),
+            registration: zero.clone(),
+            first_health_check: zero.clone(),
+            deregistration: zero,
+            initial_passes: 1,
+            empty_target_group: EmptyTargetGroup::Answer503,
+            initial_only: InitialOnly::Answer503,
+            target_group_selection: TargetGroupSelection::Random,
+            connect_timeout: Duration::secs(10),
+            idle_timeout: Duration::secs(60),
+        };
+        let group = TargetGroupSpec {
+            interval: Duration::secs(15),
+            timeout: Duration::secs(5),
+            healthy_threshold: 2,
+            unhealthy_threshold: 2,
+            deregistration_delay: Duration::secs(300),
+            minimum_healthy_targets: 1,
+        };
+        let targets: Vec<_> = targets.iter().copied().map(PodId).collect();
+        LoadBalancer::established(&spec, group, &targets).0
+    }
+
+    #[test]
+    fn a_batch_takes_what_comes_within_ten_seconds_and_the_newest_wins() {
+        let mut alb = load_balancer(2, &[0]);
+        assert_eq!(alb.handle(at(0), ModifyRule(percent(10))), vec![Wake(Duration::secs(10), BatchOver)]);
+        assert_eq!(alb.handle(at(4), ModifyRule(percent(60))), vec![]);
+        let push = |node| PushRule { node, canary: percent(60), version: 1 };
+        assert_eq!(alb.handle(at(10), BatchOver), vec![push(0), push(1)]);
+    }
+
+    #[test]
+    fn an_older_rule_does_not_undo_a_newer_one() {
+        let mut alb = load_balancer(1, &[0]);
+        let newer = RuleReached { node: 0, canary: percent(60), version: 2 };
+        assert_eq!(alb.handle(at(0), newer), vec![SetWeight { node: 0, canary: percent(60) }]);
+        assert_eq!(alb.handle(at(1), RuleReached { node: 0, canary: percent(10), version: 1 }), vec![]);
+    }
+
+    fn pushed(effects: &[Effect]) -> (News, Vec<Registration>) {
+        match &effects[0] {
+            PushTargets { news, targets, .. } => (*news, targets.clone()),
+            other => panic!("{other:?} is no news for a node"),
+        }
+    }
+
+    #[test]
+    fn a_target_registered_again_is_not_removed_by_older_news() {
+        let mut alb = load_balancer(1, &[0, 1]);
+        let (news, targets) = pushed(&alb.handle(at(0), DeregisterTargets(Service::Stable, vec![PodId(0)])));
+        alb.handle(at(1), RegisterTargets(Service::Stable, vec![PodId(0)]));
+        assert_eq!(alb.handle(at(12), TargetsReached { node: 0, news, targets }), vec![], "overtaken");
+    }
+
+    #[test]
+    fn a_new_target_gets_requests_after_its_first_passed_check() {
+        let mut alb = load_balancer(1, &[0]);
+        let (news, targets) = pushed(&alb.handle(at(0), RegisterTargets(Service::Canary, vec![PodId(7)])));
+        let target = targets[0];
+        let effects = alb.handle(at(3), TargetsReached { node: 0, news, targets });
+        assert_eq!(effects, vec![FirstHealthCheck { node: 0, target }]);
+        let effects = alb.handle(at(5), HealthChecked { node: 0, target, passed: true });
+        let routed = Route { node: 0, service: Service::Canary, targets: vec![PodId(0), PodId(7)] };
+        assert!(effects.contains(&routed), "{effects:?}");
+    }
+
+    #[test]
+    fn in_flight_requests_are_cut_when_the_delay_is_over_unless_the_target_came_back() {
+        let mut alb = load_balancer(1, &[0, 1]);
+        let (_, targets) = pushed(&alb.handle(at(2), DeregisterTargets(Service::Stable, vec![PodId(0)])));
+        let cut = CutConnections { service: Service::Stable, pod: PodId(0), deregistered: at(2) };
+        assert_eq!(alb.handle(at(302), DeregistrationDelayOver(targets.clone())), vec![cut]);
+        alb.handle(at(303), RegisterTargets(Service::Stable, vec![PodId(0)]));
+        assert_eq!(alb.handle(at(304), DeregistrationDelayOver(targets)), vec![]);
+    }
 }

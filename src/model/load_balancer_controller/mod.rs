@@ -1,3 +1,12 @@
+//! The AWS Load Balancer Controller: two loops that know nothing of each other.
+//!
+//! The [`ingress`] loop turns the Ingress annotation into a listener rule; the [`target_group_binding`] loop turns
+//! endpoints into registered targets. Follows aws-load-balancer-controller v3.5. Left out: the API's rate limits, errors
+//! and their back-off, leader election, several groups that compete for workers (all of them are in the lags).
+
+pub mod ingress;
+pub mod target_group_binding;
+
 use crate::random::Distribution;
 use crate::units::Duration;
 

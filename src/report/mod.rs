@@ -1,0 +1,212 @@
+//! Turns a run into bytes; `cli` writes them. Averages and percentages exist here only.
+//!
+//! Every time in a report is relative to the release: t = 0 is its start, the warm-up lies before it.
+
+pub mod csv;
+pub mod replications;
+pub mod resolved;
+#[cfg(test)]
+mod sample;
+pub mod summary;
+pub mod svg;
+pub mod text;
+pub mod why;
+
+use crate::run::{Run, Second, StepRecord};
+use crate::units::{Duration, Instant};
+
+pub use crate::scenario::threshold::Verdict;
+
+/// A step with the pauses after it: what a person takes for one step of the release.
+#[derive(Clone, Copy, Debug)]
+struct Stage<'a> {
+    /// Never empty; all but the first are pauses.
+    steps: &'a [StepRecord],
+}
+
+impl<'a> Stage<'a> {
+    fn first(self) -> &'a StepRecord {
+        self.steps.first().expect("a stage has a step")
+    }
+
+    fn last(self) -> &'a StepRecord {
+        self.steps.last().expect("a stage has a step")
+    }
+
+    /// `setWeight 90 + pause 60s`.
+    fn label(self) -> String {
+        let steps: Vec<_> = self.steps.iter().map(|step| step.step.as_str()).collect();
+        steps.join(" + ")
+    }
+
+    fn elb_5xx(self) -> u64 {
+        self.steps.iter().map(|step| step.elb_5xx).sum()
+    }
+}
+
+fn stages(run: &Run) -> impl Iterator<Item = Stage<'_>> {
+    run.steps.chunk_by(|_, next| next.step.starts_with("pause")).map(|steps| Stage { steps })
+}
+
+fn is_set_weight(step: &StepRecord) -> bool {
+    step.step.starts_with("setWeight")
+}
+
+/// Milliseconds since the release, rounded; negative in the warm-up.
+fn millis_since_release(run: &Run, at: Instant) -> i64 {
+    let since = i128::from(at.as_nanos()) - i128::from(run.release.as_nanos());
+    i64::try_from((since + 500_000).div_euclid(1_000_000)).expect("nanoseconds fit, so milliseconds do")
+}
+
+fn secs_since_release(run: &Run, at: Instant) -> f64 {
+    millis_since_release(run, at) as f64 / 1e3
+}
+
+/// The second since the release that `run.seconds[row]` stands for.
+fn second_of_row(run: &Run, row: usize) -> i64 {
+    let signed = |seconds: u64| i64::try_from(seconds).expect("seconds of a run fit");
+    signed(row as u64) - signed(run.release.second())
+}
+
+/// The canary weight by which the average ALB node routes.
+fn weight_effective(run: &Run, second: &Second) -> f64 {
+    f64::from(second.weight_effective_sum) / f64::from(run.nodes.max(1))
+}
+
+/// Ten consecutive seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct TenSeconds {
+    /// The first of them, since the release.
+    start: i64,
+    /// ELB 5xx ÷ requests.
+    share: f64,
+}
+
+/// The ten consecutive seconds with the highest share of ELB 5xx, the first of equals. None without an error.
+fn worst_ten_seconds(run: &Run) -> Option<TenSeconds> {
+    let length = run.seconds.len().min(10);
+    let (mut errors, mut requests) = (0u64, 0u64);
+    let mut worst = (0, 0u64, 1u64);
+    for (row, second) in run.seconds.iter().enumerate() {
+        errors += u64::from(second.elb_5xx());
+        requests += u64::from(second.requests);
+        if row >= length {
+            errors -= u64::from(run.seconds[row - length].elb_5xx());
+            requests -= u64::from(run.seconds[row - length].requests);
+        }
+        // Fractions are compared crosswise: no rounding decides between two windows.
+        if row + 1 >= length && u128::from(errors) * u128::from(worst.2) > u128::from(worst.1) * u128::from(requests) {
+            worst = (row + 1 - length, errors, requests);
+        }
+    }
+    let (row, errors, requests) = worst;
+    (errors > 0).then(|| TenSeconds { start: second_of_row(run, row), share: errors as f64 / requests as f64 })
+}
+
+/// `value` with at most so many decimals, none of them a trailing zero.
+fn decimal(value: f64, places: usize) -> String {
+    let text = format!("{value:.places$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    if text == "-0" { "0".into() } else { text.into() }
+}
+
+/// `1,234,567`.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `-1,234.5`: at most so many decimals.
+fn grouped_decimal(value: f64, places: usize) -> String {
+    let text = decimal(value, places);
+    let (sign, rest) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
+    let (whole, fraction) = rest.split_once('.').unwrap_or((rest, ""));
+    let whole = whole.parse().map_or_else(|_| whole.to_string(), grouped);
+    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+}
+
+/// `1 pod`, `2 pods`.
+fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// A time since the release, to the tenth of a second: `-3.2 s`.
+fn time(run: &Run, at: Instant) -> String {
+    format!("{} s", grouped_decimal(secs_since_release(run, at), 1))
+}
+
+/// A span to the tenth of a second, shorter ones to the millisecond: `70.3 s`, `0.012 s`.
+fn span(duration: Duration) -> String {
+    let secs = duration.as_secs_f64();
+    format!("{} s", grouped_decimal(secs, if secs < 0.1 { 3 } else { 1 }))
+}
+
+/// A share of 1 in percent, with as many decimals as a small one needs.
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let places = match percent {
+        p if p >= 10.0 => 1,
+        p if p >= 1.0 => 2,
+        p if p >= 0.01 => 3,
+        _ => 5,
+    };
+    format!("{} %", decimal(percent, places))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_without_trailing_zeros() {
+        for (value, places, text) in
+            [(1.0, 3, "1"), (0.1, 3, "0.1"), (-0.0004, 3, "0"), (12.345_67, 3, "12.346"), (100.0, 0, "100")]
+        {
+            assert_eq!(decimal(value, places), text);
+        }
+        for (value, text) in [(1_234_567.26, "1,234,567.3"), (-1234.0, "-1,234"), (-61.5, "-61.5"), (999.0, "999")] {
+            assert_eq!(grouped_decimal(value, 1), text);
+        }
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn time_counts_from_the_release_and_is_rounded_to_milliseconds() {
+        let run = sample::incident();
+        for (nanos, secs) in [(0, -60.0), (60_000_499_999, 0.0), (60_000_500_000, 0.001), (59_999_400_000, -0.001)] {
+            assert_eq!(secs_since_release(&run, Instant::from_nanos(nanos)), secs, "{nanos} ns");
+        }
+        assert_eq!((second_of_row(&run, 0), second_of_row(&run, 60)), (-60, 0));
+    }
+
+    #[test]
+    fn the_worst_ten_seconds_are_the_first_with_the_highest_share() {
+        let mut run = sample::quiet();
+        assert_eq!(worst_ten_seconds(&run), None);
+        // 30 errors early among 250 requests a second; fewer later, but among fewer requests.
+        run.seconds[100].elb_502 = 30;
+        for row in 300..310 {
+            run.seconds[row] = Second { requests: 10, elb_504: 2, ok: 8, ..run.seconds[row] };
+        }
+        assert_eq!(worst_ten_seconds(&run), Some(TenSeconds { start: 240, share: 0.2 }));
+        run.seconds.truncate(4);
+        run.seconds[2].elb_503 = 10;
+        assert_eq!(worst_ten_seconds(&run), Some(TenSeconds { start: -60, share: 0.01 }));
+    }
+
+    #[test]
+    fn a_stage_is_a_step_with_the_pauses_after_it() {
+        let run = sample::incident();
+        let labels: Vec<_> = stages(&run).map(Stage::label).collect();
+        assert_eq!(labels[..3], ["setCanaryScale weight 20", "setWeight 0 + pause 60s", "setWeight 10 + pause 60s"]);
+        let during = stages(&run).map(Stage::elb_5xx).sum::<u64>();
+        assert_eq!(during + run.rollout.elb_5xx_after_last_step, run.requests.elb_5xx());
+    }
+}

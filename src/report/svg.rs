@@ -1,0 +1,698 @@
+//! `timeline.svg`: what failed, over the weight asked for and the weight in force, over the pods, on one time axis.
+//!
+//! Drawn on whole pixels and without measuring a font, so the bytes are the same everywhere. Fills differ in luminance:
+//! the picture can be printed in black and white.
+
+use super::{grouped, second_of_row, secs_since_release, weight_effective};
+use crate::run::{Run, Second, StepRecord};
+use crate::scenario::Loaded;
+use crate::units::Instant;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+const WIDTH: i32 = 1200;
+const LEFT: i32 = 84;
+const RIGHT: i32 = 1180;
+
+const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
+const FAINT: RGBColor = RGBColor(0x5c, 0x5c, 0x5c);
+const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
+const MARK: RGBColor = RGBColor(0x9a, 0x9a, 0x9a);
+/// Requested, but not yet in force.
+const LAG: RGBColor = RGBColor(0xf3, 0xdf, 0xa6);
+
+/// What is drawn from the bottom up.
+struct Layer {
+    name: &'static str,
+    colour: RGBColor,
+    value: fn(&Second) -> u32,
+}
+
+const ERRORS: [Layer; 3] = [
+    Layer { name: "502", colour: RGBColor(0x8c, 0x10, 0x1c), value: |second| second.elb_502 },
+    Layer { name: "503", colour: RGBColor(0xe8, 0x7a, 0x1d), value: |second| second.elb_503 },
+    Layer { name: "504", colour: RGBColor(0xf4, 0xc2, 0x5e), value: |second| second.elb_504 },
+];
+
+const PODS: [Layer; 4] = [
+    Layer { name: "stable, serving", colour: RGBColor(0x17, 0x35, 0x5a), value: |second| second.stable_serving.into() },
+    Layer { name: "canary, serving", colour: RGBColor(0x8f, 0xbf, 0xe6), value: |second| second.canary_serving.into() },
+    Layer { name: "terminating", colour: RGBColor(0x77, 0x7d, 0x85), value: |second| second.terminating.into() },
+    Layer { name: "starting", colour: RGBColor(0xf6, 0xee, 0xd2), value: starting },
+];
+
+/// Created, but neither ready nor deleted.
+fn starting(second: &Second) -> u32 {
+    let others = second.stable_serving + second.canary_serving + second.terminating;
+    second.pods_total.saturating_sub(others).into()
+}
+
+/// One run fills the picture with three panels; several share one time axis, with two panels each.
+pub fn timeline(runs: &[(&Loaded, &Run)]) -> String {
+    let mut svg = String::new();
+    let layout = if runs.len() == 1 { Layout::ONE } else { Layout::SEVERAL };
+    let height = layout.height() * i32::try_from(runs.len()).expect("a page of runs") + FOOT;
+    let size = (WIDTH.unsigned_abs(), height.unsigned_abs());
+    let canvas = Canvas(SVGBackend::with_string(&mut svg, size).into_drawing_area());
+    canvas.rectangle((0, 0), (WIDTH, height), WHITE);
+    let axis = TimeAxis::of(runs);
+    let most = runs.iter().flat_map(|(_, run)| &run.seconds).map(Second::elb_5xx).max().unwrap_or(0);
+    let mut top = 0;
+    for (loaded, run) in runs {
+        draw_run(&canvas, &Frame { layout, axis, top, most }, loaded, run);
+        top += layout.height();
+    }
+    axis.labels(&canvas, top);
+    canvas.0.present().expect(INFALLIBLE);
+    drop(canvas);
+    svg
+}
+
+/// Below the last panel: the labels of the time axis.
+const FOOT: i32 = 44;
+const INFALLIBLE: &str = "drawing into a string cannot fail";
+
+/// Heights in pixels.
+#[derive(Clone, Copy)]
+struct Layout {
+    title: f64,
+    head: i32,
+    errors: i32,
+    weights: i32,
+    /// 0 leaves the panel out.
+    pods: i32,
+}
+
+impl Layout {
+    const ONE: Self = Self { title: 24.8, head: 60, errors: 190, weights: 150, pods: 170 };
+    const SEVERAL: Self = Self { title: 18.6, head: 62, errors: 90, weights: 64, pods: 0 };
+    /// The labels of the marked steps.
+    const MARKS: i32 = 36;
+    /// A panel's name and legend.
+    const NAME: i32 = 24;
+    const GAP: i32 = 14;
+
+    fn height(self) -> i32 {
+        let panel = |height: i32| if height > 0 { Self::NAME + height + Self::GAP } else { 0 };
+        self.head + Self::MARKS + panel(self.errors) + panel(self.weights) + panel(self.pods)
+    }
+}
+
+/// Where one run is drawn.
+struct Frame {
+    layout: Layout,
+    axis: TimeAxis,
+    top: i32,
+    /// The highest ELB 5xx per second of all runs: they share the scale.
+    most: u32,
+}
+
+fn draw_run(canvas: &Canvas, frame: &Frame, loaded: &Loaded, run: &Run) {
+    let layout = frame.layout;
+    let requests = &run.requests;
+    let subtitle = format!(
+        "scenario {}, seed {}: of {} requests, {} got 502, {} got 503, {} got 504",
+        loaded.scenario.name,
+        run.seed,
+        grouped(requests.total),
+        grouped(requests.elb_502),
+        grouped(requests.elb_503),
+        grouped(requests.elb_504),
+    );
+    let title: String = loaded.scenario.title.chars().take(100).collect();
+    canvas.text(&title, (LEFT, frame.top + layout.head - 48), Font::bold(layout.title));
+    canvas.text(&subtitle, (LEFT, frame.top + layout.head - 20), Font::plain(FAINT));
+
+    let mut top = frame.top + layout.head + Layout::MARKS;
+    let mut next = |height: i32| {
+        let panel = Panel { top: top + Layout::NAME, height, most: 1, axis: frame.axis };
+        top += Layout::NAME + height + Layout::GAP;
+        panel
+    };
+    let errors = Panel { most: frame.most, ..next(layout.errors) };
+    let weights = Panel { most: 100, ..next(layout.weights) };
+    let pods = (layout.pods > 0).then(|| Panel { most: most_pods(run), ..next(layout.pods) });
+    let panels: Vec<_> = [Some(&errors), Some(&weights), pods.as_ref()].into_iter().flatten().collect();
+    for panel in &panels {
+        panel.grid(canvas);
+    }
+    let bins = bins(run, frame.axis);
+    draw_weights_gap(canvas, &weights, run, &bins);
+    if let Some(pods) = &pods {
+        pods.name(canvas, "pods", &PODS.map(|layer| (layer.name.to_string(), Swatch::Fill(layer.colour))));
+        draw_stack(canvas, pods, &bins, Sample::Fullest, &PODS);
+        let total = |bin: &Bin| pods.y(bin.fullest.pods_total.into());
+        canvas.line(steps(&bins, |bin| frame.axis.span(bin), total), INK, 1);
+    }
+    draw_marks(canvas, frame, run, &panels);
+    draw_errors(canvas, &errors, run, &bins);
+    draw_weights(canvas, &weights, run, &bins);
+}
+
+fn most_pods(run: &Run) -> u32 {
+    run.seconds.iter().map(|second| u32::from(second.pods_total)).max().unwrap_or(0)
+}
+
+fn draw_errors(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
+    let totals = [run.requests.elb_502, run.requests.elb_503, run.requests.elb_504];
+    let legend: Vec<_> = ERRORS
+        .iter()
+        .zip(totals)
+        .map(|(layer, total)| (format!("{} ({})", layer.name, grouped(total)), Swatch::Fill(layer.colour)))
+        .collect();
+    panel.name(canvas, "ELB 5xx per second (requests/s)", &legend);
+    draw_stack(canvas, panel, bins, Sample::Worst, &ERRORS);
+    if bins.len() < run.seconds.len() {
+        // A bin is one pixel: a pale one needs a line to be seen.
+        canvas.line(steps(bins, |bin| panel.axis.span(bin), |bin| panel.y(bin.worst.elb_5xx())), INK, 1);
+    }
+    // `max_by_key` takes the last of equals.
+    let highest = bins.iter().rev().max_by_key(|bin| bin.worst.elb_5xx()).filter(|bin| bin.worst.elb_5xx() > 0);
+    let Some(bin) = highest else {
+        let place = (i32::midpoint(LEFT, RIGHT), i32::midpoint(panel.top, panel.bottom()));
+        canvas.text("none", place, Font::plain(FAINT).anchored(HPos::Center, VPos::Center));
+        return;
+    };
+    let value = bin.worst.elb_5xx();
+    let label = format!("highest: {}/s", grouped(u64::from(value)));
+    let place = (panel.axis.x(bin.from).min(RIGHT - text_width(&label)), panel.y(value) - 3);
+    canvas.text(&label, place, Font::plain(INK).anchored(HPos::Left, VPos::Bottom));
+}
+
+fn draw_weights_gap(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
+    let ends = |bin: &Bin| (panel.y(bin.last.weight_requested.into()), effective_y(panel, run, bin));
+    for same in bins.chunk_by(|bin, next| ends(bin) == ends(next)) {
+        let (asked, effective) = ends(&same[0]);
+        if asked != effective {
+            let (left, right) = (panel.axis.x(same[0].from), panel.axis.x(same[same.len() - 1].to));
+            canvas.rectangle((left, asked.min(effective)), (right, asked.max(effective)), LAG);
+        }
+    }
+}
+
+fn effective_y(panel: &Panel, run: &Run, bin: &Bin) -> i32 {
+    panel.y_of(weight_effective(run, &bin.last))
+}
+
+fn draw_weights(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
+    let legend = [
+        ("requested".to_string(), Swatch::Dashes),
+        ("effective at the ALB".to_string(), Swatch::Line),
+        ("the difference".to_string(), Swatch::Fill(LAG)),
+    ];
+    panel.name(canvas, "canary weight (%)", &legend);
+    canvas.line(steps(bins, |bin| panel.axis.span(bin), |bin| effective_y(panel, run, bin)), INK, 3);
+    let asked = steps(bins, |bin| panel.axis.span(bin), |bin| panel.y(bin.last.weight_requested.into()));
+    canvas.dashes(asked);
+    let mut taken = LEFT;
+    for step in run.steps.iter().filter(|step| super::is_set_weight(step)) {
+        taken = draw_lateness(canvas, panel, run, step, taken);
+    }
+}
+
+/// How long a weight took, where there is room: between the two lines, else below them, else above. `taken` is where
+/// the label before it ends.
+fn draw_lateness(canvas: &Canvas, panel: &Panel, run: &Run, step: &StepRecord, taken: i32) -> i32 {
+    const LINE: i32 = 17;
+    let (Some(started), Some(effective)) = (step.started, step.weight_effective) else { return taken };
+    let x = |at| panel.axis.x(secs_since_release(run, at).floor() as i64);
+    let (left, right) = (x(started), x(effective));
+    let label = format!("{} late", super::span(effective.saturating_since(started)));
+    let (centre, width) = (i32::midpoint(left, right), text_width(&label));
+    if right - left < width || centre - width / 2 < taken {
+        return taken;
+    }
+    let before = run.seconds.get(started.second() as usize).map_or(0.0, |second| weight_effective(run, second));
+    let (old, new) = (panel.y_of(before), panel.y(step.weight_requested.get().into()));
+    if old == new {
+        return taken;
+    }
+    let (upper, lower) = (old.min(new), old.max(new));
+    let y = match (lower - upper >= LINE, lower + LINE + 4 < panel.bottom()) {
+        (true, _) => i32::midpoint(upper, lower),
+        (false, true) => lower + LINE / 2 + 3,
+        (false, false) => upper - LINE / 2 - 3,
+    };
+    canvas.text(&label, (centre, y), Font::plain(INK).anchored(HPos::Center, VPos::Center));
+    centre + width / 2
+}
+
+/// Which second stands for a bin of many.
+#[derive(Clone, Copy)]
+enum Sample {
+    /// The one with most ELB 5xx: no spike gets lost.
+    Worst,
+    /// The one with most pods.
+    Fullest,
+}
+
+impl Sample {
+    fn of(self, bin: &Bin) -> &Second {
+        match self {
+            Self::Worst => &bin.worst,
+            Self::Fullest => &bin.fullest,
+        }
+    }
+}
+
+fn draw_stack(canvas: &Canvas, panel: &Panel, bins: &[Bin], sample: Sample, layers: &[Layer]) {
+    let height = |bin: &Bin, layers: &[Layer]| panel.y(layers.iter().map(|layer| (layer.value)(sample.of(bin))).sum());
+    let outline = |layers: &[Layer]| steps(bins, |bin| panel.axis.span(bin), |bin| height(bin, layers));
+    for (index, layer) in layers.iter().enumerate() {
+        if bins.iter().all(|bin| (layer.value)(sample.of(bin)) == 0) {
+            continue;
+        }
+        let mut points = outline(&layers[..=index]);
+        points.extend(outline(&layers[..index]).into_iter().rev());
+        canvas.polygon(points, layer.colour);
+    }
+}
+
+/// The corners of a line that holds each bin's value over the whole of it.
+fn steps(bins: &[Bin], span: impl Fn(&Bin) -> (i32, i32), y: impl Fn(&Bin) -> i32) -> Vec<(i32, i32)> {
+    let mut points: Vec<(i32, i32)> = Vec::new();
+    for bin in bins {
+        let ((from, to), y) = (span(bin), y(bin));
+        match points.last_mut() {
+            Some(last) if last.1 == y => last.0 = to,
+            Some(_) | None => points.extend([(from, y), (to, y)]),
+        }
+    }
+    points
+}
+
+/// Vertical lines through the panels, and their labels above, as far as there is room.
+fn draw_marks(canvas: &Canvas, frame: &Frame, run: &Run, panels: &[&Panel]) {
+    let top = frame.top + frame.layout.head;
+    let mut taken: Vec<(i32, i32, i32)> = Vec::new();
+    canvas.text("setWeight", (LEFT - 14, top + 18), Font::plain(FAINT).anchored(HPos::Right, VPos::Top));
+    for (at, label) in marks(run) {
+        let x = frame.axis.x(secs_since_release(run, at).floor() as i64);
+        let half = text_width(&label) / 2;
+        let centre = x.clamp(LEFT + half - 10, RIGHT - half + 10);
+        let free = |row: i32| {
+            !taken.iter().any(|(r, from, to)| *r == row && centre - half < *to + 4 && *from - 4 < centre + half)
+        };
+        // The lower row is where the eye looks for weights; the upper one holds what finds no room there.
+        let rows = if label.ends_with('%') { &[18][..] } else { &[18, 0] };
+        let Some(row) = rows.iter().copied().find(|row| free(*row)) else { continue };
+        for panel in panels {
+            canvas.line(vec![(x, panel.top), (x, panel.bottom())], MARK, 1);
+        }
+        let covered = taken.iter().any(|(r, from, to)| *r == 18 && (*from..=*to).contains(&x));
+        if row == 18 || !covered {
+            canvas.line(vec![(x, top + row + 16), (x, top + Layout::MARKS + 1)], MARK, 1);
+        }
+        canvas.text(&label, (centre, top + row), Font::plain(INK).anchored(HPos::Center, VPos::Top));
+        taken.push((row, centre - half, centre + half));
+    }
+}
+
+/// What is marked, the most important first.
+fn marks(run: &Run) -> Vec<(Instant, String)> {
+    let weights = run.steps.iter().filter(|step| super::is_set_weight(step));
+    let mut marks: Vec<_> =
+        weights.filter_map(|step| Some((step.started?, format!("{} %", step.weight_requested)))).collect();
+    marks.extend(run.rollout.promoted.map(|at| (at, "promoted".into())));
+    marks.push((run.release, "release".into()));
+    marks.extend(run.rollout.last_pod_removed.map(|at| (at, "last stable pod gone".into())));
+    marks
+}
+
+/// Consecutive seconds that share a pixel, or one second that has several.
+struct Bin {
+    /// Seconds since the release.
+    from: i64,
+    to: i64,
+    worst: Second,
+    fullest: Second,
+    last: Second,
+}
+
+fn bins(run: &Run, axis: TimeAxis) -> Vec<Bin> {
+    let rows = run.seconds.len();
+    let (first, last) = (second_of_row(run, 0), second_of_row(run, rows));
+    let pixels = usize::try_from(axis.x(last) - axis.x(first)).expect("time runs to the right");
+    let count = rows.min(pixels.max(1));
+    let bin = |index: usize| {
+        let (from, to) = (index * rows / count, (index + 1) * rows / count);
+        let seconds = &run.seconds[from..to];
+        // `max_by_key` takes the last of equals.
+        let worst = seconds.iter().rev().max_by_key(|second| second.elb_5xx()).copied().unwrap_or_default();
+        let fullest = seconds.iter().rev().max_by_key(|second| second.pods_total).copied().unwrap_or_default();
+        let last = seconds.last().copied().unwrap_or_default();
+        Bin { from: second_of_row(run, from), to: second_of_row(run, to), worst, fullest, last }
+    };
+    (0..count).map(bin).collect()
+}
+
+/// Seconds since the release, from left to right.
+#[derive(Clone, Copy)]
+struct TimeAxis {
+    from: i64,
+    to: i64,
+}
+
+impl TimeAxis {
+    fn of(runs: &[(&Loaded, &Run)]) -> Self {
+        let from = runs.iter().map(|(_, run)| second_of_row(run, 0)).min().unwrap_or(0);
+        let to = runs.iter().map(|(_, run)| second_of_row(run, run.seconds.len())).max().unwrap_or(1);
+        Self { from, to: to.max(from + 1) }
+    }
+
+    fn x(self, second: i64) -> i32 {
+        let width = i64::from(RIGHT - LEFT);
+        let x = (second.clamp(self.from, self.to) - self.from) * width / (self.to - self.from);
+        LEFT + i32::try_from(x).expect("within the picture")
+    }
+
+    fn span(self, bin: &Bin) -> (i32, i32) {
+        (self.x(bin.from), self.x(bin.to))
+    }
+
+    /// Round numbers of seconds, minutes, hours; at most 13 of them.
+    fn ticks(self) -> impl Iterator<Item = i64> {
+        const STEPS: [i64; 16] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21_600, 86_400];
+        let span = self.to - self.from;
+        let step = STEPS.into_iter().find(|step| span / step <= 12).unwrap_or(span / 12);
+        (self.from.div_euclid(step)..=self.to.div_euclid(step))
+            .map(move |n| n * step)
+            .filter(move |at| *at >= self.from)
+    }
+
+    fn labels(self, canvas: &Canvas, top: i32) {
+        let top = top - Layout::GAP;
+        for tick in self.ticks() {
+            let x = self.x(tick);
+            canvas.line(vec![(x, top), (x, top + 5)], INK, 1);
+            let sign = if tick < 0 { "−" } else { "" };
+            let label = format!("{sign}{}", grouped(tick.unsigned_abs()));
+            canvas.text(&label, (x, top + 8), Font::plain(INK).anchored(HPos::Center, VPos::Top));
+        }
+        let centre = (LEFT + RIGHT) / 2;
+        canvas.text(
+            "seconds since the start of the release",
+            (centre, top + 28),
+            Font::plain(FAINT).anchored(HPos::Center, VPos::Top),
+        );
+    }
+}
+
+/// A diagram from 0 up to a round number.
+struct Panel {
+    top: i32,
+    height: i32,
+    /// The highest value to be drawn.
+    most: u32,
+    axis: TimeAxis,
+}
+
+impl Panel {
+    fn bottom(&self) -> i32 {
+        self.top + self.height
+    }
+
+    /// The distance of two grid lines: 1, 2, 5, 10, … so that at most five, or two on a low panel, are needed.
+    fn step(&self) -> u32 {
+        let lines = if self.height < 100 { 2 } else { 5 };
+        let mut step = 1u32;
+        for factor in [2, 5, 2].iter().cycle() {
+            if self.most.div_ceil(step) <= lines || step >= 1_000_000_000 {
+                break;
+            }
+            step = match factor {
+                5 => step / 2 * 5,
+                _ => step * 2,
+            };
+        }
+        step
+    }
+
+    /// A percentage ends at 100, anything else a little above its highest value, for the label.
+    fn scale(&self) -> u32 {
+        let step = self.step();
+        let top = self.most.div_ceil(step).max(1) * step;
+        if self.most == 100 {
+            100
+        } else if top - self.most < step / 2 {
+            top + step / 2
+        } else {
+            top
+        }
+    }
+
+    fn y(&self, value: u32) -> i32 {
+        self.y_of(f64::from(value))
+    }
+
+    fn y_of(&self, value: f64) -> i32 {
+        let part = value / f64::from(self.scale());
+        self.bottom() - (f64::from(self.height) * part).round() as i32
+    }
+
+    fn grid(&self, canvas: &Canvas) {
+        for tick in self.axis.ticks() {
+            let x = self.axis.x(tick);
+            canvas.line(vec![(x, self.top), (x, self.bottom())], GRID, 1);
+        }
+        let step = self.step();
+        for value in (0..=self.scale() / step).map(|n| n * step) {
+            let y = self.y(value);
+            canvas.line(vec![(LEFT, y), (RIGHT, y)], if value == 0 { INK } else { GRID }, 1);
+            let label = grouped(u64::from(value));
+            canvas.text(&label, (LEFT - 8, y), Font::plain(INK).anchored(HPos::Right, VPos::Center));
+        }
+        canvas.line(vec![(LEFT, self.top), (LEFT, self.bottom())], INK, 1);
+    }
+
+    /// The name with the unit at the left, the legend at the right.
+    fn name(&self, canvas: &Canvas, name: &str, legend: &[(String, Swatch)]) {
+        let y = self.top - 13;
+        canvas.text(name, (LEFT, y), Font::strong().anchored(HPos::Left, VPos::Center));
+        let mut x = RIGHT - legend.iter().map(|(label, _)| text_width(label) + 46).sum::<i32>() + 20;
+        for (label, swatch) in legend {
+            match swatch {
+                Swatch::Fill(colour) => {
+                    canvas.rectangle((x, y - 6), (x + 20, y + 6), *colour);
+                    canvas.line(vec![(x, y - 6), (x + 20, y - 6), (x + 20, y + 6), (x, y + 6), (x, y - 6)], INK, 1);
+                }
+                Swatch::Line => canvas.line(vec![(x, y), (x + 20, y)], INK, 3),
+                Swatch::Dashes => canvas.dashes(vec![(x, y), (x + 23, y)]),
+            }
+            canvas.text(label, (x + 27, y), Font::plain(INK).anchored(HPos::Left, VPos::Center));
+            x += text_width(label) + 46;
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Swatch {
+    Fill(RGBColor),
+    Line,
+    Dashes,
+}
+
+/// Never less than a sans-serif font takes at 12.5 px.
+fn text_width(text: &str) -> i32 {
+    i32::try_from(text.chars().count()).expect("a label is short") * 7
+}
+
+#[derive(Clone, Copy)]
+struct Font {
+    size: f64,
+    bold: bool,
+    colour: RGBColor,
+    anchor: Pos,
+}
+
+impl Font {
+    const fn plain(colour: RGBColor) -> Self {
+        // `plotters` divides by 1.24 on the way to SVG: 12.5 px.
+        Self { size: 15.5, bold: false, colour, anchor: Pos { h_pos: HPos::Left, v_pos: VPos::Top } }
+    }
+
+    const fn strong() -> Self {
+        Self { bold: true, ..Self::plain(INK) }
+    }
+
+    const fn bold(size: f64) -> Self {
+        Self { size, bold: true, ..Self::plain(INK) }
+    }
+
+    const fn anchored(self, h_pos: HPos, v_pos: VPos) -> Self {
+        Self { anchor: Pos { h_pos, v_pos }, ..self }
+    }
+}
+
+/// Whole pixels from the upper left corner.
+struct Canvas<'a>(DrawingArea<SVGBackend<'a>, Shift>);
+
+impl Canvas<'_> {
+    fn text(&self, text: &str, at: (i32, i32), font: Font) {
+        let style = if font.bold { FontStyle::Bold } else { FontStyle::Normal };
+        let style = ("sans-serif", font.size, style).into_font().color(&font.colour).pos(font.anchor);
+        self.0.draw(&Text::new(text, at, style)).expect(INFALLIBLE);
+    }
+
+    fn line(&self, points: Vec<(i32, i32)>, colour: RGBColor, width: u32) {
+        self.0.draw(&PathElement::new(points, colour.stroke_width(width))).expect(INFALLIBLE);
+    }
+
+    /// The second of two styles that black and white can tell apart.
+    fn dashes(&self, points: Vec<(i32, i32)>) {
+        let colour = RGBColor(0xb0, 0x3a, 0x2e);
+        for ends in points.windows(2) {
+            let [(x0, y0), (x1, y1)] = [ends[0], ends[1]];
+            let length = (x1 - x0).abs() + (y1 - y0).abs();
+            // Steps run along the axes, so a part of the way is a part of one coordinate.
+            let point = |at: i32| (x0 + (x1 - x0).signum() * at.min(length), y0 + (y1 - y0).signum() * at.min(length));
+            for start in (0..length).step_by(9) {
+                self.line(vec![point(start), point(start + 5)], colour, 2);
+            }
+        }
+    }
+
+    fn polygon(&self, points: Vec<(i32, i32)>, colour: RGBColor) {
+        self.0.draw(&Polygon::new(points, colour)).expect(INFALLIBLE);
+    }
+
+    fn rectangle(&self, from: (i32, i32), to: (i32, i32), colour: RGBColor) {
+        self.0.draw(&Rectangle::new([from, to], colour.filled())).expect(INFALLIBLE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+    use crate::units::Percent;
+
+    /// Errors as uneven as random arrivals make them, of three codes.
+    fn mixed() -> Run {
+        let mut run = sample::incident();
+        for row in 480..555 {
+            let second = &mut run.seconds[row];
+            second.elb_502 = if row < 550 { 18 + (row as u32 * 7919) % 13 } else { 0 };
+            second.elb_503 = if row > 538 { 4 + (row as u32 * 104_729) % 7 } else { 0 };
+            second.elb_504 = if row > 545 { 3 } else { 0 };
+        }
+        run
+    }
+
+    fn day() -> Run {
+        let mut run = sample::incident();
+        run.seconds.resize(86_400, sample::quiet().seconds[599]);
+        run.seconds[50_000].elb_504 = 30;
+        run
+    }
+
+    fn many_steps() -> Run {
+        let mut run = sample::quiet();
+        let first = run.steps[1].clone();
+        run.steps = (0..=100)
+            .map(|weight| StepRecord {
+                step: format!("setWeight {weight}"),
+                started: Some(sample::at(4 * weight)),
+                weight_requested: Percent::try_from(weight as i64).expect("a percentage"),
+                ..first.clone()
+            })
+            .collect();
+        run
+    }
+
+    fn pictures() -> Vec<String> {
+        let loaded = sample::loaded();
+        let (mixed, day, quiet, many) = (mixed(), day(), sample::quiet(), many_steps());
+        let one = |run| timeline(&[(&loaded, run)]);
+        vec![
+            one(&mixed),
+            one(&day),
+            one(&quiet),
+            one(&many),
+            timeline(&[(&loaded, &mixed), (&loaded, &quiet), (&loaded, &many)]),
+        ]
+    }
+
+    fn attribute<'a>(tag: &'a str, name: &str) -> &'a str {
+        let start = tag.find(&format!(" {name}=\"")).unwrap_or_else(|| panic!("{name} in {tag}")) + name.len() + 3;
+        &tag[start..start + tag[start..].find('"').expect("a closing quote")]
+    }
+
+    /// (left, right, top, bottom, text) of every text, generously.
+    fn boxes(svg: &str) -> Vec<(f64, f64, f64, f64, String)> {
+        let texts = svg.split("<text ").skip(1).map(|rest| {
+            let tag = format!(" {}", rest.split('>').next().expect("a tag"));
+            let text = rest.split('>').nth(1).expect("a text").split('<').next().expect("a text").trim().to_string();
+            let number = |name| attribute(&tag, name).parse::<f64>().expect("a number");
+            let (x, y, size) = (number("x"), number("y"), number("font-size"));
+            let width = text.chars().count() as f64 * size * 0.56;
+            let left = match attribute(&tag, "text-anchor") {
+                "start" => x,
+                "middle" => x - width / 2.0,
+                _ => x - width,
+            };
+            let top = match attribute(&tag, "dy") {
+                "0.76em" => y,
+                "0.5ex" => y - size / 2.0,
+                _ => y - size,
+            };
+            (left, left + width, top, top + size, text)
+        });
+        texts.collect()
+    }
+
+    #[test]
+    fn no_two_texts_overlap_and_none_leaves_the_page() {
+        for svg in pictures() {
+            let boxes = boxes(&svg);
+            assert!(boxes.len() > 20);
+            for (index, a) in boxes.iter().enumerate() {
+                assert!(a.0 >= 0.0 && a.1 <= f64::from(WIDTH), "{a:?}");
+                for b in &boxes[..index] {
+                    assert!(a.0 >= b.1 || b.0 >= a.1 || a.2 >= b.3 || b.2 >= a.3, "{a:?} lies over {b:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_runs_give_the_same_bytes() {
+        assert_eq!(pictures(), pictures());
+    }
+
+    #[test]
+    fn one_bad_second_of_a_day_stays_visible() {
+        let (loaded, run) = (sample::loaded(), day());
+        let axis = TimeAxis::of(&[(&loaded, &run)]);
+        let bins = bins(&run, axis);
+        assert!(bins.len() as i32 <= RIGHT - LEFT);
+        let spikes: Vec<_> = bins.iter().filter(|bin| bin.worst.elb_504 == 30).map(|bin| bin.from..bin.to).collect();
+        assert_eq!(spikes.len(), 1);
+        assert!(spikes[0].contains(&(50_000 - 60)), "{spikes:?}");
+        assert!(timeline(&[(&loaded, &run)]).contains("highest: 30/s"));
+    }
+
+    #[test]
+    fn a_title_cannot_break_the_document() {
+        let (mut loaded, run) = (sample::loaded(), sample::quiet());
+        loaded.scenario.title = "a < b & \"c\"".into();
+        assert!(timeline(&[(&loaded, &run)]).contains("a &lt; b &amp; &quot;c&quot;"));
+    }
+
+    #[test]
+    fn scales_end_at_round_numbers_above_the_data() {
+        let axis = TimeAxis { from: 0, to: 100 };
+        for (most, height, step, scale) in [
+            (0, 190, 1, 1),
+            (25, 190, 5, 27),
+            (37, 190, 10, 45),
+            (100, 150, 20, 100),
+            (250, 64, 200, 400),
+            (13, 170, 5, 15),
+        ] {
+            let panel = Panel { top: 0, height, most, axis };
+            assert_eq!((panel.step(), panel.scale()), (step, scale), "{most} on {height} px");
+        }
+    }
+}

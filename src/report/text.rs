@@ -1,0 +1,428 @@
+//! The report on the terminal, in about 25 lines.
+//!
+//! Colours are written as ANSI sequences; whoever prints to something else strips them.
+
+use super::summary::assumed;
+use super::{
+    Stage, Verdict, decimal, grouped, grouped_decimal, is_set_weight, percent, second_of_row, secs_since_release, span,
+    stages, time, why, worst_ten_seconds,
+};
+use crate::model::outcome::Cause;
+use crate::model::traffic::Arrivals;
+use crate::run::{Run, StepRecord};
+use crate::scenario::Loaded;
+use crate::units::Duration;
+use anstyle::{AnsiColor, Style};
+
+const TITLE: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const QUIET: Style = Style::new().dimmed();
+
+/// Where the text after a line's name begins.
+const INDENT: usize = 11;
+
+/// What decides most about failed requests. The first five that a scenario has are shown.
+const ASSUMPTIONS_SHOWN: usize = 5;
+const ASSUMPTIONS: [&str; 7] = [
+    "load_balancer_controller.rule_lag",
+    "rollouts_controller.reconcile_delay",
+    "load_balancer.empty_target_group",
+    "load_balancer.deregistration",
+    "application.on_sigterm",
+    "application.startup_time",
+    "load_balancer_controller.target_lag",
+];
+
+/// No line is wider than `width`, from 80 columns on.
+pub fn render(loaded: &Loaded, run: &Run, verdicts: &[Verdict], width: usize) -> String {
+    let width = width.clamp(80, 140);
+    let mut lines = header(loaded, run, width);
+    lines.push(String::new());
+    lines.extend(step_table(run, width));
+    lines.push(String::new());
+    lines.extend(sparkline(run, width));
+    lines.extend(cause_table(run, width));
+    lines.extend(figures(loaded, run));
+    lines.extend(verdicts.iter().map(|verdict| verdict_line(verdict, width)));
+    lines.push(String::new());
+    lines.extend(paragraph("why", &words(&why::explain(loaded, run)), " ", width));
+    lines.extend(assumptions(loaded, width));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn paint(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Cut to so many columns.
+fn fit(text: &str, columns: usize) -> String {
+    if text.chars().count() <= columns {
+        return text.into();
+    }
+    text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
+}
+
+fn header(loaded: &Loaded, run: &Run, width: usize) -> Vec<String> {
+    let scenario = &loaded.scenario;
+    let requests = &run.requests;
+    let arrivals = match scenario.traffic.arrivals {
+        Arrivals::Poisson => "Poisson",
+        Arrivals::Uniform => "evenly spread",
+    };
+    let failed = requests.elb_5xx();
+    let share = if requests.total == 0 { 0.0 } else { failed as f64 / requests.total as f64 };
+    let verdict = if failed == 0 {
+        paint(GOOD, "no ELB 5xx")
+    } else {
+        paint(BAD, format!("{} ELB 5xx ({})", grouped(failed), percent(share)))
+    };
+    vec![
+        paint(TITLE, fit(&scenario.title, width)),
+        fit(&format!("scenario {}, seed {}, fingerprint {:016x}", scenario.name, run.seed, run.fingerprint), width),
+        fit(
+            &format!(
+                "{} requests/s ({arrivals}), {} simulated, {} replicas, {} after {}",
+                grouped_decimal(scenario.traffic.rate.per_second(), 2),
+                whole_seconds(run.end.saturating_since(crate::units::Instant::START)),
+                scenario.rollout.replicas,
+                run.rollout.outcome.name(),
+                whole_seconds(run.rollout.duration),
+            ),
+            width,
+        ),
+        format!(
+            "{} requests: {verdict} = {} × 502, {} × 503, {} × 504",
+            grouped(requests.total),
+            grouped(requests.elb_502),
+            grouped(requests.elb_503),
+            grouped(requests.elb_504),
+        ),
+    ]
+}
+
+fn whole_seconds(duration: Duration) -> String {
+    format!("{} s", grouped_decimal(duration.as_secs_f64(), 0))
+}
+
+/// Everything but the step's own words.
+const STEP_COLUMNS: usize = 55;
+
+fn step_table(run: &Run, width: usize) -> Vec<String> {
+    let words = (width - STEP_COLUMNS).min(45);
+    let row = |[index, step, started, weight, effective, pods, errors]: [String; 7]| {
+        format!("{index:>3}  {:<words$}{started:>9}{weight:>7}{effective:>16}{pods:>8}{errors:>10}", fit(&step, words))
+    };
+    let heads = ["#", "step", "start", "weight", "effective", "st/can", "ELB 5xx"].map(String::from);
+    let mut lines = vec![paint(QUIET, row(heads))];
+    for stage in stages(run) {
+        lines.push(coloured(stage.elb_5xx(), row(stage_cells(run, stage))));
+    }
+    let after = run.rollout.elb_5xx_after_last_step;
+    if after > 0 {
+        let completed = run.steps.last().and_then(|step| step.completed);
+        let started = completed.map_or_else(|| "–".into(), |at| time(run, at));
+        let dash = || String::from("–");
+        let cells = [String::new(), "after the last step".into(), started, dash(), dash(), dash(), grouped(after)];
+        lines.push(coloured(after, row(cells)));
+    }
+    lines
+}
+
+fn coloured(errors: u64, line: String) -> String {
+    if errors > 0 { paint(BAD, line) } else { line }
+}
+
+fn stage_cells(run: &Run, stage: Stage) -> [String; 7] {
+    let (first, last) = (stage.first(), stage.last());
+    [
+        first.index.to_string(),
+        stage.label(),
+        first.started.map_or_else(|| "–".into(), |at| time(run, at)),
+        format!("{} %", first.weight_requested),
+        effective(run, first),
+        format!("{}/{}", last.stable_pods, last.canary_pods),
+        grouped(stage.elb_5xx()),
+    ]
+}
+
+/// When the ALB routed by the weight, and how long that took.
+fn effective(run: &Run, step: &StepRecord) -> String {
+    match (step.started, step.weight_effective) {
+        (Some(started), Some(effective)) => {
+            format!(
+                "{} (+{})",
+                decimal(secs_since_release(run, effective), 1),
+                span(effective.saturating_since(started))
+            )
+        }
+        (Some(_), None) if is_set_weight(step) => "never".into(),
+        (Some(_) | None, _) => "–".into(),
+    }
+}
+
+const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// The highest second of each bin, so that no spike is lost; a dot where nothing failed.
+fn sparkline(run: &Run, width: usize) -> Vec<String> {
+    let peak = run.seconds.iter().map(|second| second.elb_5xx()).max().unwrap_or(0);
+    if peak == 0 {
+        return vec!["ELB 5xx per second: none".into()];
+    }
+    let rows = run.seconds.len();
+    let bins = rows.min(width);
+    // Never two bins for one row, never a row without a bin.
+    let bin = |bin: usize| &run.seconds[bin * rows / bins..(bin + 1) * rows / bins];
+    let block = |index: usize| {
+        let most = bin(index).iter().map(|second| second.elb_5xx()).max().unwrap_or(0);
+        let level = (u64::from(most) * 8).div_ceil(u64::from(peak));
+        if most == 0 { '·' } else { BLOCKS[usize::try_from(level).expect("at most 8") - 1] }
+    };
+    let line: String = (0..bins).map(block).collect();
+    let release = (run.release.second() as usize * bins / rows.max(1)).min(bins - 1);
+    vec![
+        format!("ELB 5xx per second, highest {} requests/s", grouped(u64::from(peak))),
+        paint(BAD, line),
+        paint(QUIET, axis(run, bins, release)),
+    ]
+}
+
+/// The first second, the release and the last second under their places, as far as there is room.
+fn axis(run: &Run, bins: usize, release: usize) -> String {
+    let start = format!("{} s", second_of_row(run, 0));
+    let end = format!("{} s", grouped_decimal(second_of_row(run, run.seconds.len()) as f64, 0));
+    let mut line: Vec<char> = format!("{start:<bins$}").chars().collect();
+    let mut put = |at: usize, text: &str| {
+        let needed = at.saturating_sub(1)..at + text.chars().count() + 1;
+        if line.get(needed.start..needed.end.min(bins)).is_some_and(|place| place.iter().all(|c| *c == ' ')) {
+            line.splice(at..at + text.chars().count(), text.chars());
+        }
+    };
+    put(bins.saturating_sub(end.len()), &end);
+    put(release, "↑ 0 s, the release");
+    let line: String = line.into_iter().collect();
+    line.trim_end().into()
+}
+
+fn cause_table(run: &Run, width: usize) -> Vec<String> {
+    let mut struck: Vec<_> = Cause::ALL.into_iter().filter(|cause| run.causes[cause.index()].count > 0).collect();
+    if struck.is_empty() {
+        return Vec::new();
+    }
+    struck.sort_by_key(|cause| std::cmp::Reverse(run.causes[cause.index()].count));
+    let described = width >= 118;
+    let describe = |text: &str| if described { format!("  {text}") } else { String::new() };
+    let head = format!("{:<34}{:>10}{:>12}{:>12}{}", "cause", "requests", "first", "last", describe("meaning"));
+    let row = |cause: &Cause| {
+        let count = &run.causes[cause.index()];
+        let at = |instant: Option<_>| instant.map_or_else(|| "–".into(), |instant| time(run, instant));
+        let name = format!("{} {}", cause.elb_status_code(), cause.name());
+        let figures = format!("{:>10}{:>12}{:>12}", grouped(count.count), at(count.first), at(count.last));
+        format!("{name:<34}{figures}{}", describe(cause.description()))
+    };
+    std::iter::once(paint(QUIET, head)).chain(struck.iter().map(row)).collect()
+}
+
+fn figures(loaded: &Loaded, run: &Run) -> Vec<String> {
+    let line = |name: &str, text: String| format!("{name:<INDENT$}{text}");
+    let mut lines = Vec::new();
+    if let Some(worst) = worst_ten_seconds(run) {
+        let until = worst.start + 10;
+        lines.push(line(
+            "worst 10 s",
+            format!("t = {} s to {until} s: {} of the requests failed", worst.start, percent(worst.share)),
+        ));
+    }
+    let extra = run.pods.extra_pod_seconds();
+    lines.push(line(
+        "pods",
+        format!(
+            "peak {} (steady {}), {}{} pod-seconds ({} pod-hours) over steady",
+            run.pods.peak,
+            loaded.scenario.rollout.replicas,
+            if extra > 0.0 { "+" } else { "" },
+            grouped_decimal(extra, 0),
+            decimal(extra / 3600.0, 2),
+        ),
+    ));
+    let millis = |duration: Duration| format!("{} ms", grouped_decimal(duration.as_nanos() as f64 / 1e6, 1));
+    let latency = &run.latency;
+    lines.push(line(
+        "latency",
+        format!("p50 {}, p99 {}, max {}", millis(latency.p50), millis(latency.p99), millis(latency.max)),
+    ));
+    lines
+}
+
+fn verdict_line(verdict: &Verdict, width: usize) -> String {
+    let text = fit(&format!("{}: {}", verdict.threshold, verdict.observed_text), width - 2);
+    if verdict.met { paint(GOOD, format!("✓ {text}")) } else { paint(BAD, format!("✗ {text}")) }
+}
+
+/// The words of a sentence; a number and its unit stay together.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match words.last_mut() {
+            Some(last)
+                if matches!(word.trim_end_matches(|c: char| c.is_ascii_punctuation() && c != '%'), "s" | "%") =>
+            {
+                last.push(' ');
+                last.push_str(word);
+            }
+            Some(_) | None => words.push(word.into()),
+        }
+    }
+    words
+}
+
+/// Filled lines under a hanging name.
+fn paragraph(name: &str, words: &[String], between: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![format!("{name:<INDENT$}")];
+    let mut used = INDENT;
+    for word in words {
+        let word = fit(word, width - INDENT);
+        let (columns, gap) = (word.chars().count(), between.chars().count());
+        let last = lines.last_mut().expect("a paragraph has a line");
+        if used == INDENT {
+            last.push_str(&word);
+            used += columns;
+        } else if used + gap + columns < width {
+            last.push_str(between);
+            last.push_str(&word);
+            used += gap + columns;
+        } else {
+            last.push_str(between.trim_end());
+            lines.push(format!("{:INDENT$}{word}", ""));
+            used = INDENT + columns;
+        }
+    }
+    lines
+}
+
+fn assumptions(loaded: &Loaded, width: usize) -> Vec<String> {
+    let find = |key: &&str| assumed(loaded).find(|parameter| parameter.key == **key);
+    let shown: Vec<_> = ASSUMPTIONS.iter().filter_map(find).take(ASSUMPTIONS_SHOWN).collect();
+    let name = |key: &str| key.rsplit('.').next().unwrap_or_default().to_string();
+    let value = |value: &str| value.replace('"', "").replace(" = ", " ").replace("{ ", "{").replace(" }", "}");
+    let mut words: Vec<_> =
+        shown.iter().map(|parameter| format!("{} {}", name(&parameter.key), value(&parameter.value))).collect();
+    let more = assumed(loaded).count() - shown.len();
+    words.push(format!("{more} more in summary.json"));
+    paragraph("assumed", &words, ", ", width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn verdicts() -> [Verdict; 2] {
+        let verdict = |threshold: &str, observed: f64, met, text: &str| Verdict {
+            threshold: threshold.into(),
+            observed,
+            met,
+            observed_text: text.into(),
+        };
+        [
+            verdict("elb_502.count == 0", 1750.0, false, "1,750 requests"),
+            verdict("pods.peak <= 20", 13.0, true, "13 pods"),
+        ]
+    }
+
+    fn plain(run: &Run, width: usize) -> String {
+        strip(&render(&sample::loaded(), run, &verdicts(), width))
+    }
+
+    fn strip(text: &str) -> String {
+        let mut plain = String::new();
+        let mut escaped = false;
+        for c in text.chars() {
+            match (escaped, c) {
+                (false, '\u{1b}') => escaped = true,
+                (true, 'm') => escaped = false,
+                (false, _) => plain.push(c),
+                (true, _) => {}
+            }
+        }
+        plain
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        let mut long = sample::incident();
+        long.rollout.elb_5xx_after_last_step = 12_345_678;
+        long.causes = [long.causes[0]; Cause::ALL.len()];
+        for step in &mut long.steps {
+            step.step = format!("{} and a very long name", step.step);
+        }
+        for run in [sample::incident(), sample::quiet(), long] {
+            for width in [80, 100, 120, 200] {
+                let text = plain(&run, width);
+                let widest = text.lines().map(|line| line.chars().count()).max();
+                assert!(widest <= Some(width), "{widest:?} columns of {width}:\n{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_report_tells_the_incident() {
+        let text = plain(&sample::incident(), 80);
+        for part in [
+            "Ten pods, and a rule that arrives 70 s late\n",
+            "scenario web-incident, seed 1, fingerprint 0123456789abcdef\n",
+            "150,000 requests: 1,750 ELB 5xx (1.17 %) = 1,750 × 502, 0 × 503, 0 × 504\n",
+            "setWeight 100 + pause 60s",
+            " 420 s  100 %     490 (+70 s)    0/10     1,500\n",
+            "ELB 5xx per second, highest 25 requests/s\n",
+            "502 connection_refused",
+            "     1,750     420.3 s       490 s\n",
+            "t = 420 s to 430 s: 10 % of the requests failed\n",
+            "peak 13 (steady 10), +512 pod-seconds (0.14 pod-hours) over steady\n",
+            "p50 40 ms, p99 400.1 ms, max 2,310 ms\n",
+            "✗ elb_502.count == 0: 1,750 requests\n",
+            "✓ pods.peak <= 20: 13 pods\n",
+            "why        At setWeight 100 (t = 420 s)",
+            "rule_lag 1m10s, reconcile_delay {min 50ms, max 150ms},\n",
+        ] {
+            assert!(text.contains(part), "`{part}` is not in:\n{text}");
+        }
+        assert!(text.lines().count() <= 36, "{} lines", text.lines().count());
+    }
+
+    #[test]
+    fn a_number_and_its_unit_are_not_torn_apart() {
+        assert_eq!(words("after 70 s, 10 % of it (90 s)."), ["after", "70 s,", "10 %", "of", "it", "(90 s)."]);
+        let (name, words) = ("why", ["aaa", "bbb", "ccc"].map(String::from));
+        assert_eq!(paragraph(name, &words, ", ", 19), ["why        aaa,", "           bbb,", "           ccc"]);
+    }
+
+    #[test]
+    fn a_weight_that_never_reached_the_load_balancer_is_said() {
+        let mut run = sample::incident();
+        run.steps[11].weight_effective = None;
+        run.steps[12].started = None;
+        let text = plain(&run, 80);
+        let row = text.lines().find(|line| line.contains("setWeight 100")).expect("the row");
+        assert!(row.contains("never"), "{row}");
+    }
+
+    #[test]
+    fn one_bad_second_of_a_day_stays_visible() {
+        let mut run = sample::quiet();
+        run.seconds = vec![run.seconds[0]; 86_400];
+        run.seconds[43_200].elb_503 = 1;
+        let lines = sparkline(&run, 80);
+        let line = strip(&lines[1]);
+        assert_eq!((line.chars().count(), line.chars().filter(|c| *c == '█').count()), (80, 1));
+        assert_eq!(line.chars().position(|c| c == '█'), Some(40));
+    }
+
+    #[test]
+    fn a_quiet_run_has_no_list_of_causes() {
+        let text = plain(&sample::quiet(), 80);
+        assert!(text.contains("ELB 5xx per second: none\n") && text.contains("No request failed"), "{text}");
+        assert!(!text.contains("cause  ") && !text.contains("worst"), "{text}");
+    }
+}

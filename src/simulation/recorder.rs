@@ -1,0 +1,197 @@
+//! What is written down while a run goes on: the log, the pods, the steps.
+
+use crate::model::rollout::replicas::current_set_weight;
+use crate::model::rollout::step::Step;
+use crate::model::tally::Totals;
+use crate::run::{LogEntry, Pods, RolloutOutcome, RolloutRecord, Run, Second, StepRecord};
+use crate::units::{Duration, Instant, Percent};
+
+/// The control plane's columns of the timeline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    pub weight_requested: u8,
+    pub weight_effective_sum: u16,
+    pub stable_serving: u16,
+    pub canary_serving: u16,
+    pub terminating: u16,
+    pub pods_total: u16,
+}
+
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    events: Vec<LogEntry>,
+    /// Each state with the instant since which it held.
+    states: Vec<(Instant, State)>,
+    /// Wanted sizes (stable, canary) with the instant since which they held.
+    sizes: Vec<(Instant, u32, u32)>,
+    /// The canary weight by which all nodes route, with the instant since which they agreed.
+    effective: Vec<(Instant, Percent)>,
+    started: Vec<Option<Instant>>,
+    completed: Vec<Option<Instant>>,
+    promoted: Option<Instant>,
+    last_pod_removed: Option<Instant>,
+    peak: u32,
+    pod_time: Duration,
+}
+
+/// What a run knows of itself when it is over.
+#[derive(Debug)]
+pub struct Ending<'a> {
+    pub seed: u64,
+    pub fingerprint: u64,
+    pub release: Instant,
+    pub end: Instant,
+    pub nodes: u32,
+    pub replicas: u32,
+    pub steps: &'a [Step],
+    pub outcome: RolloutOutcome,
+}
+
+impl Recorder {
+    pub fn new(steps: usize, stable: u32) -> Self {
+        Self {
+            events: vec![],
+            states: vec![],
+            sizes: vec![(Instant::START, stable, 0)],
+            effective: vec![(Instant::START, Percent::ZERO)],
+            started: vec![None; steps],
+            completed: vec![None; steps],
+            promoted: None,
+            last_pod_removed: None,
+            peak: 0,
+            pod_time: Duration::ZERO,
+        }
+    }
+
+    pub fn log(&mut self, entry: LogEntry) {
+        self.events.push(entry);
+    }
+
+    pub fn state(&mut self, now: Instant, state: State) {
+        self.peak = self.peak.max(u32::from(state.pods_total));
+        match self.states.last_mut() {
+            Some((_, last)) if *last == state => {}
+            Some((since, last)) if *since == now => *last = state,
+            _ => self.states.push((now, state)),
+        }
+    }
+
+    pub fn sizes(&mut self, now: Instant, stable: u32, canary: u32) {
+        self.sizes.push((now, stable, canary));
+    }
+
+    pub fn effective(&mut self, now: Instant, weight: Percent) {
+        self.effective.push((now, weight));
+    }
+
+    pub fn step_started(&mut self, now: Instant, index: usize) {
+        self.started[index] = Some(now);
+    }
+
+    pub fn step_completed(&mut self, now: Instant, index: usize) {
+        self.completed[index] = Some(now);
+    }
+
+    pub fn promoted(&mut self, now: Instant) {
+        self.promoted = Some(now);
+    }
+
+    pub fn pod_removed(&mut self, existed: Duration) {
+        self.pod_time += existed;
+    }
+
+    pub fn last_pod_removed(&mut self, now: Instant) {
+        self.last_pod_removed = Some(now);
+    }
+
+    pub fn into_run(mut self, totals: Totals, ending: &Ending<'_>) -> Run {
+        let steps = self.step_records(&totals, ending);
+        let seconds = self.fill_seconds(totals.seconds);
+        // The last section begins when the last step is over.
+        let after = if totals.sections.len() > steps.len() + 1 { totals.sections.last().copied() } else { None };
+        let until = self.promoted.unwrap_or(ending.end);
+        Run {
+            seed: ending.seed,
+            fingerprint: ending.fingerprint,
+            release: ending.release,
+            end: ending.end,
+            seconds,
+            events: std::mem::take(&mut self.events),
+            requests: totals.requests,
+            causes: totals.causes,
+            steps,
+            rollout: RolloutRecord {
+                outcome: ending.outcome,
+                promoted: self.promoted,
+                last_pod_removed: self.last_pod_removed,
+                duration: until.saturating_since(ending.release),
+                elb_5xx_after_last_step: after.unwrap_or(0),
+            },
+            pods: Pods {
+                peak: self.peak,
+                pod_time: self.pod_time,
+                steady_pod_time: (ending.end - Instant::START) * u64::from(ending.replicas),
+            },
+            latency: totals.latency,
+            nodes: ending.nodes,
+            trace: totals.trace,
+        }
+    }
+
+    /// Each second gets the state that held at its end.
+    fn fill_seconds(&self, mut seconds: Vec<Second>) -> Vec<Second> {
+        let mut states = self.states.iter().peekable();
+        let mut state = State::default();
+        for (number, second) in (1..).zip(&mut seconds) {
+            let end = Instant::START + Duration::secs(number);
+            while let Some((_, next)) = states.next_if(|(since, _)| *since < end) {
+                state = *next;
+            }
+            second.weight_requested = state.weight_requested;
+            second.weight_effective_sum = state.weight_effective_sum;
+            second.stable_serving = state.stable_serving;
+            second.canary_serving = state.canary_serving;
+            second.terminating = state.terminating;
+            second.pods_total = state.pods_total;
+        }
+        seconds
+    }
+
+    fn step_records(&self, totals: &Totals, ending: &Ending<'_>) -> Vec<StepRecord> {
+        let record = |index: usize| {
+            let step = ending.steps[index];
+            let asked = current_set_weight(ending.steps, index);
+            let started = self.started[index];
+            let (stable_pods, canary_pods) = self.settled(ending, index);
+            StepRecord {
+                index,
+                step: step.to_string(),
+                started,
+                completed: self.completed[index],
+                weight_requested: asked,
+                weight_effective: started
+                    .filter(|_| matches!(step, Step::SetWeight(_)))
+                    .and_then(|since| self.weight_effective(since, asked)),
+                stable_pods,
+                canary_pods,
+                elb_5xx: started.and(totals.sections.get(index + 1).copied()).unwrap_or(0),
+            }
+        };
+        (0..ending.steps.len()).map(record).collect()
+    }
+
+    /// When all nodes routed by `weight`, at `since` or later.
+    fn weight_effective(&self, since: Instant, weight: Percent) -> Option<Instant> {
+        let last_before = self.effective.iter().rposition(|(at, _)| *at <= since).unwrap_or(0);
+        let mut candidates = self.effective[last_before..].iter();
+        candidates.find(|(_, effective)| *effective == weight).map(|(at, _)| (*at).max(since))
+    }
+
+    /// The wanted sizes just before the next step but pauses began, or before the promotion.
+    fn settled(&self, ending: &Ending<'_>, index: usize) -> (u32, u32) {
+        let next = (index + 1..ending.steps.len()).find(|next| !matches!(ending.steps[*next], Step::Pause(_)));
+        let until = next.and_then(|next| self.started[next]).or(self.promoted).unwrap_or(ending.end);
+        let (_, stable, canary) = self.sizes.iter().rfind(|(at, ..)| *at < until).expect("the first is at the start");
+        (*stable, *canary)
+    }
+}

@@ -1,0 +1,181 @@
+//! The state in which a run begins: revision 1 has been stable for long, every controller is at rest.
+
+use super::event::{Event, Fingerprint};
+use super::recorder::{Recorder, State};
+use super::{Member, STABLE, Simulation};
+use crate::engine::Queue;
+use crate::model::PodId;
+use crate::model::endpoint_slice::{Conditions, EndpointSlice};
+use crate::model::load_balancer::data_plane::{Command, DataPlane};
+use crate::model::load_balancer::{LoadBalancer, LoadBalancerSpec, News};
+use crate::model::load_balancer_controller::ingress::Ingress;
+use crate::model::load_balancer_controller::target_group_binding::TargetGroupBinding;
+use crate::model::pod::{self, Pod, Shutdown, Timings};
+use crate::model::replica_set::{NewPod, ReplicaSet};
+use crate::model::rollout::Rollout;
+use crate::model::scheduler::Scheduler;
+use crate::model::tally::Tally;
+use crate::model::traffic::Traffic;
+use crate::random::{Random, Stream};
+use crate::scenario::Scenario;
+use crate::units::{Duration, Instant, Percent};
+use std::collections::BTreeMap;
+
+/// The streams of everybody who draws more than once.
+pub struct Streams {
+    seed: u64,
+    pub rollouts_controller: Random,
+    pub replica_set: Random,
+    pub image_pull: Random,
+    pub endpoint_slice: Random,
+    pub rule_lag: Random,
+    pub target_lag: Random,
+    /// By ALB node, as are the three below.
+    pub rule_push: Vec<Random>,
+    registration: Vec<Random>,
+    deregistration: Vec<Random>,
+    pub first_health_check: Vec<Random>,
+}
+
+impl Streams {
+    fn new(seed: u64, nodes: u32) -> Self {
+        let by_node = |stream| (0..nodes).map(|node| Random::new(seed, stream, node)).collect();
+        let single = |stream| Random::new(seed, stream, 0);
+        Self {
+            seed,
+            rollouts_controller: single(Stream::RolloutsController),
+            replica_set: single(Stream::ReplicaSet),
+            image_pull: single(Stream::ImagePull),
+            endpoint_slice: single(Stream::EndpointSlice),
+            rule_lag: single(Stream::RuleLag),
+            target_lag: single(Stream::TargetLag),
+            rule_push: by_node(Stream::RulePush),
+            registration: by_node(Stream::Registration),
+            deregistration: by_node(Stream::Deregistration),
+            first_health_check: by_node(Stream::FirstHealthCheck),
+        }
+    }
+
+    pub fn of_pod(&self, id: PodId) -> Random {
+        Random::new(self.seed, Stream::Pod, id.0)
+    }
+
+    /// How long the news takes to a node.
+    pub fn propagation(&mut self, node: u32, news: News, spec: &LoadBalancerSpec) -> Duration {
+        match news {
+            News::Registered => self.registration[node as usize].draw(&spec.registration),
+            News::Deregistered => self.deregistration[node as usize].draw(&spec.deregistration),
+        }
+    }
+}
+
+/// What is random about a pod, always drawn in this order.
+pub fn timings(scenario: &Scenario, random: &mut Random) -> Timings {
+    let (cluster, application) = (&scenario.cluster, &scenario.application);
+    Timings {
+        scheduling: random.draw(&cluster.scheduling),
+        sandbox_creation: random.draw(&cluster.sandbox_creation),
+        container_start: random.draw(&cluster.container_start),
+        container_seen: random.draw(&cluster.container_seen),
+        startup_time: random.draw(&application.startup_time),
+        kubelet_notices_delete: random.draw(&cluster.kubelet_notices_delete),
+        sigterm_reaction: random.draw(&application.sigterm_reaction),
+        sandbox_removal: random.draw(&cluster.sandbox_removal),
+        pod_removal: random.draw(&cluster.pod_removal),
+    }
+}
+
+pub fn shutdown(scenario: &Scenario) -> Shutdown {
+    let application = &scenario.application;
+    Shutdown {
+        on_sigterm: application.on_sigterm,
+        drain_until: application.drain_until,
+        drain_timeout: application.drain_timeout,
+    }
+}
+
+/// One number for the control plane's events and the requests' outcomes.
+pub fn join(control_plane: Fingerprint, requests: u64) -> u64 {
+    use std::hash::Hasher;
+    let mut joined = control_plane;
+    joined.write_u64(requests);
+    joined.finish()
+}
+
+impl<'a> Simulation<'a> {
+    pub(super) fn new(scenario: &'a Scenario, seed: u64, trace: bool) -> Self {
+        let replicas = scenario.rollout.replicas;
+        let nodes = scenario.load_balancer.nodes;
+        let release = Instant::START + scenario.simulation.warmup;
+        let ids: Vec<_> = (0..replicas).map(PodId).collect();
+        let serving = Conditions { revision: STABLE, serving: true, terminating: false };
+        let endpoints: BTreeMap<_, _> = ids.iter().map(|id| (*id, serving)).collect();
+        let endpoint_slice = EndpointSlice::new(STABLE, endpoints);
+        let binding = TargetGroupBinding::new(endpoint_slice.ready());
+        let (load_balancer, effects) = LoadBalancer::established(&scenario.load_balancer, scenario.target_group, &ids);
+        let longest_answer = scenario.load_balancer.idle_timeout.max(scenario.load_balancer.connect_timeout);
+        let mut simulation = Self {
+            scenario,
+            seed,
+            queue: Queue::default(),
+            streams: Streams::new(seed, nodes),
+            release,
+            end: scenario.simulation.duration.map(|duration| release + duration),
+            over: false,
+            fingerprint: Fingerprint::new(),
+            recorder: Recorder::new(scenario.rollout.steps.len(), replicas),
+            commands: trace.then(Vec::new),
+            rollout: Rollout::established(scenario.rollout.clone()),
+            replica_sets: vec![],
+            pods: vec![],
+            scheduler: Scheduler::new(scenario.cluster.nodes),
+            endpoint_slices: [endpoint_slice.clone(), endpoint_slice],
+            ingress: Ingress::new(Percent::ZERO),
+            bindings: [binding.clone(), binding],
+            load_balancer,
+            data_plane: DataPlane::new(
+                &scenario.load_balancer,
+                &scenario.application,
+                scenario.cluster.host_unreachable_share,
+            ),
+            traffic: Traffic::new(&scenario.traffic, seed),
+            tally: Tally::new(longest_answer, trace),
+            state: State::default(),
+            weights: vec![Percent::ZERO; nodes as usize],
+        };
+        simulation.establish_pods(&ids);
+        simulation.on_load_balancer_effects(Instant::START, effects);
+        simulation.queue.schedule(release, Event::Release);
+        simulation
+    }
+
+    fn establish_pods(&mut self, ids: &[PodId]) {
+        let mut members = vec![];
+        for (number, id) in (1u64..).zip(ids) {
+            let mut random = self.streams.of_pod(*id);
+            let timings = timings(self.scenario, &mut random);
+            let pod = Pod::established(self.scenario.pod, shutdown(self.scenario), timings);
+            let node = self.scheduler.bind();
+            members.push((NewPod { id: *id, uid: random.next_u64() }, node));
+            self.pods.push(Member {
+                pod,
+                revision: STABLE,
+                created: Instant::START,
+                node: Some(node),
+                deleted: false,
+                removed: false,
+            });
+            self.command(Instant::START, Command::AddPod(*id));
+            self.command(Instant::START, Command::Listen(*id));
+            if let Some(probe) = self.scenario.pod.readiness_probe {
+                // The pods were not started all at once: their probes are spread over the period.
+                let spread = probe.period.as_nanos() * number / (ids.len() as u64 + 1);
+                let due = Instant::START + Duration::from_nanos(spread);
+                self.queue.schedule(due, Event::Pod(*id, pod::Input::ProbeDue));
+            }
+        }
+        let min_ready = self.scenario.rollout.min_ready;
+        self.replica_sets.push(ReplicaSet::established(min_ready, members.into_iter()));
+        self.record_pods(Instant::START);
+    }
+}
