@@ -4,6 +4,7 @@
 
 pub mod csv;
 pub mod replications;
+pub mod resolved;
 #[cfg(test)]
 mod sample;
 pub mod summary;
@@ -14,16 +15,7 @@ pub mod why;
 use crate::run::{Run, Second, StepRecord};
 use crate::units::{Duration, Instant};
 
-/// A threshold, held against a run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    /// As the user wrote it.
-    pub threshold: String,
-    pub observed: f64,
-    pub met: bool,
-    /// The observed figure with its unit.
-    pub observed_text: String,
-}
+pub use crate::scenario::threshold::Verdict;
 
 /// A step with the pauses after it: what a person takes for one step of the release.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,18 @@
 //! A scenario: everything that a run is a function of, but for the seed.
 
+mod application;
+mod check;
 pub mod diagnostic;
+pub mod document;
+mod environment;
+mod ingress;
+pub mod load;
+pub mod path;
+mod pre_stop;
+mod reader;
+mod rollout;
+pub mod schema;
+mod steps;
 pub mod threshold;
 
 use crate::model::application::ApplicationSpec;

@@ -1,8 +1,389 @@
-//! `[thresholds]`: what a run must hold, in k6's grammar.
+//! `[thresholds]`: what a run must hold, in k6's grammar: a metric, and a condition or a list of conditions.
+
+use super::document::{Entry, Node};
+use super::path;
+use super::reader::{Pass, Reader, nearest, text_from};
+use crate::model::outcome::Cause;
+use crate::run::Run;
+use crate::units::Duration;
 
 /// One condition on one figure of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Threshold {
     /// As the user wrote it: `elb_502.count == 0`.
     pub text: String,
+    metric: Metric,
+    operator: Operator,
+    bound: f64,
+}
+
+/// A threshold, and what the run had to say to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    pub threshold: String,
+    pub observed: f64,
+    /// With its unit, for a person.
+    pub observed_text: String,
+    pub met: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Metric {
+    Count(Answer),
+    Rate(Answer),
+    Cause(Cause),
+    /// ELB 5xx of the requests that arrived during one step.
+    Step(usize),
+    FailingSeconds,
+    ShareWhileFailing,
+    WorstTenSeconds,
+    PodsPeak,
+    ExtraPodSeconds,
+    RolloutDuration,
+    Latency(Rank),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Requests,
+    Ok,
+    Elb502,
+    Elb503,
+    Elb504,
+    Elb5xx,
+    Target5xx,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rank {
+    P50,
+    P90,
+    P99,
+    P999,
+    Max,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operator {
+    Equal,
+    NotEqual,
+    Less,
+    AtMost,
+    Greater,
+    AtLeast,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Number,
+    Share,
+    Seconds,
+    Milliseconds,
+}
+
+/// Longer operators first: `<=` starts with `<`.
+const OPERATORS: [(&str, Operator); 6] = [
+    ("==", Operator::Equal),
+    ("!=", Operator::NotEqual),
+    ("<=", Operator::AtMost),
+    (">=", Operator::AtLeast),
+    ("<", Operator::Less),
+    (">", Operator::Greater),
+];
+
+impl Operator {
+    fn holds(self, observed: f64, bound: f64) -> bool {
+        match self {
+            Self::Equal => observed == bound,
+            Self::NotEqual => observed != bound,
+            Self::Less => observed < bound,
+            Self::AtMost => observed <= bound,
+            Self::Greater => observed > bound,
+            Self::AtLeast => observed >= bound,
+        }
+    }
+}
+
+/// Every name that does not carry a number of the user's.
+fn metrics() -> Vec<(String, Metric)> {
+    let answers = [
+        ("requests", Answer::Requests),
+        ("ok", Answer::Ok),
+        ("elb_502", Answer::Elb502),
+        ("elb_503", Answer::Elb503),
+        ("elb_504", Answer::Elb504),
+        ("elb_5xx", Answer::Elb5xx),
+        ("target_5xx", Answer::Target5xx),
+    ];
+    let ranks = [("p50", Rank::P50), ("p90", Rank::P90), ("p99", Rank::P99), ("p999", Rank::P999), ("max", Rank::Max)];
+    let both = |(name, answer)| {
+        [(format!("{name}.count"), Metric::Count(answer)), (format!("{name}.rate"), Metric::Rate(answer))]
+    };
+    let single = [
+        ("errors.seconds", Metric::FailingSeconds),
+        ("errors.share_while_failing", Metric::ShareWhileFailing),
+        ("errors.worst_10s.share", Metric::WorstTenSeconds),
+        ("pods.peak", Metric::PodsPeak),
+        ("pods.extra_pod_seconds", Metric::ExtraPodSeconds),
+        ("rollout.duration_s", Metric::RolloutDuration),
+    ];
+    let mut metrics: Vec<_> = answers.into_iter().flat_map(both).collect();
+    metrics.extend(Cause::ALL.map(|cause| (format!("{}.count", cause.name()), Metric::Cause(cause))));
+    metrics.extend(single.map(|(name, metric)| (name.to_owned(), metric)));
+    metrics.extend(ranks.map(|(name, rank)| (format!("latency_ms.{name}"), Metric::Latency(rank))));
+    metrics
+}
+
+impl Metric {
+    fn parse(name: &str) -> Option<Self> {
+        let step = name.strip_prefix("elb_5xx{step=").and_then(|rest| rest.strip_suffix("}.count"));
+        if let Some(step) = step {
+            return step.parse().ok().map(Self::Step);
+        }
+        metrics().into_iter().find(|(known, _)| known == name).map(|(_, metric)| metric)
+    }
+
+    fn unit(self) -> Unit {
+        match self {
+            Self::Count(_)
+            | Self::Cause(_)
+            | Self::Step(_)
+            | Self::FailingSeconds
+            | Self::PodsPeak
+            | Self::ExtraPodSeconds => Unit::Number,
+            Self::Rate(_) | Self::ShareWhileFailing | Self::WorstTenSeconds => Unit::Share,
+            Self::RolloutDuration => Unit::Seconds,
+            Self::Latency(_) => Unit::Milliseconds,
+        }
+    }
+
+    fn observe(self, run: &Run) -> f64 {
+        match self {
+            Self::Count(answer) => answer.count(run) as f64,
+            Self::Rate(answer) => share(answer.count(run), run.requests.total),
+            Self::Cause(cause) => run.causes[cause.index()].count as f64,
+            Self::Step(index) => run.steps.get(index).map_or(0.0, |step| step.elb_5xx as f64),
+            Self::FailingSeconds => run.seconds.iter().filter(|second| second.elb_5xx() > 0).count() as f64,
+            Self::ShareWhileFailing => {
+                let failing = run.seconds.iter().filter(|second| second.elb_5xx() > 0);
+                let (errors, requests) = failing.fold((0, 0), |(errors, requests), second| {
+                    (errors + u64::from(second.elb_5xx()), requests + u64::from(second.requests))
+                });
+                share(errors, requests)
+            }
+            Self::WorstTenSeconds => worst_ten_seconds(run),
+            Self::PodsPeak => f64::from(run.pods.peak),
+            Self::ExtraPodSeconds => run.pods.extra_pod_seconds(),
+            Self::RolloutDuration => run.rollout.duration.as_secs_f64(),
+            Self::Latency(rank) => {
+                let latency = match rank {
+                    Rank::P50 => run.latency.p50,
+                    Rank::P90 => run.latency.p90,
+                    Rank::P99 => run.latency.p99,
+                    Rank::P999 => run.latency.p999,
+                    Rank::Max => run.latency.max,
+                };
+                latency.as_secs_f64() * 1_000.0
+            }
+        }
+    }
+}
+
+impl Answer {
+    fn count(self, run: &Run) -> u64 {
+        match self {
+            Self::Requests => run.requests.total,
+            Self::Ok => run.requests.ok,
+            Self::Elb502 => run.requests.elb_502,
+            Self::Elb503 => run.requests.elb_503,
+            Self::Elb504 => run.requests.elb_504,
+            Self::Elb5xx => run.requests.elb_5xx(),
+            Self::Target5xx => run.requests.target_5xx,
+        }
+    }
+}
+
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// The largest share of ELB 5xx in any ten seconds in a row.
+fn worst_ten_seconds(run: &Run) -> f64 {
+    let shares = run.seconds.windows(10.min(run.seconds.len()).max(1)).map(|window| {
+        let errors = window.iter().map(|second| u64::from(second.elb_5xx())).sum();
+        share(errors, window.iter().map(|second| u64::from(second.requests)).sum())
+    });
+    shares.fold(0.0, f64::max)
+}
+
+impl Threshold {
+    pub fn judge(&self, run: &Run) -> Verdict {
+        let observed = self.metric.observe(run);
+        let observed_text = match self.metric.unit() {
+            Unit::Number => format!("{observed}"),
+            Unit::Share => format!("{:.4}%", observed * 100.0),
+            Unit::Seconds => format!("{observed:.1} s"),
+            Unit::Milliseconds => format!("{observed:.1} ms"),
+        };
+        let met = self.operator.holds(observed, self.bound);
+        Verdict { threshold: self.text.clone(), observed, observed_text, met }
+    }
+
+    /// The step that this is about, if it is about one.
+    pub fn step(&self) -> Option<usize> {
+        match self.metric {
+            Metric::Step(index) => Some(index),
+            Metric::Count(_)
+            | Metric::Rate(_)
+            | Metric::Cause(_)
+            | Metric::FailingSeconds
+            | Metric::ShareWhileFailing
+            | Metric::WorstTenSeconds
+            | Metric::PodsPeak
+            | Metric::ExtraPodSeconds
+            | Metric::RolloutDuration
+            | Metric::Latency(_) => None,
+        }
+    }
+
+    fn parse(name: &str, metric: Metric, condition: &str) -> Result<Self, String> {
+        let condition = condition.trim();
+        let Some((operator, bound)) =
+            OPERATORS.iter().find_map(|(sign, operator)| Some((*operator, condition.strip_prefix(sign)?.trim())))
+        else {
+            return Err(format!("`{condition}` starts with no comparison"));
+        };
+        let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
+        let bound = match (metric.unit(), bound.strip_suffix('%')) {
+            (Unit::Share, Some(percent)) => number(percent.trim()).map(|percent| percent / 100.0),
+            (Unit::Seconds, None) => number(bound).or_else(|| Some(bound.parse::<Duration>().ok()?.as_secs_f64())),
+            (Unit::Milliseconds, None) => {
+                number(bound).or_else(|| Some(bound.parse::<Duration>().ok()?.as_secs_f64() * 1_000.0))
+            }
+            (Unit::Number | Unit::Share, None) => number(bound),
+            (Unit::Number | Unit::Seconds | Unit::Milliseconds, Some(_)) => None,
+        };
+        let bound = bound.ok_or_else(|| format!("`{condition}` does not end in {}", metric.unit().wanted()))?;
+        Ok(Self { text: format!("{name} {condition}"), metric, operator, bound })
+    }
+}
+
+impl Unit {
+    const fn wanted(self) -> &'static str {
+        match self {
+            Self::Number => "a number",
+            Self::Share => "a share like 0.01% or 0.0001",
+            Self::Seconds => "a duration like 90s",
+            Self::Milliseconds => "a duration like 250ms",
+        }
+    }
+}
+
+pub fn read(reader: &mut Reader<'_, '_>) -> Vec<Threshold> {
+    let mut thresholds = Vec::new();
+    let entries: Vec<&Entry> = reader.others().collect();
+    for entry in entries {
+        reader.accept(&entry.key);
+        let key = reader.key(&entry.key);
+        read_entry(reader.pass, &key, &entry.key, entry, &mut thresholds);
+    }
+    thresholds
+}
+
+/// An unquoted `elb_502.count` is a table in TOML; it means the same.
+fn read_entry(pass: &mut Pass, key: &str, name: &str, entry: &Entry, thresholds: &mut Vec<Threshold>) {
+    const NOTE: &str = "What the run must hold";
+    if let Some(table) = entry.value.table() {
+        for inner in &table.entries {
+            let name = format!("{name}.{}", inner.key);
+            read_entry(pass, &path::join(key, &inner.key), &name, inner, thresholds);
+        }
+        return;
+    }
+    let Some(metric) = Metric::parse(name) else {
+        let known: Vec<_> = metrics().into_iter().map(|(name, _)| name).collect();
+        let help = match nearest(name, &known.iter().map(String::as_str).collect::<Vec<_>>()) {
+            Some(known) => format!("did you mean `{known}`?"),
+            None => format!("known metrics: {}, elb_5xx{{step=N}}.count", known.join(", ")),
+        };
+        return pass.error(key, entry.key_place.clone(), format!("there is no metric `{name}`"), help);
+    };
+    let conditions = entry.value.array().unwrap_or(std::slice::from_ref(&entry.value));
+    for node in conditions {
+        match condition_text(node).and_then(|text| Threshold::parse(name, metric, &text)) {
+            Ok(threshold) => thresholds.push(threshold),
+            Err(message) => {
+                let help = "write it like \"== 0\", \"< 0.01%\" or [\">= 50\", \"<= 700\"]";
+                pass.error(key, node.place.clone(), message, help);
+            }
+        }
+    }
+    pass.parameter(key.to_owned(), entry.value.to_toml(), Some(&entry.value), NOTE);
+}
+
+fn condition_text(node: &Node) -> Result<String, String> {
+    text_from("condition", node).map_err(|_| format!("a condition is a string, this is {}", node.kind_name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn threshold(name: &str, condition: &str) -> Result<Threshold, String> {
+        Threshold::parse(name, Metric::parse(name).ok_or("no metric")?, condition)
+    }
+
+    #[test]
+    fn a_condition_reads_in_the_unit_of_its_metric() {
+        for (name, condition, bound) in [
+            ("elb_502.count", "== 0", 0.0),
+            ("elb_5xx.rate", "< 0.01%", 0.0001),
+            ("elb_5xx.rate", "<0.0001", 0.0001),
+            ("rollout.duration_s", "<= 1m30s", 90.0),
+            ("rollout.duration_s", "<= 90", 90.0),
+            ("latency_ms.p99", "< 0.5s", 500.0),
+            ("latency_ms.p99", "< 500", 500.0),
+            ("connection_refused.count", ">= 7", 7.0),
+            ("pods.extra_pod_seconds", "> -3.5", -3.5),
+        ] {
+            assert_eq!(threshold(name, condition).unwrap().bound, bound, "{name} {condition}");
+        }
+    }
+
+    #[test]
+    fn a_condition_without_sense_is_refused() {
+        for (name, condition, message) in [
+            ("elb_502.count", "0", "`0` starts with no comparison"),
+            ("elb_502.count", "= 0", "`= 0` starts with no comparison"),
+            ("elb_502.count", "== 5%", "`== 5%` does not end in a number"),
+            ("elb_502.count", "== nan", "`== nan` does not end in a number"),
+            ("pods.peak", "== 5s", "`== 5s` does not end in a number"),
+            ("rollout.duration_s", "< 5x", "`< 5x` does not end in a duration like 90s"),
+            ("elb_508.count", "== 0", "no metric"),
+            ("elb_5xx{step=x}.count", "== 0", "no metric"),
+        ] {
+            assert_eq!(threshold(name, condition).unwrap_err(), message);
+        }
+    }
+
+    #[test]
+    fn a_threshold_on_a_step_knows_the_step() {
+        assert_eq!(threshold("elb_5xx{step=12}.count", "== 0").unwrap().step(), Some(12));
+        assert_eq!(threshold("elb_5xx.count", "== 0").unwrap().step(), None);
+    }
+
+    #[test]
+    fn each_operator_does_what_it_says() {
+        for (operator, below, equal, above) in [
+            ("==", false, true, false),
+            ("!=", true, false, true),
+            ("<", true, false, false),
+            ("<=", true, true, false),
+            (">", false, false, true),
+            (">=", false, true, true),
+        ] {
+            let operator = threshold("pods.peak", &format!("{operator} 5")).unwrap().operator;
+            assert_eq!([4.0, 5.0, 6.0].map(|observed| operator.holds(observed, 5.0)), [below, equal, above]);
+        }
+    }
 }

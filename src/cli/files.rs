@@ -1,0 +1,51 @@
+//! Output files: all of them whole, or none.
+
+use super::{Done, Failure};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Writes the files of one folder. Each goes to a temporary neighbour first; only when all of them are on the disk do
+/// they get their names. On a failure the previous files stay as they were.
+pub fn write(folder: &Path, files: &[(&str, Vec<u8>)]) -> Done<()> {
+    fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
+    let temporary = |name: &str| folder.join(format!(".{name}.{}.tmp", std::process::id()));
+    let result = files
+        .iter()
+        .try_for_each(|(name, bytes)| write_one(&folder.join(name), &temporary(name), bytes))
+        .and_then(|()| files.iter().try_for_each(|(name, _)| rename(&temporary(name), &folder.join(name))));
+    if result.is_err() {
+        for (name, _) in files {
+            // Most of them never came to be.
+            let _ = fs::remove_file(temporary(name));
+        }
+    }
+    result
+}
+
+fn write_one(target: &Path, temporary: &Path, bytes: &[u8]) -> Done<()> {
+    // A rename onto a folder would fail after others have succeeded.
+    if target.is_dir() {
+        return Err(unwritable(target, &io::Error::from(io::ErrorKind::IsADirectory)));
+    }
+    let write = || {
+        let mut file = fs::File::create(temporary)?;
+        io::Write::write_all(&mut file, bytes)?;
+        file.sync_all()
+    };
+    write().map_err(|error| unwritable(target, &error))
+}
+
+fn rename(temporary: &Path, target: &Path) -> Done<()> {
+    fs::rename(temporary, target).map_err(|error| unwritable(target, &error))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::World(format!("cannot write {}: {error}", path.display()), String::new())
+}
+
+/// The folder and the name of a file; a bare name lies in the current folder.
+pub fn split(path: &Path) -> Option<(PathBuf, &str)> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Some((folder.to_path_buf(), path.file_name()?.to_str()?))
+}

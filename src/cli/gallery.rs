@@ -1,0 +1,68 @@
+//! The scenarios under `scenarios/`, built into the binary.
+
+use crate::scenario::load::load;
+
+/// Path under `scenarios/` without its ending, and the text.
+pub const SCENARIOS: [(&str, &str); 1] = [("first-run", include_str!("../../scenarios/first-run.toml"))];
+
+pub const DEFAULT: &str = "first-run";
+
+/// The last part of a name: what its file is called once it is written.
+pub fn base(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+/// By its whole name, or by the last part alone.
+pub fn find(name: &str) -> Option<(&'static str, &'static str)> {
+    let whole = SCENARIOS.iter().find(|(known, _)| *known == name);
+    whole.or_else(|| SCENARIOS.iter().find(|(known, _)| base(known) == name)).copied()
+}
+
+/// The scenario whose name the user probably meant.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let distance = |known: &str| strsim::damerau_levenshtein(base(name), base(known));
+    let (best, _) = SCENARIOS.iter().min_by_key(|(known, _)| distance(known))?;
+    (distance(best) <= 1 + name.chars().count() / 3).then_some(*best)
+}
+
+pub fn title(text: &str) -> String {
+    load(text, "", &[]).map(|loaded| loaded.scenario.title).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    fn names(folder: &Path, prefix: &str, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                names(&path, &format!("{prefix}{stem}/"), found);
+            } else if path.extension().is_some_and(|ending| ending == "toml") {
+                found.push(format!("{prefix}{stem}"));
+            }
+        }
+    }
+
+    #[test]
+    fn the_gallery_is_the_folder_of_scenarios() {
+        let mut found = Vec::new();
+        names(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios"), "", &mut found);
+        found.sort_unstable();
+        let mut listed: Vec<_> = SCENARIOS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        listed.sort_unstable();
+        assert_eq!(listed, found);
+    }
+
+    #[test]
+    fn every_scenario_of_the_gallery_loads_without_a_warning_and_has_a_title() {
+        for (name, text) in SCENARIOS {
+            let loaded = load(text, name, &[]).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+            assert_eq!(loaded.warnings, [], "{name}");
+            assert!(!title(text).is_empty(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `sim plot`: one picture of one or several runs.
+
+use super::arguments::PlotArguments;
+use super::console::Console;
+use super::{Done, Failure, files, source};
+use crate::report::svg;
+use crate::run::Run;
+use crate::scenario::Loaded;
+use crate::simulation;
+use std::path::{Path, PathBuf};
+
+pub fn plot(arguments: &PlotArguments, console: &mut Console) -> Done<()> {
+    let mut runs = Vec::new();
+    for path in &arguments.paths {
+        let file = if path.is_dir() { path.join("scenario.toml") } else { path.clone() };
+        runs.push(source::scenario(&file, &arguments.overrides.set, console)?);
+    }
+    let progress = console.progress(runs.len(), String::new());
+    let mut pictures: Vec<(Loaded, Run)> = Vec::new();
+    for loaded in runs {
+        let seed = arguments.overrides.seed.unwrap_or(loaded.scenario.seed);
+        let run = simulation::run(&loaded.scenario, seed);
+        progress.inc(1);
+        pictures.push((loaded, run));
+    }
+    progress.finish_and_clear();
+    let target = arguments.output.clone().unwrap_or_else(|| default_target(&arguments.paths, &pictures));
+    let Some((folder, name)) = files::split(&target) else {
+        let message = format!("{} is not the name of a file", target.display());
+        return Err(Failure::Input(message, "write --output plot.svg".to_owned()));
+    };
+    let pairs: Vec<_> = pictures.iter().map(|(loaded, run)| (loaded, run)).collect();
+    files::write(&folder, &[(name, svg::timeline(&pairs).into_bytes())])?;
+    console.print(&format!("{}\n", target.display()))
+}
+
+fn default_target(paths: &[PathBuf], pictures: &[(Loaded, Run)]) -> PathBuf {
+    match (paths, pictures) {
+        ([path], _) if path.is_dir() => path.join("timeline.svg"),
+        ([_], [(loaded, _)]) => Path::new("output").join(&loaded.scenario.name).join("timeline.svg"),
+        _ => PathBuf::from("output/plot.svg"),
+    }
+}

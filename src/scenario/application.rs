@@ -1,0 +1,137 @@
+//! `[simulation]`, `[traffic]` and `[application]`.
+
+use super::SimulationSpec;
+use super::pre_stop::PreStop;
+use super::reader::Reader;
+use crate::model::application::{ApplicationSpec, DrainUntil, OnSigterm};
+use crate::model::traffic::{Arrivals, TrafficSpec};
+use crate::random::{Distribution, Tail};
+use crate::units::Duration;
+
+/// A week: each simulated second is kept until the report is written.
+const LONGEST: Duration = Duration::secs(7 * 24 * 3600);
+
+pub fn simulation(reader: &mut Reader<'_, '_>) -> SimulationSpec {
+    let mut span = |name, least, default: Option<u64>, note| {
+        reader.whole_seconds(name, Duration::secs(least)..=LONGEST, default.map(Duration::secs), note)
+    };
+    let warmup = span("warmup", 0, Some(60), "Steady traffic before the release. Assumption: long enough to settle");
+    let cooldown = span(
+        "cooldown",
+        0,
+        Some(60),
+        "From the end of the release to the end of the run. Assumption: late errors show within a minute",
+    );
+    let duration = span("duration", 1, None, "Instead of a cooldown: exactly this long after the start of the release");
+    let horizon = span(
+        "horizon",
+        1,
+        Some(7200),
+        "A release that has not ended so long after its start is given up. Assumption: nobody waits longer",
+    );
+    // The defaults stand behind these two; a bad value has been reported and the run does not start.
+    let or_zero = |span: Option<Duration>| span.unwrap_or(Duration::ZERO);
+    SimulationSpec { warmup: or_zero(warmup), cooldown: or_zero(cooldown), duration, horizon: or_zero(horizon) }
+}
+
+pub fn traffic(reader: &mut Reader<'_, '_>) -> TrafficSpec {
+    let rate = reader.rate("rate", "Requests that reach the load balancer, per s, min or h");
+    let arrivals = reader.choice(
+        "arrivals",
+        &[("poisson", Arrivals::Poisson), ("uniform", Arrivals::Uniform)],
+        "How requests follow each other. Assumption: poisson, independent of each other as those of many users are",
+    );
+    let service_time = reader.distribution(
+        "service_time",
+        Distribution::LogNormal { median: Duration::millis(40), tail: Tail::P99(Duration::millis(400)) },
+        "How long an idle pod works on a request. Assumption: a usual web service, log-normal with a long tail",
+    );
+    TrafficSpec { rate, arrivals, service_time }
+}
+
+/// The application, and how long a preStop hook runs that the manifest does not tell.
+pub fn application(reader: &mut Reader<'_, '_>, hook: PreStop) -> (ApplicationSpec, Duration) {
+    let startup_time = reader.distribution(
+        "startup_time",
+        Distribution::secs(5),
+        "From the start of the container until the program answers. Assumption: no figure is general, measure yours",
+    );
+    let on_sigterm = reader.choice(
+        "on_sigterm",
+        &[("exit", OnSigterm::Exit), ("drain", OnSigterm::Drain), ("ignore", OnSigterm::Ignore)],
+        "What the program does on SIGTERM. Assumption: exit, the default action of the signal",
+    );
+    let sigterm_reaction = reader.distribution(
+        "sigterm_reaction",
+        Distribution::millis(100),
+        "From SIGTERM until the program acts on it. Assumption: one turn of a main loop",
+    );
+    let drain_until = reader.choice(
+        "drain_until",
+        &[("connections_closed", DrainUntil::ConnectionsClosed), ("requests_answered", DrainUntil::RequestsAnswered)],
+        "What a draining program waits for. Assumption: every connection closed, as most servers' graceful shutdown",
+    );
+    let drain_timeout = reader.duration(
+        "drain_timeout",
+        Duration::secs(30),
+        "A draining program gives up after this long. Assumption: as long as Kubernetes' own grace period",
+    );
+    let keep_alive = reader.duration(
+        "keep_alive",
+        Duration::secs(75),
+        "An idle connection is closed by the program after this long. nginx, `keepalive_timeout`: 75 s",
+    );
+    let keep_alive_race_window = reader.duration(
+        "keep_alive_race_window",
+        Duration::millis(1),
+        "So long around the closing, a request on that connection is lost. Assumption: a round trip within a region",
+    );
+    let concurrency = reader.count(
+        "concurrency",
+        1..=1_000_000,
+        64,
+        "Requests worked on at once; more wait in a queue. Assumption: a middle-sized worker pool",
+    );
+    let backlog = reader.count(
+        "backlog",
+        0..=1_000_000,
+        4096,
+        "So many requests may wait; a further connection gets no answer. Linux, `net.core.somaxconn`: 4096 since 5.4",
+    );
+    let pre_stop_time = pre_stop_time(reader, hook);
+    let spec = ApplicationSpec {
+        startup_time,
+        on_sigterm,
+        sigterm_reaction,
+        drain_until,
+        drain_timeout,
+        keep_alive,
+        keep_alive_race_window,
+        concurrency,
+        backlog,
+    };
+    (spec, pre_stop_time)
+}
+
+fn pre_stop_time(reader: &mut Reader<'_, '_>, hook: PreStop) -> Duration {
+    const NAME: &str = "pre_stop_time";
+    let is_wanted = match hook {
+        PreStop::Unknown => true,
+        PreStop::None | PreStop::Sleep(_) | PreStop::Command(_) => reader.writes_schema(),
+    };
+    if reader.has(NAME) && !is_wanted {
+        let key = reader.key(NAME);
+        let message = "`pre_stop_time` has no effect";
+        let help = "it is for a preStop hook whose time cannot be read off its command";
+        reader.pass.warning(&key, None, message, help);
+    }
+    if !reader.has(NAME) && !is_wanted {
+        reader.not_simulated(&[NAME]);
+        return Duration::ZERO;
+    }
+    reader.duration(
+        NAME,
+        Duration::ZERO,
+        "How long the preStop hook runs, where its command does not tell. Assumption: it returns at once",
+    )
+}

@@ -1,0 +1,169 @@
+//! Rules across fields: what Argo Rollouts and Kubernetes would refuse, and what is odd but possible.
+
+use super::document::{Node, Table};
+use super::load::Draft;
+use super::pre_stop::PreStop;
+use super::reader::Pass;
+use crate::units::Duration;
+use std::ops::Range;
+
+const CANARY: &str = "rollout.strategy.canary";
+const GRACE_PERIOD: &str = "rollout.template.spec.terminationGracePeriodSeconds";
+const PRE_STOP: &str = "rollout.template.spec.containers[0].lifecycle.preStop";
+/// Source: kubelet, `minimumGracePeriodInSeconds`.
+const MINIMUM_GRACE: &str = "2 s";
+
+pub fn check(pass: &mut Pass, draft: &Draft, document: &Table) {
+    let rules = Rules { document, draft };
+    rules.title(pass);
+    rules.simulation(pass);
+    rules.progress_deadline(pass);
+    rules.services(pass);
+    rules.stable_scale(pass);
+    rules.surge(pass);
+    rules.grace_period(pass);
+    rules.health_check(pass);
+    rules.thresholds(pass);
+}
+
+struct Rules<'a> {
+    document: &'a Table,
+    draft: &'a Draft,
+}
+
+impl Rules<'_> {
+    fn node(&self, key: &str) -> Option<&Node> {
+        self.document.find(key)
+    }
+
+    fn place(&self, key: &str) -> Option<Range<usize>> {
+        self.node(key).and_then(|node| node.place.clone())
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        self.node(key)?.text()
+    }
+
+    fn title(&self, pass: &mut Pass) {
+        if self.draft.scenario.title.contains(char::is_control) {
+            pass.error("title", self.place("title"), "the title is more than one line", "reports print it on one line");
+        }
+    }
+
+    fn simulation(&self, pass: &mut Pass) {
+        let key = "simulation.cooldown";
+        if self.draft.scenario.simulation.duration.is_some() && self.node(key).is_some() {
+            let message = "`cooldown` has no effect next to `duration`";
+            pass.warning(key, self.place(key), message, "`duration` counts from the start of the release");
+        }
+    }
+
+    /// Argo Rollouts: "must be greater than minReadySeconds".
+    fn progress_deadline(&self, pass: &mut Pass) {
+        let deadline = self.node("rollout.progressDeadlineSeconds").and_then(Node::integer).unwrap_or(600);
+        let Ok(deadline) = u32::try_from(deadline).map(|secs| Duration::secs(u64::from(secs))) else { return };
+        if deadline <= self.draft.scenario.rollout.min_ready {
+            let key = "rollout.minReadySeconds";
+            let place = self.place("rollout.progressDeadlineSeconds").or_else(|| self.place(key));
+            let message =
+                format!("progressDeadlineSeconds ({}) must be greater than minReadySeconds", deadline.whole_secs());
+            pass.error(key, place, message, "the Rollouts controller refuses such a Rollout");
+        }
+    }
+
+    fn services(&self, pass: &mut Pass) {
+        let [canary, stable] = ["canaryService", "stableService"].map(|name| format!("{CANARY}.{name}"));
+        if self.text(&canary).is_some_and(|service| !service.is_empty() && self.text(&stable) == Some(service)) {
+            let message = "canaryService and stableService are the same Service";
+            pass.error(&canary, self.place(&canary), message, "the Rollouts controller refuses such a Rollout");
+        }
+    }
+
+    fn stable_scale(&self, pass: &mut Pass) {
+        let key = format!("{CANARY}.scaleDownDelaySeconds");
+        let is_dynamic = self.draft.scenario.rollout.dynamic_stable_scale;
+        if is_dynamic && self.node(&key).is_some() {
+            let message = "scaleDownDelaySeconds cannot stand next to dynamicStableScale = true";
+            let help = "the Rollouts controller refuses such a Rollout: leave one of the two out";
+            pass.error(&key, self.place(&key), message, help);
+        } else if !is_dynamic && self.draft.scenario.rollout.scale_down_delay == Duration::ZERO {
+            let message = "with scaleDownDelaySeconds = 0 the previous ReplicaSet is never removed";
+            let help = "its pods go on to cost; leave it out to scale down after 30 s";
+            pass.warning(&key, self.place(&key), message, help);
+        }
+    }
+
+    fn surge(&self, pass: &mut Pass) {
+        let zero = |name: &str| {
+            self.node(&format!("{CANARY}.{name}"))
+                .is_some_and(|node| node.integer() == Some(0) || matches!(node.text(), Some("0" | "0%")))
+        };
+        if zero("maxSurge") && zero("maxUnavailable") {
+            let key = format!("{CANARY}.maxUnavailable");
+            let message = "maxSurge and maxUnavailable are both 0";
+            pass.error(&key, self.place(&key), message, "the Rollouts controller refuses such a Rollout");
+        }
+    }
+
+    fn grace_period(&self, pass: &mut Pass) {
+        let grace = self.draft.scenario.pod.grace_period;
+        match self.draft.pre_stop {
+            PreStop::None => {}
+            PreStop::Sleep(sleep) if sleep > grace => {
+                let key = format!("{PRE_STOP}.sleep.seconds");
+                let message = format!("the preStop sleep ({sleep}) is longer than the grace period ({grace})");
+                let help = format!(
+                    "Kubernetes refuses such a pod: raise terminationGracePeriodSeconds above {}",
+                    sleep.whole_secs()
+                );
+                pass.error(&key, self.place(&key), message, help);
+            }
+            PreStop::Sleep(time) => self.outlives(pass, &format!("{PRE_STOP}.sleep.seconds"), time, grace),
+            PreStop::Command(time) => self.outlives(pass, &format!("{PRE_STOP}.exec.command"), time, grace),
+            PreStop::Unknown => {
+                let key = "application.pre_stop_time";
+                if self.node(key).is_none() {
+                    let message = "how long this preStop hook runs cannot be read off it: it counts as instant";
+                    let help = "say it in [application]: pre_stop_time = \"20s\"";
+                    pass.warning(PRE_STOP, self.place(PRE_STOP), message, help);
+                }
+                let time = self.draft.scenario.pod.pre_stop.unwrap_or(Duration::ZERO);
+                if time > Duration::ZERO {
+                    self.outlives(pass, key, time, grace);
+                }
+            }
+        }
+    }
+
+    fn outlives(&self, pass: &mut Pass, key: &str, time: Duration, grace: Duration) {
+        if time < grace {
+            return;
+        }
+        let message = format!("the preStop hook ({time}) takes the whole grace period ({grace})");
+        let help =
+            format!("it is cut off there, and SIGKILL follows {MINIMUM_GRACE} after SIGTERM: raise {GRACE_PERIOD}");
+        pass.warning(key, self.place(key), message, help);
+    }
+
+    fn health_check(&self, pass: &mut Pass) {
+        let spec = self.draft.scenario.target_group;
+        if spec.timeout >= spec.interval {
+            let [interval, timeout] = ["interval", "timeout"]
+                .map(|name| format!("ingress.annotations.\"alb.ingress.kubernetes.io/healthcheck-{name}-seconds\""));
+            let key = if self.node(&timeout).is_some() { timeout } else { interval };
+            let message =
+                format!("the health check's timeout ({}) must be below its interval ({})", spec.timeout, spec.interval);
+            pass.error(&key, self.place(&key), message, "ELBv2 refuses such a target group");
+        }
+    }
+
+    fn thresholds(&self, pass: &mut Pass) {
+        let steps = self.draft.scenario.rollout.steps.len();
+        for threshold in &self.draft.thresholds {
+            if threshold.step().is_some_and(|step| step >= steps) {
+                let message = format!("`{}`: there are {steps} steps, counted from 0", threshold.text);
+                pass.error("thresholds", self.place("thresholds"), message, "");
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What surrounds the application: `[cluster]`, `[rollouts_controller]`, `[load_balancer_controller]` and
+//! `[load_balancer]`.
+
+use super::reader::Reader;
+use crate::model::load_balancer::{EmptyTargetGroup, InitialOnly, LoadBalancerSpec, TargetGroupSelection};
+use crate::model::load_balancer_controller::{LoadBalancerControllerSpec, QueueDiscipline};
+use crate::model::rollout::RolloutsControllerSpec;
+use crate::model::scheduler::ClusterSpec;
+use crate::random::{Distribution, Tail};
+use crate::units::Duration;
+
+const HOST_UNREACHABLE: &str = "Share of connections to a removed pod that end in 502 by ICMP, not in 504. Assumption: \
+    aws-load-balancer-controller issue 2366 saw both";
+
+pub fn cluster(reader: &mut Reader<'_, '_>) -> ClusterSpec {
+    const NODES: &str = "Worker nodes, with room for every pod. Assumption: a small cluster";
+    let nodes = reader.count("nodes", 1..=10_000, 5, NODES);
+    let mut delay = |name, default, note| reader.distribution(name, default, note);
+    let uniform = Distribution::uniform_millis;
+    ClusterSpec {
+        nodes,
+        api_write: delay(
+            "api_write",
+            Distribution::millis(15),
+            "One write to the API server. Kubernetes SLO: 99 % within 1 s; assumption: 15 ms as usual",
+        ),
+        scheduling: delay(
+            "scheduling",
+            Distribution::millis(20),
+            "From the creation of a pod to its binding. Kubernetes, scheduler throughput tests: 100 pods/s and more",
+        ),
+        sandbox_creation: delay(
+            "sandbox_creation",
+            uniform(500, 1500),
+            "From the binding until the pod has its network. Kubernetes, pod start-up tests: median 1.1 s in all",
+        ),
+        image_pull: delay(
+            "image_pull",
+            Distribution::secs(2),
+            "The first pull of a revision's image on a node. Assumption: 60 MB compressed at 50 MB/s, and 0.8 s",
+        ),
+        container_start: delay(
+            "container_start",
+            uniform(200, 500),
+            "Creation and start of the container. Assumption: containerd's usual times",
+        ),
+        container_seen: delay(
+            "container_seen",
+            uniform(100, 1000),
+            "From the start of the container until the kubelet probes it. kubelet, `genericPlegRelistPeriod`: 1 s",
+        ),
+        kubelet_notices_delete: delay(
+            "kubelet_notices_delete",
+            uniform(50, 300),
+            "From the deletion until the kubelet acts on it. Assumption: the time of a watch",
+        ),
+        sandbox_removal: delay(
+            "sandbox_removal",
+            uniform(200, 1000),
+            "From the exit of the container until the pod's network is gone. Assumption: a CNI delete",
+        ),
+        pod_removal: delay(
+            "pod_removal",
+            uniform(1000, 4000),
+            "From the exit of the container until the pod object is gone. Kubernetes issue 115459: a few seconds",
+        ),
+        replica_set_sync: delay(
+            "replica_set_sync",
+            Distribution::millis(30),
+            "From a ReplicaSet's new size until its controller creates or deletes pods. Assumption: the time of a watch",
+        ),
+        replica_set_status: delay(
+            "replica_set_status",
+            uniform(50, 300),
+            "From a change of a pod until the Rollouts controller hears of it. Assumption: two writes and two watches",
+        ),
+        endpoint_slice: delay(
+            "endpoint_slice",
+            uniform(60, 400),
+            "From a change of a pod or selector until its EndpointSlice is heard of. Assumption: a write, two watches",
+        ),
+        host_unreachable_share: reader.share("host_unreachable_share", 0.2, HOST_UNREACHABLE),
+    }
+}
+
+pub fn rollouts_controller(reader: &mut Reader<'_, '_>) -> RolloutsControllerSpec {
+    let reconcile_delay = reader.distribution(
+        "reconcile_delay",
+        Distribution::millis(100),
+        "From whatever wakes the Rollouts controller until its pass. argo-rollouts issue 1731 logs 56 ms a pass, 1.10 \
+         requeues after 100 ms",
+    );
+    RolloutsControllerSpec { reconcile_delay }
+}
+
+pub fn load_balancer_controller(reader: &mut Reader<'_, '_>) -> LoadBalancerControllerSpec {
+    let p95 = |median, at| Distribution::LogNormal {
+        median: Duration::millis(median),
+        tail: Tail::P95(Duration::millis(at)),
+    };
+    let rule_lag = reader.distribution(
+        "rule_lag",
+        p95(1500, 8000),
+        "From the change of the Ingress to ModifyRule, when its group was idle. Assumption: seconds in a quiet account; \
+         aws-load-balancer-controller issue 3588 saw about 70 s in a busy one",
+    );
+    let reconcile_time = reader.duration(
+        "reconcile_time",
+        Duration::secs(2),
+        "The last part of rule_lag: from the controller's look at the Ingress to ModifyRule. AWS Load Balancer \
+         Controller: some dozen AWS calls in a row before it",
+    );
+    let queue = reader.choice(
+        "queue",
+        &[("work_queue", QueueDiscipline::WorkQueue), ("overlap", QueueDiscipline::Overlap)],
+        "What happens to a change that finds its group queued already. controller-runtime: one item per group, the \
+         newest state wins",
+    );
+    let target_lag = reader.distribution(
+        "target_lag",
+        p95(700, 3000),
+        "From the change of the endpoints to the AWS call. aws-load-balancer-controller issue 2366: within the same \
+         second",
+    );
+    let deregister_targets = reader.distribution(
+        "deregister_targets",
+        Distribution::millis(50),
+        "The call DeregisterTargets. aws-load-balancer-controller issue 3069: 41 ms",
+    );
+    let register_targets = reader.distribution(
+        "register_targets",
+        Distribution::millis(100),
+        "The call RegisterTargets. aws-load-balancer-controller issue 3069: 205 ms; assumption: half of that as usual",
+    );
+    LoadBalancerControllerSpec { rule_lag, reconcile_time, queue, target_lag, deregister_targets, register_targets }
+}
+
+/// `idle_timeout` comes from an annotation of the Ingress.
+pub fn load_balancer(reader: &mut Reader<'_, '_>, idle_timeout: Duration) -> LoadBalancerSpec {
+    let nodes = reader.count("nodes", 1..=100, 3, "Nodes of the ALB. ELBv2: at least one in each zone, at most 100");
+    let rule_batch = reader.duration(
+        "rule_batch",
+        Duration::secs(10),
+        "The ALB collects rule changes for this long. aws-load-balancer-controller issue 4039: 10 s",
+    );
+    let rule_push = reader.distribution(
+        "rule_push",
+        Distribution::uniform_millis(0, 5000),
+        "From the end of that until a node routes by the rule. argo-rollouts issue 3617: about 15 s in all",
+    );
+    let registration = reader.distribution(
+        "registration",
+        Distribution::uniform_millis(1000, 5000),
+        "From RegisterTargets until a node knows the target. Assumption: AWS publishes no figure",
+    );
+    let first_health_check = reader.distribution(
+        "first_health_check",
+        Distribution::uniform_millis(0, 5000),
+        "From then until that node's first health check. Assumption: AWS publishes no figure",
+    );
+    let deregistration = reader.distribution(
+        "deregistration",
+        Distribution::Triangular { min: Duration::secs(2), mode: Duration::secs(10), max: Duration::secs(20) },
+        "From DeregisterTargets until a node stops sending requests. aws-load-balancer-controller issues 2366 and 1719: \
+         2 to 17 s, about 10 s",
+    );
+    let initial_passes = reader.count(
+        "initial_passes",
+        1..=10,
+        1,
+        "Passed checks that make a new target healthy. ELBv2, health checks for target groups: one",
+    );
+    let empty_target_group = reader.choice(
+        "empty_target_group",
+        &[("503", EmptyTargetGroup::Answer503), ("last_known_targets", EmptyTargetGroup::LastKnownTargets)],
+        "What a node does for a group without targets. ELBv2, troubleshooting: 503",
+    );
+    let initial_only = reader.choice(
+        "initial_only",
+        &[("503", InitialOnly::Answer503), ("route", InitialOnly::Route)],
+        "What a node does for a group whose targets are all initial. Assumption: 503, as argo-rollouts issue 4433 saw; \
+         other reports differ",
+    );
+    let target_group_selection = reader.choice(
+        "target_group_selection",
+        &[("random", TargetGroupSelection::Random), ("smooth", TargetGroupSelection::Smooth)],
+        "How a node picks the target group by weight. Assumption: each request draws its lot; AWS does not publish it",
+    );
+    let connect_timeout = reader.duration(
+        "connect_timeout",
+        Duration::secs(10),
+        "How long a node waits for a connection to a target. ELBv2, troubleshooting: 10 s",
+    );
+    LoadBalancerSpec {
+        nodes,
+        rule_batch,
+        rule_push,
+        registration,
+        first_health_check,
+        deregistration,
+        initial_passes,
+        empty_target_group,
+        initial_only,
+        target_group_selection,
+        connect_timeout,
+        idle_timeout,
+    }
+}

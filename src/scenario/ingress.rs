@@ -1,0 +1,329 @@
+//! `[ingress]`: annotations of the AWS Load Balancer Controller.
+
+use super::document::{Entry, Node, quoted};
+use super::reader::{Reader, nearest, text_from};
+use crate::model::load_balancer::TargetGroupSpec;
+use crate::units::Duration;
+use serde_json::json;
+use std::ops::RangeInclusive;
+
+const PREFIX: &str = "alb.ingress.kubernetes.io/";
+const INTERVAL: &str = "alb.ingress.kubernetes.io/healthcheck-interval-seconds";
+const TIMEOUT: &str = "alb.ingress.kubernetes.io/healthcheck-timeout-seconds";
+const HEALTHY: &str = "alb.ingress.kubernetes.io/healthy-threshold-count";
+const UNHEALTHY: &str = "alb.ingress.kubernetes.io/unhealthy-threshold-count";
+const TARGET_GROUP_ATTRIBUTES: &str = "alb.ingress.kubernetes.io/target-group-attributes";
+const LOAD_BALANCER_ATTRIBUTES: &str = "alb.ingress.kubernetes.io/load-balancer-attributes";
+const TARGET_TYPE: &str = "alb.ingress.kubernetes.io/target-type";
+const SIMULATED: [&str; 7] =
+    [INTERVAL, TIMEOUT, HEALTHY, UNHEALTHY, TARGET_GROUP_ATTRIBUTES, LOAD_BALANCER_ATTRIBUTES, TARGET_TYPE];
+
+/// Source: AWS Load Balancer Controller, *Ingress annotations*.
+const WITHOUT_EFFECT: [&str; 37] = [
+    "auth-idp-cognito",
+    "auth-idp-oidc",
+    "auth-on-unauthenticated-request",
+    "auth-scope",
+    "auth-session-cookie",
+    "auth-session-timeout",
+    "auth-type",
+    "backend-protocol",
+    "backend-protocol-version",
+    "certificate-arn",
+    "customer-owned-ipv4-pool",
+    "enable-frontend-nlb",
+    "group.name",
+    "group.order",
+    "healthcheck-path",
+    "healthcheck-port",
+    "healthcheck-protocol",
+    "inbound-cidrs",
+    "ip-address-type",
+    "ipam-ipv4-pool-id",
+    "listen-ports",
+    "load-balancer-name",
+    "manage-backend-security-group-rules",
+    "minimum-load-balancer-capacity",
+    "multi-cluster-target-group",
+    "mutual-authentication",
+    "scheme",
+    "security-groups",
+    "shield-advanced-protection",
+    "ssl-policy",
+    "ssl-redirect",
+    "subnets",
+    "success-codes",
+    "tags",
+    "target-node-labels",
+    "use-regex-path-match",
+    "wafv2-acl-arn",
+];
+/// Annotations that end in a name of the user's own.
+const NAMED: [&str; 4] = ["actions.", "conditions.", "transforms.", "listener-attributes."];
+
+const DEREGISTRATION_DELAY: &str = "deregistration_delay.timeout_seconds";
+const MINIMUM_HEALTHY: &str = "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count";
+const IDLE_TIMEOUT: &str = "idle_timeout.timeout_seconds";
+
+/// What the annotations say.
+#[derive(Debug)]
+pub struct IngressSection {
+    pub target_group: TargetGroupSpec,
+    pub idle_timeout: Duration,
+}
+
+pub fn read(reader: &mut Reader<'_, '_>) -> IngressSection {
+    reader.ignored(&["rules", "ingressClassName", "defaultBackend", "tls", "metadata"]);
+    reader.table("annotations", "Annotations of the Ingress; their values are strings", annotations)
+}
+
+fn annotations(reader: &mut Reader<'_, '_>) -> IngressSection {
+    let seconds = |count: u32| Duration::secs(u64::from(count));
+    let interval = number(
+        reader,
+        INTERVAL,
+        5..=300,
+        15,
+        "Seconds between two health checks of an ALB node. AWS Load Balancer Controller: 15 unless set",
+    );
+    let timeout = number(
+        reader,
+        TIMEOUT,
+        2..=120,
+        5,
+        "Seconds until a health check has failed. AWS Load Balancer Controller: 5 unless set",
+    );
+    let healthy_threshold = number(
+        reader,
+        HEALTHY,
+        2..=10,
+        2,
+        "Passes that make an unhealthy target healthy. AWS Load Balancer Controller: 2 unless set",
+    );
+    let unhealthy_threshold = number(
+        reader,
+        UNHEALTHY,
+        2..=10,
+        2,
+        "Failures that make a target unhealthy. AWS Load Balancer Controller: 2 unless set",
+    );
+    let [deregistration_delay, minimum_healthy_targets] = attributes(
+        reader,
+        TARGET_GROUP_ATTRIBUTES,
+        [(DEREGISTRATION_DELAY, 0..=3600, 300), (MINIMUM_HEALTHY, 1..=10_000, 1)],
+        "ELBv2, target group attributes: deregistration delay 300 s and one healthy target unless set",
+    );
+    let [idle_timeout] = attributes(
+        reader,
+        LOAD_BALANCER_ATTRIBUTES,
+        [(IDLE_TIMEOUT, 1..=4000, 60)],
+        "ELBv2, load balancer attributes: idle time-out 60 s unless set",
+    );
+    target_type(reader);
+    other_annotations(reader);
+    IngressSection {
+        target_group: TargetGroupSpec {
+            interval: seconds(interval),
+            timeout: seconds(timeout),
+            healthy_threshold,
+            unhealthy_threshold,
+            deregistration_delay: seconds(deregistration_delay),
+            minimum_healthy_targets,
+        },
+        idle_timeout: seconds(idle_timeout),
+    }
+}
+
+fn number(
+    reader: &mut Reader<'_, '_>,
+    name: &'static str,
+    range: RangeInclusive<u32>,
+    default: u32,
+    note: &'static str,
+) -> u32 {
+    let node = reader.take(name, || json!({ "type": "string", "default": default.to_string() }), note);
+    let value = match node.map(|node| (in_range(name, node, &range), node)) {
+        None => default,
+        Some((Ok(value), _)) => value,
+        Some((Err((message, help)), node)) => {
+            reader.pass.error(&reader.key(name), node.place.clone(), message, help);
+            default
+        }
+    };
+    reader.pass.parameter(reader.key(name), format!("\"{value}\""), node, note);
+    value
+}
+
+fn in_range(name: &str, node: &Node, range: &RangeInclusive<u32>) -> Result<u32, (String, String)> {
+    let text = annotation_text(node)?;
+    let short = name.strip_prefix(PREFIX).unwrap_or(name);
+    let (low, high) = (range.start(), range.end());
+    match text.parse::<u32>() {
+        Ok(value) if range.contains(&value) => Ok(value),
+        _ => Err((format!("`{short}` is {text}, it must be a number from {low} to {high}"), String::new())),
+    }
+}
+
+fn annotation_text(node: &Node) -> Result<String, (String, String)> {
+    text_from("", node).map_err(|_| {
+        let help = format!("put it in quotes: {}", quoted(&node.to_toml()));
+        (format!("an annotation is a string, this is {}", node.kind_name()), help)
+    })
+}
+
+type Attribute = (&'static str, RangeInclusive<u32>, u32);
+
+/// `k=v,k2=v2`: the attributes that the simulation follows, and the defaults of those that are not there.
+fn attributes<const N: usize>(
+    reader: &mut Reader<'_, '_>,
+    name: &'static str,
+    wanted: [Attribute; N],
+    note: &'static str,
+) -> [u32; N] {
+    let default = wanted.iter().map(|(key, _, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
+    let schema = || json!({ "type": "string", "default": default });
+    let node = reader.take(name, schema, note);
+    let key = reader.key(name);
+    let mut values = wanted.clone().map(|(_, _, default)| default);
+    let Some(node) = node else {
+        reader.pass.parameter(key, quoted(&default), None, note);
+        return values;
+    };
+    let place = node.place.clone();
+    let text = annotation_text(node).unwrap_or_else(|(message, help)| {
+        reader.pass.error(&key, place.clone(), message, help);
+        String::new()
+    });
+    let mut written = text.clone();
+    for (at, (attribute, range, default)) in wanted.iter().enumerate() {
+        match string_map(&text).into_iter().rev().find(|(key, _)| key == attribute) {
+            None => written = format!("{written}{}{attribute}={default}", if written.is_empty() { "" } else { "," }),
+            Some((_, value)) => match value.parse::<u32>() {
+                Ok(value) if range.contains(&value) => values[at] = value,
+                _ => {
+                    let (low, high) = (range.start(), range.end());
+                    let message = format!("`{attribute}` is `{value}`, it must be a number from {low} to {high}");
+                    reader.pass.error(&key, place.clone(), message, "");
+                }
+            },
+        }
+    }
+    for (attribute, value) in string_map(&text) {
+        judge_attribute(reader, &key, node, &attribute, &value);
+    }
+    reader.pass.parameter(key, quoted(&written), Some(node), note);
+    values
+}
+
+/// Attributes that change the result and that this version does not follow.
+fn judge_attribute(reader: &mut Reader<'_, '_>, key: &str, node: &Node, attribute: &str, value: &str) {
+    let place = node.place.clone();
+    let differs = match attribute {
+        "load_balancing.algorithm.type" => value != "round_robin",
+        "slow_start.duration_seconds" => value != "0",
+        "stickiness.enabled" => value != "false",
+        "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage" => value != "off",
+        _ => false,
+    };
+    if differs {
+        let message = format!("`{attribute}={value}` is not simulated yet: round_robin is used");
+        reader.pass.warning(key, place, message, "the targets of a group take turns");
+    } else if value.is_empty() && !attribute.contains('.') {
+        let help = "write key=value,key=value";
+        reader.pass.error(key, place, format!("`{attribute}` is not an attribute with its value"), help);
+    }
+}
+
+/// Items split at commas, each at its first `=`, all trimmed; a backslash takes the next character as it is.
+/// Source: AWS Load Balancer Controller, `pkg/annotations/parser.go`.
+fn string_map(text: &str) -> Vec<(String, String)> {
+    let (mut items, mut chars) = (vec![String::new()], text.chars());
+    while let Some(c) = chars.next() {
+        match c {
+            ',' => items.push(String::new()),
+            '\\' => items.last_mut().expect("there is always an item").extend(chars.next()),
+            c => items.last_mut().expect("there is always an item").push(c),
+        }
+    }
+    let pair = |item: &String| {
+        let (key, value) = item.split_once('=').unwrap_or((item, ""));
+        (key.trim().to_owned(), value.trim().to_owned())
+    };
+    items.iter().filter(|item| !item.trim().is_empty()).map(pair).collect()
+}
+
+fn target_type(reader: &mut Reader<'_, '_>) {
+    const NOTE: &str = "What the target groups hold. Assumption: ip, pods behind their own addresses; the AWS Load \
+                        Balancer Controller itself takes instance unless set";
+    let node = reader.take(TARGET_TYPE, || json!({ "type": "string", "enum": ["ip"], "default": "ip" }), NOTE);
+    let key = reader.key(TARGET_TYPE);
+    if let Some(node) = node {
+        let help = "write \"ip\": the load balancer sends requests straight to the pods";
+        match annotation_text(node) {
+            Ok(text) if text == "ip" => {}
+            Ok(text) if text == "instance" => {
+                reader.pass.error(&key, node.place.clone(), "target-type `instance` is not simulated", help);
+            }
+            Ok(text) => reader.pass.error(&key, node.place.clone(), format!("there is no target-type `{text}`"), help),
+            Err((message, help)) => reader.pass.error(&key, node.place.clone(), message, help),
+        }
+    }
+    reader.pass.parameter(key, "\"ip\"".to_owned(), node, NOTE);
+}
+
+/// Every other annotation: taken over, named in one warning, or refused if there is none of that name.
+fn other_annotations(reader: &mut Reader<'_, '_>) {
+    const NOTE: &str = "Accepted, without effect on the simulation";
+    let entries: Vec<&Entry> = reader.others().collect();
+    let (mut without_effect, mut place) = (Vec::new(), None);
+    for entry in entries {
+        let key = reader.key(&entry.key);
+        reader.accept(&entry.key);
+        let short = entry.key.strip_prefix(PREFIX);
+        if let Some(short) = short {
+            if !WITHOUT_EFFECT.contains(&short) && !NAMED.iter().any(|prefix| short.starts_with(prefix)) {
+                let known: Vec<_> = SIMULATED.iter().filter_map(|name| name.strip_prefix(PREFIX)).collect();
+                let help = match nearest(short, &[&known[..], &WITHOUT_EFFECT].concat()) {
+                    Some(known) => format!("did you mean `{PREFIX}{known}`?"),
+                    None => "the AWS Load Balancer Controller has no such annotation".to_owned(),
+                };
+                let message = format!("unknown annotation `{}`", entry.key);
+                reader.pass.error(&key, entry.key_place.clone(), message, help);
+                continue;
+            }
+            without_effect.push(short);
+            place = place.or_else(|| entry.key_place.clone());
+        }
+        match annotation_text(&entry.value) {
+            Ok(text) => reader.pass.parameter(key, quoted(&text), Some(&entry.value), NOTE),
+            Err((message, help)) => reader.pass.error(&key, entry.value.place.clone(), message, help),
+        }
+    }
+    if !without_effect.is_empty() {
+        let message = format!("without effect on the simulation: {}", without_effect.join(", "));
+        let key = reader.path.clone();
+        reader.pass.warning(&key, place, message, "");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_split_as_the_controller_splits_them() {
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(
+            string_map(r"a=1, b = 2=3,,c=x\,y,d="),
+            [pair("a", "1"), pair("b", "2=3"), pair("c", "x,y"), pair("d", "")]
+        );
+    }
+
+    #[test]
+    fn the_known_annotations_are_sorted() {
+        assert!(WITHOUT_EFFECT.is_sorted());
+        assert!(SIMULATED.iter().all(|name| matches!(name.strip_prefix(PREFIX), Some(short) if !short.is_empty())));
+        let node = Node { kind: crate::scenario::document::Kind::Integer(10), place: None };
+        assert_eq!(annotation_text(&node).unwrap_err().1, "put it in quotes: \"10\"");
+    }
+}

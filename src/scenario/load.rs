@@ -1,0 +1,457 @@
+//! From the text of a scenario to the scenario: the file format from its first key to its last.
+
+use super::diagnostic::{Problem, Severity};
+use super::document::{self, Node, Table};
+use super::reader::{Pass, Reader};
+use super::rollout::{self, RolloutSection};
+use super::threshold::{self, Threshold};
+use super::{Loaded, Scenario, application, check, environment, ingress};
+use serde_json::json;
+
+/// What the document holds, before the rules across fields.
+#[derive(Debug)]
+pub struct Draft {
+    pub scenario: Scenario,
+    pub thresholds: Vec<Threshold>,
+    pub pre_stop: super::pre_stop::PreStop,
+}
+
+/// Reads a scenario. `name` is the file's, without its ending; `overrides` are `--set`'s `KEY=VALUE`.
+///
+/// All problems of the file come back at once: warnings with them, if there is an error, else inside of `Loaded`.
+pub fn load(text: &str, name: &str, overrides: &[String]) -> Result<Loaded, Vec<Problem>> {
+    let mut document = document::parse(text)?;
+    let mut pass = Pass::default();
+    for assignment in overrides {
+        if let Err(problem) = document::set(&mut document, assignment) {
+            pass.problems.push(problem);
+        }
+    }
+    let mut draft = read(&mut pass, name, &document);
+    check::check(&mut pass, &draft, &document);
+    // In the order of the file; what has no place in it comes first.
+    pass.problems.sort_by_key(|problem| problem.place.as_ref().map(|place| place.start));
+    if pass.problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(pass.problems);
+    }
+    draft.scenario.name = name.to_owned();
+    Ok(Loaded {
+        scenario: draft.scenario,
+        thresholds: draft.thresholds,
+        parameters: pass.parameters,
+        warnings: pass.problems,
+    })
+}
+
+/// The whole file format, in the order in which it is written.
+pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
+    let mut root = Reader::new(pass, String::new(), Some(document), None);
+    schema_of_the_file(&mut root);
+    let title = root.text("title", Some(name), "One line, shown in every report").unwrap_or_default();
+    let seed = seed(&mut root);
+    let seeds = seeds(&mut root);
+    let simulation = root.table("simulation", "How long is simulated", application::simulation);
+    let traffic = root.table("traffic", "The requests", application::traffic);
+    if !root.has("rollout") {
+        root.missing("rollout", "write [rollout] with the `spec` of the Rollout");
+    }
+    root.not_simulated(&["deployment", "hpa", "namespace"]);
+    let RolloutSection { spec, mut pod, pre_stop } =
+        root.table("rollout", "The `spec` of a Rollout (argoproj.io/v1alpha1)", rollout::read);
+    let ingress = root.table("ingress", "The Ingress of the AWS Load Balancer Controller", ingress::read);
+    let (application, pre_stop_time) = root
+        .table("application", "What the program in the pod does", |reader| application::application(reader, pre_stop));
+    pod.pre_stop = match pre_stop {
+        super::pre_stop::PreStop::None => None,
+        super::pre_stop::PreStop::Sleep(time) | super::pre_stop::PreStop::Command(time) => Some(time),
+        super::pre_stop::PreStop::Unknown => Some(pre_stop_time),
+    };
+    let cluster = root.table("cluster", "How long the news takes inside of Kubernetes", environment::cluster);
+    let rollouts_controller =
+        root.table("rollouts_controller", "The Argo Rollouts controller", environment::rollouts_controller);
+    let load_balancer_controller = root.table(
+        "load_balancer_controller",
+        "The AWS Load Balancer Controller",
+        environment::load_balancer_controller,
+    );
+    let load_balancer = root.table("load_balancer", "The Application Load Balancer", |reader| {
+        environment::load_balancer(reader, ingress.idle_timeout)
+    });
+    let thresholds = root.table("thresholds", "What the run must hold, in k6's grammar", threshold::read);
+    root.refuse_unknown();
+    let scenario = Scenario {
+        name: name.to_owned(),
+        title,
+        seed,
+        seeds,
+        simulation,
+        traffic,
+        rollout: spec,
+        pod,
+        target_group: ingress.target_group,
+        application,
+        cluster,
+        rollouts_controller,
+        load_balancer_controller,
+        load_balancer,
+    };
+    Draft { scenario, thresholds, pre_stop }
+}
+
+/// `$schema` is for editors, `schema_version` for a later version of this program.
+fn schema_of_the_file(root: &mut Reader<'_, '_>) {
+    root.take("$schema", || json!({ "type": "string" }), "Where an editor finds the JSON Schema");
+    let version = root.take("schema_version", || json!({ "const": 1 }), "The version of this file format");
+    if let Some(node) = version
+        && node.integer() != Some(1)
+    {
+        let message = format!("schema_version is {}, this program reads 1", node.to_toml());
+        root.pass.error("schema_version", node.place.clone(), message, "");
+    }
+}
+
+fn seed_from(node: &Node) -> Result<u64, (String, String)> {
+    let refuse = || (format!("{} is not a seed: it must be an integer from 0", node.to_toml()), String::new());
+    node.integer().and_then(|number| u64::try_from(number).ok()).ok_or_else(refuse)
+}
+
+fn seed(root: &mut Reader<'_, '_>) -> u64 {
+    const NOTE: &str = "Where the random numbers start; any number does";
+    let node = root.take("seed", || json!({ "type": "integer", "minimum": 0, "default": 1 }), NOTE);
+    let seed = node.map_or(Ok(1), seed_from).unwrap_or_else(|(message, help)| {
+        root.pass.error("seed", node.and_then(|node| node.place.clone()), message, help);
+        1
+    });
+    root.pass.parameter("seed".to_owned(), seed.to_string(), node, NOTE);
+    seed
+}
+
+fn seeds(root: &mut Reader<'_, '_>) -> Option<Vec<u64>> {
+    const NOTE: &str = "The seeds of --seeds, instead of 1, 2, 3, …";
+    let schema = || json!({ "type": "array", "items": { "type": "integer", "minimum": 0 }, "minItems": 1 });
+    let node = root.take("seeds", schema, NOTE)?;
+    let seeds = match node.array() {
+        Some(items) if !items.is_empty() => items.iter().map(seed_from).collect::<Result<Vec<_>, _>>(),
+        Some(_) | None => Err(("`seeds` is a list of integers".to_owned(), "write seeds = [1, 2, 3]".to_owned())),
+    };
+    match seeds {
+        Ok(seeds) => {
+            root.pass.parameter("seeds".to_owned(), node.to_toml(), Some(node), NOTE);
+            Some(seeds)
+        }
+        Err((message, help)) => {
+            root.pass.error("seeds", node.place.clone(), message, help);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::diagnostics::{Input, render};
+    use crate::cli::gallery;
+    use crate::report::resolved;
+    use crate::scenario::Origin;
+    use proptest::prelude::*;
+
+    const FULL: &str = r#"
+"$schema" = "./scenario.schema.json"
+schema_version = 1
+title = "Everything \"at\" once"
+seed = 7
+seeds = [3, 5, 8]
+
+[simulation]
+warmup = "30s"
+duration = "24h"
+
+[traffic]
+rate = "15000/min"
+arrivals = "uniform"
+service_time = { quantiles = [[0, "1ms"], [0.5, "20ms"], [1.0, "2s"]] }
+
+[rollout]
+replicas = 10
+minReadySeconds = 5
+revisionHistoryLimit = 3
+[rollout.template.metadata.labels]
+app = "web"
+[rollout.template.spec]
+terminationGracePeriodSeconds = 90
+[[rollout.template.spec.containers]]
+name = "web"
+image = "web:2"
+ports = [{ containerPort = 8080 }]
+lifecycle.preStop.httpGet = { path = "/stop", port = 8080 }
+readinessProbe = { httpGet = { path = "/", port = 8080 }, periodSeconds = 0, initialDelaySeconds = 3 }
+[rollout.strategy.canary]
+canaryService = "web-canary"
+stableService = "web-stable"
+scaleDownDelaySeconds = 60
+maxUnavailable = "20%"
+maxSurge = 1
+trafficRouting.alb = { ingress = "web", rootService = "web-root", servicePort = 80 }
+steps = [
+  { setCanaryScale = { weight = 20 } },
+  { setCanaryScale = { replicas = 3 } },
+  { setCanaryScale = { matchTrafficWeight = true } },
+  { setWeight = 0 },
+  { pause = { duration = 60 } },
+  { pause = { duration = "1m30s" } },
+  { pause = {} },
+]
+
+[ingress]
+rules = [{ host = "example.org" }]
+[ingress.annotations]
+"alb.ingress.kubernetes.io/healthcheck-interval-seconds" = "10"
+"alb.ingress.kubernetes.io/scheme" = "internal"
+"alb.ingress.kubernetes.io/actions.web-root" = '{"type":"forward"}'
+"kubernetes.io/ingress.class" = "alb"
+"alb.ingress.kubernetes.io/target-group-attributes" = "deregistration_delay.timeout_seconds=30, stickiness.enabled=true"
+
+[application]
+pre_stop_time = "20s"
+on_sigterm = "drain"
+keep_alive = "1m15s"
+
+[load_balancer]
+nodes = 2
+rule_push = "3s"
+
+[thresholds]
+"elb_502.count" = ["== 0", "< 5"]
+elb_5xx.rate = "< 0.01%"
+"elb_5xx{step=3}.count" = "== 0"
+"#;
+
+    fn loaded(text: &str, overrides: &[&str]) -> Loaded {
+        let overrides: Vec<_> = overrides.iter().map(|text| (*text).to_owned()).collect();
+        load(text, "test", &overrides).unwrap_or_else(|problems| panic!("{problems:#?}"))
+    }
+
+    fn messages(text: &str, overrides: &[&str]) -> Vec<String> {
+        let overrides: Vec<_> = overrides.iter().map(|text| (*text).to_owned()).collect();
+        match load(text, "test", &overrides) {
+            Ok(loaded) => loaded.warnings.into_iter().map(|problem| format!("warning: {}", problem.message)).collect(),
+            Err(problems) => problems.into_iter().map(|problem| problem.message).collect(),
+        }
+    }
+
+    fn first_run() -> &'static str {
+        gallery::find("first-run").expect("the gallery has it").1
+    }
+
+    #[test]
+    fn a_resolved_scenario_is_the_same_scenario() {
+        let dynamic = ["rollout.strategy.canary.dynamicStableScale=true", "rollout.replicas=3"];
+        let sleep = ["rollout.template.spec.containers[0].lifecycle.preStop={ sleep = { seconds = 20 } }"];
+        let mut cases = vec![loaded(FULL, &[]), loaded(FULL, &sleep), loaded(first_run(), &dynamic)];
+        cases.extend(gallery::SCENARIOS.map(|(_, text)| loaded(text, &[])));
+        for case in cases {
+            let text = resolved::scenario(&case, case.scenario.seed);
+            let again = loaded(&text, &[]);
+            let scenario = Scenario { name: "test".to_owned(), ..case.scenario.clone() };
+            assert_eq!(again.scenario, scenario, "{text}");
+            assert_eq!(again.thresholds, case.thresholds, "{text}");
+            // Whatever had a default is written out now.
+            let keys = |loaded: &Loaded| loaded.parameters.iter().map(|p| p.key.clone()).collect::<Vec<_>>();
+            assert_eq!(keys(&again), keys(&case), "{text}");
+            assert!(again.parameters.iter().all(|parameter| parameter.origin == Origin::Scenario));
+            assert_eq!(resolved::scenario(&again, 99).matches("seed = 99  # from the command line").count(), 1);
+        }
+    }
+
+    #[test]
+    fn every_section_reaches_the_scenario() {
+        let scenario = loaded(FULL, &[]).scenario;
+        assert_eq!(scenario.seeds, Some(vec![3, 5, 8]));
+        assert_eq!(scenario.rollout.max_unavailable, 2);
+        assert_eq!(scenario.rollout.steps.len(), 7);
+        assert_eq!(scenario.pod.pre_stop.unwrap().to_string(), "20s");
+        assert_eq!(scenario.pod.readiness_probe.unwrap().period.to_string(), "10s");
+        assert_eq!(scenario.target_group.deregistration_delay.to_string(), "30s");
+        assert_eq!(scenario.target_group.interval.to_string(), "10s");
+        assert_eq!(scenario.load_balancer.rule_push.to_string(), "\"3s\"");
+    }
+
+    #[test]
+    fn a_parameter_says_where_its_value_comes_from() {
+        let parameters =
+            loaded(first_run(), &["traffic.rate=50/s", "rollout.strategy.canary.steps[0].setWeight=30"]).parameters;
+        let origin = |key: &str| {
+            let parameter = parameters.iter().find(|parameter| parameter.key == key).expect(key);
+            (parameter.value.as_str(), parameter.origin)
+        };
+        assert_eq!(origin("traffic.rate"), ("\"50/s\"", Origin::CommandLine));
+        assert_eq!(origin("rollout.strategy.canary.steps[0]"), ("{ setWeight = 30 }", Origin::CommandLine));
+        assert_eq!(origin("rollout.strategy.canary.steps[2]"), ("{ setWeight = 50 }", Origin::Scenario));
+        assert_eq!(origin("rollout.replicas"), ("4", Origin::Scenario));
+        assert_eq!(origin("application.concurrency"), ("64", Origin::Default));
+    }
+
+    #[test]
+    fn every_default_names_its_source() {
+        let sources = ["Kubernetes", "kubelet", "Argo", "argo-", "AWS", "aws-", "ELBv2", "nginx", "Linux"];
+        for parameter in loaded(first_run(), &[]).parameters {
+            let note = parameter.note;
+            let has_source = note.contains("Assumption: ") || sources.iter().any(|source| note.contains(source));
+            let is_plain = ["seed", "title"].contains(&parameter.key.as_str()) || note.contains("controller-runtime");
+            assert!(parameter.origin != Origin::Default || has_source || is_plain, "{}: {note}", parameter.key);
+        }
+    }
+
+    #[test]
+    fn all_mistakes_of_a_file_come_at_once_and_in_order() {
+        let text = "seed = -1\n[traffic]\nrate = \"-5/s\"\n[rollout]\nreplica = 3\n[simulation]\nwarmup = 60\n";
+        assert_eq!(
+            messages(text, &["traffic.arrivals=often"]),
+            [
+                "`often` is no choice for `arrivals`",
+                "-1 is not a seed: it must be an integer from 0",
+                "`-5/s` is negative: a rate must be above zero",
+                "`rollout.strategy.canary.trafficRouting` is missing",
+                "unknown key `replica`",
+                "60 is a bare number, a duration needs its unit",
+            ]
+        );
+    }
+
+    #[test]
+    fn each_rule_of_the_controllers_has_its_message() {
+        let canary = |rest: &str| format!("rollout.strategy.canary.{rest}");
+        let annotation = |rest: &str| format!("ingress.annotations.\"alb.ingress.kubernetes.io/{rest}");
+        let container = |rest: &str| format!("rollout.template.spec.containers[0].{rest}");
+        for (set, message) in [
+            (
+                canary("scaleDownDelaySeconds=30"),
+                "scaleDownDelaySeconds cannot stand next to dynamicStableScale = true",
+            ),
+            (canary("steps[0].setWeight=101"), "101 is not a weight: it must lie between 0 and 100"),
+            (canary("steps[0]={ setweight = 5 }"), "there is no step `setweight`"),
+            (canary("steps[0]={ analysis = {} }"), "the step `analysis` is not simulated yet"),
+            (canary("steps[0]={ setWeight = 5, pause = {} }"), "a step does one thing, this one has several"),
+            (canary("steps[1].pause.duration=-5"), "-5 is not a pause's duration"),
+            (canary("steps[1].pause.duration=1d"), "\"1d\" is not a pause's duration"),
+            (canary("trafficRouting={ nginx = {} }"), "`rollout.strategy.canary.trafficRouting.alb` is missing"),
+            (canary("stableService=web-canary"), "canaryService and stableService are the same Service"),
+            (canary("maxUnavailable=half"), "\"half\" is neither a number of pods nor a percentage"),
+            ("rollout.strategy.blueGreen={}".into(), "`blueGreen` is not simulated yet"),
+            (
+                "rollout.minReadySeconds=600".into(),
+                "progressDeadlineSeconds (600) must be greater than minReadySeconds",
+            ),
+            (container("livenessProbe={}"), "`livenessProbe` is not simulated yet"),
+            (
+                container("lifecycle.preStop={ sleep = { seconds = 61 } }"),
+                "the preStop sleep (1m1s) is longer than the grace period (1m)",
+            ),
+            (
+                annotation("healthcheck-timeout-seconds\"=\"15\""),
+                "the health check's timeout (15s) must be below its interval (15s)",
+            ),
+            (annotation("healthcheck-interval-seconds\"=15"), "an annotation is a string, this is an integer"),
+            (annotation("target-type\"=instance"), "target-type `instance` is not simulated"),
+            (annotation("healthchek-path\"=/"), "unknown annotation `alb.ingress.kubernetes.io/healthchek-path`"),
+            (
+                annotation("target-group-attributes\"=deregistration_delay.timeout_seconds=3601"),
+                "`deregistration_delay.timeout_seconds` is `3601`, it must be a number from 0 to 3600",
+            ),
+            (
+                "thresholds.\"elb_5xx{step=6}.count\"=\"== 0\"".into(),
+                "`elb_5xx{step=6}.count == 0`: there are 6 steps, counted from 0",
+            ),
+            ("thresholds.\"elb_520.count\"=\"== 0\"".into(), "there is no metric `elb_520.count`"),
+            ("title=\"a\\nb\"".into(), "the title is more than one line"),
+        ] {
+            let got = messages(first_run(), &[&set]);
+            assert!(got.iter().any(|text| text == message), "{set}: {got:#?}");
+        }
+    }
+
+    #[test]
+    fn odd_but_possible_is_a_warning() {
+        let container = |rest: &str| format!("rollout.template.spec.containers[0].lifecycle.preStop={rest}");
+        let dynamic = "rollout.strategy.canary.dynamicStableScale=false";
+        for (set, message) in [
+            (container("{ exec = { command = [\"sleep\", \"60\"] } }"), "the preStop hook (1m) takes the whole grace period (1m)"),
+            (
+                container("{ exec = { command = [\"/stop.sh\"] } }"),
+                "how long this preStop hook runs cannot be read off it: it counts as instant",
+            ),
+            (
+                container("{ exec = { command = [\"sh\", \"-c\", \"nginx -s quit; sleep 5\"] } }"),
+                "this hook tells the program to stop before it sleeps",
+            ),
+            (
+                "rollout.strategy.canary.scaleDownDelaySeconds=0".into(),
+                "with scaleDownDelaySeconds = 0 the previous ReplicaSet is never removed",
+            ),
+            ("application.pre_stop_time=5s".into(), "`pre_stop_time` has no effect"),
+            (
+                "ingress.annotations.\"alb.ingress.kubernetes.io/scheme\"=internal".into(),
+                "without effect on the simulation: scheme",
+            ),
+            (
+                "ingress.annotations.\"alb.ingress.kubernetes.io/target-group-attributes\"=slow_start.duration_seconds=30".into(),
+                "`slow_start.duration_seconds=30` is not simulated yet: round_robin is used",
+            ),
+        ] {
+            assert_eq!(messages(first_run(), &[&set, dynamic]), [format!("warning: {message}")], "{set}");
+        }
+    }
+
+    /// Loads, and draws every problem: neither may panic, whatever the text.
+    fn survives(text: &str, overrides: &[String]) {
+        let input = Input { path: "test.toml", text, overrides };
+        match load(text, "test", overrides) {
+            Ok(loaded) => {
+                let resolved = resolved::scenario(&loaded, 1);
+                load(&resolved, "test", &[]).unwrap_or_else(|problems| panic!("{problems:#?}\n{resolved}"));
+            }
+            Err(problems) => {
+                assert!(!problems.is_empty());
+                for problem in problems {
+                    assert!(render(&problem, input).contains(&problem.message[..1]));
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_byte_that_changes_makes_the_reader_panic(
+            changes in proptest::collection::vec((0..FULL.len(), any::<u8>(), 0..3u8), 1..4),
+        ) {
+            let mut bytes = FULL.as_bytes().to_vec();
+            for (at, byte, what) in changes {
+                let at = at % bytes.len();
+                match what {
+                    0 => bytes[at] = byte,
+                    1 => bytes.insert(at, byte),
+                    _ => drop(bytes.remove(at)),
+                }
+            }
+            survives(&String::from_utf8_lossy(&bytes), &[]);
+        }
+
+        #[test]
+        fn no_value_at_any_key_makes_the_reader_panic(
+            key in 0..200usize,
+            value in prop::sample::select(vec![
+                "0", "-1", "9223372036854775807", "1.5", "nan", "inf", "-0.0", "true", "\"\"", "x", "\"-1s\"", "\"0s\"",
+                "\"146y\"", "\"2562047h\"", "[]", "[[]]", "{}", "{ min = 1 }", "1979-05-27", "\"100%\"", "[{}]", "\"\\u0000\"",
+                "{ median = \"1ns\", p99 = \"1000000h\" }", "\"5000000000/s\"", "\"1/h\"", "[0, 0]", "\"\\u007f\\u0085é\"",
+            ]),
+            cut in any::<bool>(),
+        ) {
+            let parameters = loaded(FULL, &[]).parameters;
+            let key = parameters[key % parameters.len()].key.clone();
+            let key = if cut { key.rsplit_once('.').map_or(key.clone(), |(table, _)| table.to_owned()) } else { key };
+            survives(FULL, &[format!("{key}={value}")]);
+        }
+    }
+}

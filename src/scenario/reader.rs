@@ -1,0 +1,547 @@
+//! A cursor over the document: each call reads one key, and so declares it.
+//!
+//! One pass over the file format gives everything that is to be known of it: the values, the problems, the parameters
+//! that reports list, the keys that exist (so that the others can be refused with the nearest one), and, over an empty
+//! document, the JSON Schema.
+
+use super::diagnostic::{Problem, Severity};
+use super::document::{Kind, Node, Table, quoted};
+use super::path;
+use super::schema::Field;
+use super::{Origin, Parameter};
+use crate::random::{Distribution, Tail};
+use crate::units::{Duration, Rate};
+use serde_json::{Value, json};
+use std::ops::{Range, RangeInclusive};
+
+/// What a pass over a document collects.
+#[derive(Debug, Default)]
+pub struct Pass {
+    pub problems: Vec<Problem>,
+    pub parameters: Vec<Parameter>,
+    /// The fields of the file format; only filled when the schema is asked for.
+    pub fields: Option<Vec<Field>>,
+}
+
+impl Pass {
+    pub fn error(
+        &mut self,
+        key: &str,
+        place: Option<Range<usize>>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let (key, message, help) = (key.to_owned(), message.into(), help.into());
+        self.problems.push(Problem { severity: Severity::Error, key, message, place, help });
+    }
+
+    pub fn warning(
+        &mut self,
+        key: &str,
+        place: Option<Range<usize>>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let (key, message, help) = (key.to_owned(), message.into(), help.into());
+        self.problems.push(Problem { severity: Severity::Warning, key, message, place, help });
+    }
+
+    pub fn parameter(&mut self, key: String, value: String, node: Option<&Node>, note: &'static str) {
+        let origin = match node {
+            None => Origin::Default,
+            Some(node) if node.is_overridden() => Origin::CommandLine,
+            Some(_) => Origin::Scenario,
+        };
+        self.parameters.push(Parameter { key, value, origin, note });
+    }
+}
+
+/// A table of the document, or the absence of one: then every key has its default.
+#[derive(Debug)]
+pub struct Reader<'a, 'p> {
+    pub pass: &'p mut Pass,
+    pub path: String,
+    table: Option<&'a Table>,
+    place: Option<Range<usize>>,
+    known: Vec<&'a str>,
+    /// Real fields that have been refused already.
+    not_simulated: Vec<&'static str>,
+}
+
+impl<'a, 'p> Reader<'a, 'p> {
+    pub fn new(pass: &'p mut Pass, path: String, table: Option<&'a Table>, place: Option<Range<usize>>) -> Self {
+        Self { pass, path, table, place, known: Vec::new(), not_simulated: Vec::new() }
+    }
+
+    pub fn key(&self, name: &str) -> String {
+        path::join(&self.path, name)
+    }
+
+    pub fn writes_schema(&self) -> bool {
+        self.pass.fields.is_some()
+    }
+
+    /// The value at `name`, without a parameter of its own.
+    pub fn take(&mut self, name: &'static str, schema: impl FnOnce() -> Value, note: &'static str) -> Option<&'a Node> {
+        self.known.push(name);
+        let path = self.key(name);
+        if let Some(fields) = &mut self.pass.fields {
+            fields.push(Field { path, schema: schema(), note });
+        }
+        self.table.and_then(|table| table.get(name)).map(|entry| &entry.value)
+    }
+
+    /// Whether the document has this table at all.
+    pub fn exists(&self) -> bool {
+        self.table.is_some()
+    }
+
+    /// A name of the user's own is no mistake.
+    pub fn accept(&mut self, name: &'a str) {
+        self.known.push(name);
+    }
+
+    /// A problem with the table as a whole.
+    pub fn error_here(&mut self, message: impl Into<String>, help: impl Into<String>) {
+        let (key, place) = (self.path.clone(), self.place.clone());
+        self.pass.error(&key, place, message, help);
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.table.is_some_and(|table| table.get(name).is_some())
+    }
+
+    /// The entries whose keys `take` has not read: for tables with names of the user's own.
+    pub fn others(&self) -> impl Iterator<Item = &'a super::document::Entry> {
+        let known: Vec<_> = self.known.iter().chain(&self.not_simulated).copied().collect();
+        let entries = self.table.map_or(&[][..], |table| &table.entries);
+        entries.iter().filter(move |entry| !known.contains(&entry.key.as_str()))
+    }
+
+    pub fn table<T>(
+        &mut self,
+        name: &'static str,
+        note: &'static str,
+        read: impl FnOnce(&mut Reader<'a, '_>) -> T,
+    ) -> T {
+        let node = self.take(name, || json!({ "type": "object" }), note);
+        let path = self.key(name);
+        let table = node.and_then(Node::table);
+        if let Some(node) = node
+            && table.is_none()
+        {
+            let message = format!("`{name}` is {}, it must be a table", node.kind_name());
+            self.pass.error(&path, node.place.clone(), message, format!("write {name} = {{ … }} or [{path}]"));
+        }
+        let place = node.and_then(|node| node.place.clone()).or_else(|| self.place.clone());
+        let mut reader = Reader::new(self.pass, path, table, place);
+        let value = read(&mut reader);
+        reader.refuse_unknown();
+        value
+    }
+
+    /// None if the table is not there at all.
+    pub fn optional_table<T>(
+        &mut self,
+        name: &'static str,
+        note: &'static str,
+        read: impl FnOnce(&mut Reader<'a, '_>) -> T,
+    ) -> Option<T> {
+        let parameters = self.pass.parameters.len();
+        let value = self.table(name, note, |reader| (reader.exists() || reader.writes_schema()).then(|| read(reader)));
+        // That it is there says something even if nothing is in it.
+        if value.is_some() && self.pass.parameters.len() == parameters {
+            let node = self.table.and_then(|table| table.get(name)).map(|entry| &entry.value);
+            self.pass.parameter(self.key(name), "{}".to_owned(), node, note);
+        }
+        value
+    }
+
+    /// Every key that nobody asked for is a mistake.
+    pub fn refuse_unknown(&mut self) {
+        let unknown: Vec<_> = self.others().collect();
+        for entry in unknown {
+            let key = self.key(&entry.key);
+            let message = format!("unknown key `{}`", entry.key);
+            let help = match nearest(&entry.key, &[&self.known[..], &self.not_simulated].concat()) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None if self.known.is_empty() => "no key belongs here".to_owned(),
+                None => format!("known here: {}", self.known.join(", ")),
+            };
+            self.pass.error(&key, entry.key_place.clone(), message, help);
+        }
+    }
+
+    pub fn missing(&mut self, name: &'static str, help: &str) {
+        let (key, place) = (self.key(name), self.place.clone().map(|place| place.start..place.start));
+        self.pass.error(&key, place, format!("`{key}` is missing"), help);
+    }
+
+    /// Reads one value; a bad one is a problem, and the default goes on.
+    fn value<T>(
+        &mut self,
+        name: &'static str,
+        (schema, note): (Value, &'static str),
+        default: Option<T>,
+        show: impl Fn(&T) -> String,
+        read: impl FnOnce(&Node) -> Result<T, (String, String)>,
+    ) -> Option<T> {
+        let node = self.take(name, || schema, note);
+        let key = self.key(name);
+        let value = match node.map(read) {
+            None => default,
+            Some(Ok(value)) => Some(value),
+            Some(Err((message, help))) => {
+                self.pass.error(&key, node.and_then(|node| node.place.clone()), message, help);
+                default
+            }
+        };
+        if let Some(value) = &value {
+            self.pass.parameter(key, show(value), node, note);
+        }
+        value
+    }
+
+    pub fn duration(&mut self, name: &'static str, default: Duration, note: &'static str) -> Duration {
+        let schema = json!({ "type": "string", "default": default.to_string(), "examples": ["30s", "250ms", "1m30s"] });
+        let show = |value: &Duration| format!("\"{value}\"");
+        self.value(name, (schema, note), Some(default), show, duration_from).unwrap_or(default)
+    }
+
+    pub fn whole_seconds(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<Duration>,
+        default: Option<Duration>,
+        note: &'static str,
+    ) -> Option<Duration> {
+        let mut schema = json!({ "type": "string", "examples": ["60s", "2m", "24h"] });
+        if let Some(default) = default {
+            schema["default"] = json!(default.to_string());
+        }
+        let show = |value: &Duration| format!("\"{value}\"");
+        self.value(name, (schema, note), default, show, |node| {
+            let duration = duration_from(node)?;
+            if duration.as_nanos() % 1_000_000_000 != 0 {
+                return Err((
+                    format!("`{name}` is {duration}, it must be whole seconds"),
+                    "write it like \"60s\"".into(),
+                ));
+            }
+            if range.contains(&duration) {
+                return Ok(duration);
+            }
+            let message = format!("`{name}` is {duration}, it must lie between {} and {}", range.start(), range.end());
+            Err((message, String::new()))
+        })
+    }
+
+    pub fn distribution(&mut self, name: &'static str, default: Distribution, note: &'static str) -> Distribution {
+        let mut schema = json!({ "$ref": "#/definitions/delay" });
+        schema["default"] = super::schema::delay(&default);
+        let value = self.value(name, (schema, note), Some(default.clone()), Distribution::to_string, distribution_from);
+        value.unwrap_or(default)
+    }
+
+    pub fn count(&mut self, name: &'static str, range: RangeInclusive<u32>, default: u32, note: &'static str) -> u32 {
+        let schema = json!({ "type": "integer", "minimum": range.start(), "maximum": range.end(), "default": default });
+        let value =
+            self.value(name, (schema, note), Some(default), u32::to_string, |node| count_from(name, node, &range));
+        value.unwrap_or(default)
+    }
+
+    /// Seconds as Kubernetes writes them: a plain integer.
+    pub fn seconds(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u32>,
+        default: u32,
+        note: &'static str,
+    ) -> Duration {
+        let schema = json!({ "type": "integer", "minimum": range.start(), "maximum": range.end(), "default": default });
+        let value = self.value(name, (schema, note), Some(default), u32::to_string, |node| match node.text() {
+            Some(text) => {
+                let help = format!("Kubernetes counts in seconds here: write {name} = 30");
+                Err((format!("`{text}` is a string, `{name}` must be an integer"), help))
+            }
+            None => count_from(name, node, &range),
+        });
+        Duration::secs(u64::from(value.unwrap_or(default)))
+    }
+
+    pub fn optional_count(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u32>,
+        note: &'static str,
+    ) -> Option<u32> {
+        let schema = json!({ "type": "integer", "minimum": range.start(), "maximum": range.end() });
+        self.value(name, (schema, note), None, u32::to_string, |node| count_from(name, node, &range))
+    }
+
+    /// One of a few words; the first is the default.
+    pub fn choice<T: Copy + PartialEq>(
+        &mut self,
+        name: &'static str,
+        choices: &[(&'static str, T)],
+        note: &'static str,
+    ) -> T {
+        let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+        let schema = json!({ "type": "string", "enum": words, "default": words[0] });
+        let show = |value: &T| {
+            let (word, _) = choices.iter().find(|(_, choice)| choice == value).expect("a choice is in its list");
+            quoted(word)
+        };
+        let value = self.value(name, (schema, note), Some(choices[0].1), show, |node| {
+            let text = text_from(name, node)?;
+            let choice = choices.iter().find(|(word, _)| *word == text);
+            choice.map(|(_, choice)| *choice).ok_or_else(|| {
+                let help = format!("it is one of {}", words.join(", "));
+                (format!("`{text}` is no choice for `{name}`"), help)
+            })
+        });
+        value.unwrap_or(choices[0].1)
+    }
+
+    pub fn text(&mut self, name: &'static str, default: Option<&str>, note: &'static str) -> Option<String> {
+        let default = default.map(str::to_owned);
+        let show = |text: &String| quoted(text);
+        self.value(name, (json!({ "type": "string" }), note), default, show, |node| text_from(name, node))
+    }
+
+    pub fn boolean(&mut self, name: &'static str, default: bool, note: &'static str) -> bool {
+        let schema = json!({ "type": "boolean", "default": default });
+        let value = self.value(name, (schema, note), Some(default), bool::to_string, |node| {
+            node.boolean().ok_or_else(|| wrong_kind(name, node, "true or false"))
+        });
+        value.unwrap_or(default)
+    }
+
+    /// A part of a whole, 0 to 1.
+    pub fn share(&mut self, name: &'static str, default: f64, note: &'static str) -> f64 {
+        let schema = json!({ "type": "number", "minimum": 0, "maximum": 1, "default": default });
+        let show = |share: &f64| format!("{share:?}");
+        let value = self.value(name, (schema, note), Some(default), show, |node| {
+            let number = number_from(node).ok_or_else(|| wrong_kind(name, node, "a number between 0.0 and 1.0"))?;
+            let message = || format!("`{name}` is {number}, it must lie between 0.0 and 1.0");
+            if (0.0..=1.0).contains(&number) { Ok(number) } else { Err((message(), String::new())) }
+        });
+        value.unwrap_or(default)
+    }
+
+    /// Required. Without one the answer does not matter: the run does not start.
+    pub fn rate(&mut self, name: &'static str, note: &'static str) -> Rate {
+        let fallback = "1/s".parse().expect("this is a rate");
+        let schema = json!({ "type": "string", "examples": ["15000/min", "250/s"] });
+        if !self.has(name) {
+            self.missing(name, "say how much traffic there is: rate = \"250/s\" or \"15000/min\"");
+        }
+        let show = |rate: &Rate| format!("\"{rate}\"");
+        let value = self.value(name, (schema, note), None, show, |node| match &node.kind {
+            Kind::Integer(number) => {
+                let help = format!("write {name} = \"{number}/s\" or \"{number}/min\"");
+                Err((format!("`{name}` is a bare number: requests per what?"), help))
+            }
+            Kind::String(text) => text.parse().map_err(|message| (message, String::new())),
+            Kind::Float(_) | Kind::Boolean(_) | Kind::Datetime(_) | Kind::Array(_) | Kind::Table(_) => {
+                Err(wrong_kind(name, node, "requests per time, like \"250/s\""))
+            }
+        });
+        value.unwrap_or(fallback)
+    }
+
+    /// Taken over from a manifest; the simulation does not look at it.
+    pub fn ignored(&mut self, names: &[&'static str]) {
+        const NOTE: &str = "Accepted, without effect on the simulation";
+        for name in names {
+            if let Some(node) = self.take(name, || json!({}), NOTE) {
+                self.pass.parameter(self.key(name), node.to_toml(), Some(node), NOTE);
+            }
+        }
+    }
+
+    /// Real fields that would change the result, and that this version does not follow.
+    pub fn not_simulated(&mut self, names: &[&'static str]) {
+        for name in names {
+            // Known to the reader, but offered neither by the schema nor by a help.
+            self.not_simulated.push(name);
+            if let Some(entry) = self.table.and_then(|table| table.get(name)) {
+                let key = self.key(name);
+                let help = "leave it out to see the rollout without it";
+                self.pass.error(&key, entry.key_place.clone(), format!("`{name}` is not simulated yet"), help);
+            }
+        }
+    }
+}
+
+fn number_from(node: &Node) -> Option<f64> {
+    if let Kind::Float(number) = node.kind { Some(number) } else { node.integer().map(|number| number as f64) }
+}
+
+fn wrong_kind(name: &str, node: &Node, wanted: &str) -> (String, String) {
+    (format!("`{name}` is {}, it must be {wanted}", node.kind_name()), String::new())
+}
+
+pub fn text_from(name: &str, node: &Node) -> Result<String, (String, String)> {
+    let refuse = || {
+        let (message, _) = wrong_kind(name, node, "a string");
+        (message, format!("put it in quotes: {}", quoted(&node.to_toml())))
+    };
+    node.text().map(str::to_owned).ok_or_else(refuse)
+}
+
+pub fn count_from(name: &str, node: &Node, range: &RangeInclusive<u32>) -> Result<u32, (String, String)> {
+    let number = node.integer().ok_or_else(|| wrong_kind(name, node, "an integer"))?;
+    match u32::try_from(number) {
+        Ok(count) if range.contains(&count) => Ok(count),
+        _ => {
+            let (low, high) = (range.start(), range.end());
+            Err((format!("`{name}` is {number}, it must lie between {low} and {high}"), String::new()))
+        }
+    }
+}
+
+pub fn duration_from(node: &Node) -> Result<Duration, (String, String)> {
+    match &node.kind {
+        Kind::String(text) => text.parse().map_err(|message| (message, String::new())),
+        Kind::Integer(_) | Kind::Float(_) => {
+            let number = node.to_toml();
+            let help = format!("give it a unit: \"{number}s\" or \"{number}ms\"");
+            Err((format!("{number} is a bare number, a duration needs its unit"), help))
+        }
+        Kind::Boolean(_) | Kind::Datetime(_) | Kind::Array(_) | Kind::Table(_) => {
+            Err((format!("this is {}, a duration is a string like \"30s\"", node.kind_name()), String::new()))
+        }
+    }
+}
+
+const DELAY_HELP: &str = "a delay is \"40ms\", { min, max }, { min, mode, max }, { exponential }, { median, p95 }, \
+                          { median, p99 } or { quantiles = [[0.0, \"1s\"], …, [1.0, \"9s\"]] }";
+
+pub fn distribution_from(node: &Node) -> Result<Distribution, (String, String)> {
+    if node.array().is_some() {
+        return Err(("an array is no delay".to_owned(), DELAY_HELP.to_owned()));
+    }
+    let Some(table) = node.table() else { return duration_from(node).map(Distribution::Fixed) };
+    let mut names: Vec<_> = table.entries.iter().map(|entry| entry.key.as_str()).collect();
+    names.sort_unstable();
+    if names == ["quantiles"] {
+        return quantiles_from(&table.entries[0].value);
+    }
+    let at = |name: &str| duration_from(&table.get(name).expect("the name is in the table").value);
+    let refuse = |message: String| Err((message, String::new()));
+    match names[..] {
+        ["exponential"] => Ok(Distribution::Exponential { mean: at("exponential")? }),
+        ["max", "min"] => {
+            let (min, max) = (at("min")?, at("max")?);
+            if min > max {
+                return refuse(format!("min ({min}) is above max ({max})"));
+            }
+            Ok(Distribution::Uniform { min, max })
+        }
+        ["max", "min", "mode"] => {
+            let (min, mode, max) = (at("min")?, at("mode")?, at("max")?);
+            if min > mode || mode > max {
+                return refuse(format!("min, mode and max ({min}, {mode}, {max}) do not rise"));
+            }
+            Ok(Distribution::Triangular { min, mode, max })
+        }
+        ["median", tail @ ("p95" | "p99")] => {
+            let (median, at) = (at("median")?, at(tail)?);
+            if median == Duration::ZERO || at < median {
+                return refuse(format!("the median ({median}) must be above zero and not above the {tail} ({at})"));
+            }
+            let tail = if tail == "p95" { Tail::P95(at) } else { Tail::P99(at) };
+            Ok(Distribution::LogNormal { median, tail })
+        }
+        _ => Err((format!("{{ {} }} is no delay", names.join(", ")), DELAY_HELP.to_owned())),
+    }
+}
+
+fn quantiles_from(node: &Node) -> Result<Distribution, (String, String)> {
+    let refuse =
+        |message: &str| Err((message.to_owned(), "write [[0.0, \"1s\"], [0.5, \"2s\"], [1.0, \"9s\"]]".to_owned()));
+    let Some(items) = node.array() else { return refuse("quantiles are a list of [rank, value]") };
+    let mut points = Vec::new();
+    for item in items {
+        let Some([rank, value]) = item.array() else { return refuse("a quantile is [rank, value]") };
+        let Some(rank) = number_from(rank) else { return refuse("a rank is a number between 0.0 and 1.0") };
+        points.push((rank, duration_from(value)?));
+    }
+    let spans =
+        points.first().is_some_and(|(rank, _)| *rank == 0.0) && points.last().is_some_and(|(rank, _)| *rank == 1.0);
+    let rises = points.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1);
+    if !spans || !rises {
+        return refuse("the ranks must rise from 0.0 to 1.0, and the values with them");
+    }
+    Ok(Distribution::Quantiles(points))
+}
+
+/// The known name that the user probably meant.
+pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    let lower = name.to_lowercase();
+    let distance = |known: &&str| strsim::damerau_levenshtein(&lower, &known.to_lowercase());
+    let best = known.iter().min_by_key(|known| distance(known))?;
+    (distance(best) <= 1 + name.chars().count() / 3).then_some(*best)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::document;
+
+    fn delay(toml: &str) -> Result<Distribution, String> {
+        let table = document::parse(&format!("x = {toml}")).expect("the test's TOML is right");
+        distribution_from(&table.entries[0].value).map_err(|(message, _)| message)
+    }
+
+    #[test]
+    fn every_form_of_a_delay_reads_and_prints_as_itself() {
+        for toml in [
+            "\"40ms\"",
+            "{ min = \"1s\", max = \"2s\" }",
+            "{ min = \"1s\", mode = \"1.5s\", max = \"2s\" }",
+            "{ exponential = \"40ms\" }",
+            "{ median = \"40ms\", p99 = \"400ms\" }",
+            "{ median = \"40ms\", p95 = \"400ms\" }",
+            "{ quantiles = [[0.0, \"1s\"], [0.5, \"2s\"], [1.0, \"9s\"]] }",
+        ] {
+            assert_eq!(delay(toml).unwrap().to_string(), toml);
+        }
+    }
+
+    #[test]
+    fn a_delay_that_makes_no_sense_is_refused() {
+        for (toml, message) in [
+            ("40", "40 is a bare number, a duration needs its unit"),
+            ("\"40\"", "`40` is not a duration"),
+            ("\"-1s\"", "`-1s` is negative"),
+            ("{ min = \"2s\", max = \"1s\" }", "min (2s) is above max (1s)"),
+            ("{ min = \"1s\", mode = \"3s\", max = \"2s\" }", "min, mode and max (1s, 3s, 2s) do not rise"),
+            ("{ median = \"0s\", p99 = \"1s\" }", "the median (0s) must be above zero"),
+            ("{ median = \"2s\", p99 = \"1s\" }", "the median (2s) must be above zero and not above the p99 (1s)"),
+            ("{ mean = \"2s\" }", "{ mean } is no delay"),
+            ("{ quantiles = [[0.1, \"1s\"], [1.0, \"2s\"]] }", "the ranks must rise from 0.0 to 1.0"),
+            ("{ quantiles = [[0.0, \"2s\"], [1.0, \"1s\"]] }", "the ranks must rise from 0.0 to 1.0"),
+            ("{ quantiles = [] }", "the ranks must rise from 0.0 to 1.0"),
+            ("{ quantiles = [[0.0, \"2s\"], [nan, \"2s\"], [1.0, \"3s\"]] }", "the ranks must rise"),
+            ("[]", "an array is no delay"),
+        ] {
+            let got = delay(toml).unwrap_err();
+            assert!(got.starts_with(message), "{toml}: {got}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_key_is_one_that_a_person_could_have_meant() {
+        let known = ["minReadySeconds", "replicas", "strategy"];
+        for (name, expected) in [
+            ("minreadyseconds", Some("minReadySeconds")),
+            ("replica", Some("replicas")),
+            ("stratgey", Some("strategy")),
+            ("image", None),
+        ] {
+            assert_eq!(nearest(name, &known), expected, "{name}");
+        }
+    }
+}

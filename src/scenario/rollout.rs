@@ -1,0 +1,356 @@
+//! `[rollout]`: the `spec` of a Rollout, with the field names of its manifest.
+
+use super::document::Node;
+use super::pre_stop::{self, PreStop};
+use super::reader::{Pass, Reader};
+use super::steps;
+use crate::model::pod::{PodSpec, ReadinessProbe};
+use crate::model::rollout::RolloutSpec;
+use crate::units::Duration;
+use serde_json::json;
+
+/// A release has about twice as many pods, and a second's pods are counted in 16 bits.
+pub const MAX_REPLICAS: u32 = 10_000;
+
+/// A day: longer than any of Kubernetes' own waits.
+const MAX_SECONDS: u32 = 86_400;
+
+/// `[rollout]` as read; `pod.pre_stop` is filled in once `[application]` is known, which may have to tell it.
+#[derive(Debug)]
+pub struct RolloutSection {
+    pub spec: RolloutSpec,
+    pub pod: PodSpec,
+    pub pre_stop: PreStop,
+}
+
+pub fn read(reader: &mut Reader<'_, '_>) -> RolloutSection {
+    let replicas = reader.count("replicas", 1..=MAX_REPLICAS, 1, "Pods. Argo Rollouts, `spec.replicas`: 1 unless set");
+    let min_ready = reader.seconds(
+        "minReadySeconds",
+        0..=MAX_SECONDS,
+        0,
+        "Seconds that a pod must be ready before it counts as available. Argo Rollouts: 0 unless set",
+    );
+    reader.seconds(
+        "progressDeadlineSeconds",
+        1..=MAX_SECONDS,
+        600,
+        "Seconds without progress after which the controller reports it; without effect on the simulation. Argo \
+         Rollouts: 600 unless set",
+    );
+    reader.ignored(&["revisionHistoryLimit", "selector", "metadata"]);
+    reader.not_simulated(&[
+        "paused",
+        "restartAt",
+        "rollbackWindow",
+        "workloadRef",
+        "analysis",
+        "progressDeadlineAbort",
+    ]);
+    let (pod, pre_stop) = reader.table("template", "The pod template", |template| {
+        template.ignored(&["metadata"]);
+        template.table("spec", "The pod's spec", pod_spec)
+    });
+    let mut spec = RolloutSpec {
+        replicas,
+        min_ready,
+        steps: Vec::new(),
+        dynamic_stable_scale: false,
+        scale_down_delay: Duration::ZERO,
+        max_unavailable: 0,
+    };
+    let is_there = reader.exists();
+    reader.table("strategy", "How a release proceeds", |strategy| {
+        strategy.not_simulated(&["blueGreen"]);
+        strategy.table("canary", "A canary with traffic routing", |canary| {
+            // Without [rollout] that is what is missing, and nothing else.
+            if is_there && !canary.has("trafficRouting") {
+                let help =
+                    "write trafficRouting.alb = { ingress = \"web\", rootService = \"web-root\", servicePort = 80 }";
+                canary.missing("trafficRouting", help);
+            }
+            canary_strategy(canary, &mut spec);
+        });
+    });
+    RolloutSection { spec, pod, pre_stop }
+}
+
+fn pod_spec(reader: &mut Reader<'_, '_>) -> (PodSpec, PreStop) {
+    let grace_period = reader.seconds(
+        "terminationGracePeriodSeconds",
+        0..=MAX_SECONDS,
+        30,
+        "Seconds from the deletion of a pod to SIGKILL, the preStop hook included. Kubernetes: 30 unless set",
+    );
+    reader.ignored(&[
+        "affinity",
+        "automountServiceAccountToken",
+        "dnsPolicy",
+        "imagePullSecrets",
+        "nodeSelector",
+        "priorityClassName",
+        "restartPolicy",
+        "securityContext",
+        "serviceAccountName",
+        "tolerations",
+        "topologySpreadConstraints",
+        "volumes",
+    ]);
+    reader.not_simulated(&["initContainers", "readinessGates", "hostNetwork"]);
+    let (readiness_probe, pre_stop) = containers(reader);
+    (PodSpec { grace_period, pre_stop: None, readiness_probe }, pre_stop)
+}
+
+fn containers(reader: &mut Reader<'_, '_>) -> (Option<ReadinessProbe>, PreStop) {
+    const NOTE: &str = "The pod's container; exactly one is simulated for now";
+    let node = reader.take("containers", || json!({ "type": "array", "maxItems": 1 }), NOTE);
+    let path = format!("{}[0]", reader.key("containers"));
+    const HELP: &str = "write [[rollout.template.spec.containers]]";
+    let items = node.and_then(Node::array).unwrap_or_default();
+    if let Some(node) = node
+        && node.array().is_none()
+    {
+        reader.pass.error(&path, node.place.clone(), "`containers` must be an array", HELP);
+    }
+    if let Some(second) = items.get(1) {
+        let key = format!("{}[1]", reader.key("containers"));
+        let help = "leave the sidecar out, or put both into one container";
+        reader.pass.error(&key, second.place.clone(), "more than one container is not simulated yet", help);
+    }
+    let first = items.first();
+    let table = first.and_then(Node::table);
+    if let Some(item) = first
+        && table.is_none()
+    {
+        let message = format!("a container is a table, this is {}", item.kind_name());
+        reader.pass.error(&path, item.place.clone(), message, HELP);
+    }
+    let place = first.and_then(|item| item.place.clone());
+    let mut container = Reader::new(reader.pass, path, table, place);
+    let result = read_container(&mut container);
+    container.refuse_unknown();
+    result
+}
+
+fn read_container(reader: &mut Reader<'_, '_>) -> (Option<ReadinessProbe>, PreStop) {
+    reader.text("name", None, "Name of the container");
+    reader.ignored(&[
+        "image",
+        "imagePullPolicy",
+        "command",
+        "args",
+        "env",
+        "envFrom",
+        "ports",
+        "resources",
+        "securityContext",
+        "terminationMessagePath",
+        "terminationMessagePolicy",
+        "volumeMounts",
+        "workingDir",
+    ]);
+    reader.not_simulated(&["livenessProbe", "startupProbe"]);
+    let pre_stop = reader.optional_table("lifecycle", "Hooks", |lifecycle| {
+        lifecycle.not_simulated(&["postStart", "stopSignal"]);
+        lifecycle.optional_table("preStop", "Runs before SIGTERM, inside of the grace period", pre_stop_hook)
+    });
+    let probe = reader.optional_table("readinessProbe", "Decides whether the pod is ready", readiness_probe);
+    (probe, pre_stop.flatten().unwrap_or(PreStop::None))
+}
+
+fn pre_stop_hook(reader: &mut Reader<'_, '_>) -> PreStop {
+    let mut hooks = Vec::new();
+    hooks.extend(reader.optional_table("exec", "A command in the container", |exec| {
+        const NOTE: &str = "The hook's command: `sleep 60` and shell scripts with sleeps are understood";
+        let schema = || json!({ "type": "array", "items": { "type": "string" }, "examples": [["sleep", "60"]] });
+        let Some(node) = exec.take("command", schema, NOTE) else {
+            exec.missing("command", "write command = [\"sleep\", \"60\"]");
+            return PreStop::Unknown;
+        };
+        let key = exec.key("command");
+        exec.pass.parameter(key.clone(), node.to_toml(), Some(node), NOTE);
+        command_hook(exec.pass, &key, node)
+    }));
+    hooks.extend(reader.optional_table("sleep", "The kubelet's own sleep, without a shell", |sleep| {
+        if !sleep.has("seconds") {
+            sleep.missing("seconds", "write seconds = 60");
+        }
+        let secs = sleep.optional_count("seconds", 0..=MAX_SECONDS, "Seconds");
+        PreStop::Sleep(Duration::secs(u64::from(secs.unwrap_or(0))))
+    }));
+    hooks.extend(reader.optional_table("httpGet", "A request to the container", |get| {
+        get.ignored(&["path", "port", "host", "scheme", "httpHeaders"]);
+        PreStop::Unknown
+    }));
+    if hooks.len() != 1 && !reader.writes_schema() {
+        let message = format!("a preStop hook has one handler, this has {}", hooks.len());
+        let help = "write lifecycle.preStop.exec.command, .sleep.seconds or .httpGet";
+        reader.error_here(message, help);
+    }
+    hooks.first().copied().unwrap_or(PreStop::None)
+}
+
+fn command_hook(pass: &mut Pass, key: &str, node: &Node) -> PreStop {
+    let Some(words) = pre_stop::words(node) else {
+        pass.error(key, node.place.clone(), "a command is an array of strings", "write [\"sleep\", \"60\"]");
+        return PreStop::Unknown;
+    };
+    if pre_stop::signals_before_sleeping(&words) {
+        let message = "this hook tells the program to stop before it sleeps";
+        let help = "the simulated program goes on until SIGTERM; sleep first, then stop it";
+        pass.warning(key, node.place.clone(), message, help);
+    }
+    PreStop::from_command(&words)
+}
+
+fn readiness_probe(reader: &mut Reader<'_, '_>) -> ReadinessProbe {
+    let initial_delay = reader.seconds(
+        "initialDelaySeconds",
+        0..=MAX_SECONDS,
+        0,
+        "Seconds from the start of the container to the first probe. Kubernetes: 0 unless set",
+    );
+    let mut count = |name, default, note| match reader.count(name, 0..=MAX_SECONDS, default, note) {
+        // Source: Kubernetes, `SetDefaults_Probe`: zero counts as absent.
+        0 => default,
+        count => count,
+    };
+    let period = count("periodSeconds", 10, "Seconds between two probes. Kubernetes: 10 unless set");
+    let timeout = count("timeoutSeconds", 1, "Seconds until a probe has failed. Kubernetes: 1 unless set");
+    let success_threshold = count("successThreshold", 1, "Passes in a row until ready. Kubernetes: 1 unless set");
+    let failure_threshold = count("failureThreshold", 3, "Failures in a row until unready. Kubernetes: 3 unless set");
+    reader.ignored(&["terminationGracePeriodSeconds"]);
+    reader.optional_table("httpGet", "Passes with a status of 200 to 399", |get| {
+        get.ignored(&["path", "port", "host", "scheme", "httpHeaders"]);
+    });
+    reader.optional_table("tcpSocket", "Passes when the port opens", |socket| socket.ignored(&["port", "host"]));
+    reader.optional_table("exec", "Passes with exit code 0", |exec| exec.ignored(&["command"]));
+    reader.optional_table("grpc", "Passes when the service says SERVING", |grpc| grpc.ignored(&["port", "service"]));
+    let seconds = |count: u32| Duration::secs(u64::from(count));
+    ReadinessProbe {
+        initial_delay,
+        period: seconds(period),
+        timeout: seconds(timeout),
+        success_threshold,
+        failure_threshold,
+    }
+}
+
+fn canary_strategy(reader: &mut Reader<'_, '_>, spec: &mut RolloutSpec) {
+    reader.text("canaryService", None, "The Service of the canary's pods");
+    reader.text("stableService", None, "The Service of the stable pods");
+    spec.dynamic_stable_scale = reader.boolean(
+        "dynamicStableScale",
+        false,
+        "Whether the stable ReplicaSet shrinks as the canary's weight grows. Argo Rollouts: false unless set",
+    );
+    // Argo Rollouts refuses the field next to dynamicStableScale, so it is no parameter there unless the user set it.
+    if !spec.dynamic_stable_scale || reader.has("scaleDownDelaySeconds") || reader.writes_schema() {
+        spec.scale_down_delay = reader.seconds(
+            "scaleDownDelaySeconds",
+            0..=MAX_SECONDS,
+            30,
+            "Seconds from the promotion until the previous ReplicaSet goes. Argo Rollouts: 30 unless set, with traffic \
+             routing",
+        );
+    } else {
+        reader.not_simulated(&["scaleDownDelaySeconds"]);
+        spec.scale_down_delay = Duration::secs(30);
+    }
+    let unavailable = int_or_percent(
+        reader,
+        "maxUnavailable",
+        "Pods that may be missing, as a number or as a percentage of the replicas, rounded down. Argo Rollouts: 25% \
+         unless set",
+    );
+    let surge = int_or_percent(
+        reader,
+        "maxSurge",
+        "Pods beyond the replicas, as a number or a percentage, rounded up; without traffic routing only. Argo \
+         Rollouts: 25% unless set",
+    );
+    let unavailable_pods = unavailable.of(spec.replicas, false).min(spec.replicas);
+    // Source: Argo Rollouts, `resolveFenceposts`.
+    let neither = unavailable_pods == 0 && surge.of(spec.replicas, true) == 0;
+    spec.max_unavailable = if neither { 1 } else { unavailable_pods };
+    reader.ignored(&[
+        "abortScaleDownDelaySeconds",
+        "antiAffinity",
+        "canaryMetadata",
+        "scaleDownDelayRevisionLimit",
+        "stableMetadata",
+    ]);
+    reader.not_simulated(&["analysis", "minPodsPerReplicaSet", "pingPong", "replicaProgressThreshold"]);
+    reader.table("trafficRouting", "What splits the traffic", traffic_routing);
+    let node = reader.take("steps", steps::schema, "The steps of the canary, in order");
+    let key = reader.key("steps");
+    spec.steps = steps::read(reader.pass, &key, node);
+}
+
+fn traffic_routing(reader: &mut Reader<'_, '_>) {
+    reader.not_simulated(&[
+        "ambassador",
+        "apisix",
+        "appMesh",
+        "istio",
+        "managedRoutes",
+        "maxTrafficWeight",
+        "nginx",
+        "plugins",
+        "smi",
+        "traefik",
+    ]);
+    if reader.exists() && !reader.has("alb") {
+        reader.missing("alb", "an AWS Application Load Balancer is what this program simulates");
+    }
+    reader.optional_table("alb", "An Ingress of the AWS Load Balancer Controller", |alb| {
+        alb.text("ingress", None, "Name of the Ingress");
+        alb.text("rootService", None, "The Service that the Ingress names. Argo Rollouts: stableService unless set");
+        alb.optional_count("servicePort", 1..=65_535, "Port of the Services");
+        alb.ignored(&["annotationPrefix", "ingresses"]);
+        alb.not_simulated(&["stickinessConfig"]);
+    });
+}
+
+#[derive(Clone, Copy)]
+enum IntOrPercent {
+    Pods(u32),
+    Percent(u32),
+}
+
+impl IntOrPercent {
+    fn of(self, replicas: u32, rounds_up: bool) -> u32 {
+        match self {
+            Self::Pods(pods) => pods,
+            Self::Percent(percent) if rounds_up => (percent * replicas).div_ceil(100),
+            Self::Percent(percent) => percent * replicas / 100,
+        }
+    }
+
+    /// Any string counts as a percentage, with its sign or without. Source: Argo Rollouts, `resolveFenceposts`.
+    fn read(node: &Node) -> Option<Self> {
+        if let Some(text) = node.text() {
+            let percent: u32 = text.strip_suffix('%').unwrap_or(text).parse().ok()?;
+            return (percent <= 1_000).then_some(Self::Percent(percent));
+        }
+        let pods = u32::try_from(node.integer()?).ok()?;
+        (pods <= MAX_REPLICAS).then_some(Self::Pods(pods))
+    }
+}
+
+fn int_or_percent(reader: &mut Reader<'_, '_>, name: &'static str, note: &'static str) -> IntOrPercent {
+    let default = IntOrPercent::Percent(25);
+    let schema = || json!({ "type": ["integer", "string"], "default": "25%", "examples": [1, "25%"] });
+    let node = reader.take(name, schema, note);
+    let key = reader.key(name);
+    let Some(node) = node else {
+        reader.pass.parameter(key, "\"25%\"".to_owned(), None, note);
+        return default;
+    };
+    reader.pass.parameter(key.clone(), node.to_toml(), Some(node), note);
+    IntOrPercent::read(node).unwrap_or_else(|| {
+        let message = format!("{} is neither a number of pods nor a percentage", node.to_toml());
+        reader.pass.error(&key, node.place.clone(), message, format!("write {name} = 1 or {name} = \"25%\""));
+        default
+    })
+}

@@ -1,0 +1,290 @@
+//! What the program says to mistakes: one clear message with its place, the right exit code, and no file touched.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const GALLERY: &str = include_str!("../../scenarios/first-run.toml");
+
+/// Short and right; each test breaks it in one place.
+const VALID: &str = r#"title = "Short"
+
+[simulation]
+warmup = "30s"
+
+[traffic]
+rate = "40/s"
+
+[rollout]
+replicas = 4
+[rollout.strategy.canary]
+trafficRouting.alb = { ingress = "web", rootService = "web-root", servicePort = 80 }
+steps = [
+    { setWeight = 25 },
+    { pause = { duration = "10s" } },
+]
+"#;
+
+/// An empty folder that the program runs in.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("diagnostics").join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn sim(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
+    command.args(arguments).current_dir(folder).env_remove("CLICOLOR_FORCE").env("NO_COLOR", "1");
+    command.output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            names.extend(files(&path));
+        } else {
+            names.push(path.file_name().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    names.sort_unstable();
+    names
+}
+
+/// Runs a scenario that is wrong in one place: the message is the whole of stderr.
+fn refused(name: &str, text: &str, message: &str) {
+    let folder = folder(name);
+    fs::write(folder.join("x.toml"), text).unwrap();
+    let output = sim(&folder, &["run", "x.toml"]);
+    assert_eq!(stderr(&output).trim_end(), message.trim_start_matches('\n').trim_end(), "{name}");
+    assert_eq!(output.status.code(), Some(2), "{name}");
+    assert!(output.stdout.is_empty(), "{name}");
+    assert_eq!(files(&folder), ["x.toml"], "{name}");
+}
+
+fn with(old: &str, new: &str) -> String {
+    assert!(VALID.contains(old), "{old}");
+    VALID.replacen(old, new, 1)
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest_one() {
+    let message = r#"
+error: unknown key `replica`
+  --> x.toml:10:1
+   |
+10 | replica = 4
+   | ^^^^^^^
+   |
+   = help: did you mean `replicas`?
+"#;
+    refused("unknown_key", &with("replicas = 4", "replica = 4"), message);
+}
+
+#[test]
+fn a_wrong_unit_is_shown_in_its_place() {
+    let message = r#"
+error: `30sec` is not a duration: write a number with its unit, like "30s", "250ms" or "1m30s"
+ --> x.toml:4:10
+  |
+4 | warmup = "30sec"
+  |          ^^^^^^^
+"#;
+    refused("wrong_unit", &with("warmup = \"30s\"", "warmup = \"30sec\""), message);
+}
+
+#[test]
+fn a_bare_number_for_a_duration_is_refused_with_a_hint() {
+    let message = r#"
+error: 30 is a bare number, a duration needs its unit
+ --> x.toml:4:10
+  |
+4 | warmup = 30
+  |          ^^
+  |
+  = help: give it a unit: "30s" or "30ms"
+"#;
+    refused("bare_number", &with("warmup = \"30s\"", "warmup = 30"), message);
+}
+
+#[test]
+fn a_weight_above_100_is_refused() {
+    let message = r#"
+error: 101 is not a weight: it must lie between 0 and 100
+  --> x.toml:14:19
+   |
+14 |     { setWeight = 101 },
+   |                   ^^^
+   |
+   = help: it is the canary's share in percent
+"#;
+    refused("weight", &with("setWeight = 25", "setWeight = 101"), message);
+}
+
+#[test]
+fn a_step_of_unknown_kind_names_the_kinds() {
+    let message = r#"
+error: there is no step `setWait`
+  --> x.toml:14:7
+   |
+14 |     { setWait = 25 },
+   |       ^^^^^^^
+   |
+   = help: did you mean `setWeight`? A step is one of setWeight, setCanaryScale, pause
+"#;
+    refused("step_kind", &with("setWeight = 25", "setWait = 25"), message);
+}
+
+#[test]
+fn a_negative_rate_is_refused() {
+    let message = r#"
+error: `-40/s` is negative: a rate must be above zero
+ --> x.toml:7:8
+  |
+7 | rate = "-40/s"
+  |        ^^^^^^^
+"#;
+    refused("rate", &with("rate = \"40/s\"", "rate = \"-40/s\""), message);
+}
+
+#[test]
+fn all_mistakes_are_shown_at_once() {
+    let folder = folder("all_at_once");
+    let text =
+        with("replicas = 4", "replica = 4").replace("40/s", "-40/s").replace("setWeight = 25", "setWeight = 101");
+    fs::write(folder.join("x.toml"), text).unwrap();
+    let output = sim(&folder, &["run", "x.toml", "--set", "application.keep_alive=75"]);
+    assert_eq!(stderr(&output).matches("error: ").count(), 4, "{}", stderr(&output));
+    assert!(stderr(&output).contains("--> --set application.keep_alive=75"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_missing_file_is_named_with_its_neighbour_in_the_gallery() {
+    let folder = folder("missing_file");
+    let output = sim(&folder, &["run", "frist-run.toml"]);
+    let expected = "error: cannot read frist-run.toml: there is no such file\n |\n = help: the gallery has `first-run`: sim init first-run";
+    assert_eq!(stderr(&output).trim_end(), expected);
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(files(&folder), [""; 0]);
+}
+
+#[test]
+fn a_folder_is_no_scenario() {
+    let folder = folder("a_folder");
+    fs::create_dir(folder.join("x.toml")).unwrap();
+    let output = sim(&folder, &["run", "x.toml"]);
+    assert!(stderr(&output).starts_with("error: cannot read x.toml: it is a folder"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn a_binary_file_is_no_scenario() {
+    for (name, bytes) in
+        [("nul", &b"title = \"\0\""[..]), ("latin1", b"title = \"\xe4\""), ("elf", b"\x7fELF\x02\x01\0")]
+    {
+        let folder = folder(name);
+        fs::write(folder.join("x.toml"), bytes).unwrap();
+        let output = sim(&folder, &["run", "x.toml"]);
+        assert!(stderr(&output).starts_with("error: x.toml is not a text file (byte "), "{}", stderr(&output));
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(files(&folder), ["x.toml"]);
+    }
+}
+
+#[test]
+fn a_flood_of_brackets_is_refused_at_once() {
+    for (name, length, message) in [
+        ("brackets_10_mb", 10 << 20, "error: x.toml is longer than 1048576 bytes: that is no scenario"),
+        ("brackets_1_mb", (1 << 20) - 4, "error: this is not TOML: "),
+    ] {
+        let folder = folder(name);
+        fs::write(folder.join("x.toml"), format!("x = {}", "[".repeat(length))).unwrap();
+        let started = std::time::Instant::now();
+        let output = sim(&folder, &["run", "x.toml"]);
+        assert!(started.elapsed().as_secs() < 20, "{name}");
+        assert!(stderr(&output).starts_with(message), "{name}: {}", &stderr(&output)[..200]);
+        assert!(stderr(&output).len() < 10_000, "{name}: {} bytes", stderr(&output).len());
+        assert_eq!(output.status.code(), Some(2), "{name}");
+    }
+}
+
+#[test]
+fn a_manifest_is_not_read_yet() {
+    let folder = folder("manifest");
+    for path in ["x.yaml", "x.yml", "-"] {
+        let output = sim(&folder, &["run", path]);
+        let expected = format!("error: {path} is not read yet: this version reads .toml scenarios");
+        assert!(stderr(&output).starts_with(&expected), "{}", stderr(&output));
+        assert_eq!(output.status.code(), Some(2));
+    }
+}
+
+#[test]
+fn an_output_folder_that_cannot_be_written_leaves_everything_as_it_was() {
+    let folder = folder("unwritable");
+    fs::write(folder.join("x.toml"), VALID).unwrap();
+    // A file where the folder should be: even the superuser cannot write into it.
+    fs::write(folder.join("output"), "mine").unwrap();
+    let output = sim(&folder, &["run", "x.toml"]);
+    assert!(stderr(&output).starts_with("error: cannot write output/x: "), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(fs::read_to_string(folder.join("output")).unwrap(), "mine");
+
+    // One of the files cannot be written: none of the others changes, and nothing is left over.
+    let results = folder.join("results");
+    fs::create_dir_all(results.join("timeline.svg")).unwrap();
+    fs::write(results.join("summary.json"), "previous").unwrap();
+    let output = sim(&folder, &["run", "x.toml", "--output", "results"]);
+    assert!(stderr(&output).starts_with("error: cannot write results/timeline.svg: "), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(files(&results), ["summary.json"]);
+    assert_eq!(fs::read_to_string(results.join("summary.json")).unwrap(), "previous");
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    let folder = folder("usage");
+    for arguments in [&["run"][..], &["fly"], &["run", "x.toml", "--seeds", "0"], &["run", "x.toml", "--sed", "1"], &[]]
+    {
+        assert_eq!(sim(&folder, arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn init_writes_a_scenario_that_runs_and_never_overwrites() {
+    let folder = folder("init");
+    let output = sim(&folder, &["init"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(fs::read_to_string(folder.join("first-run.toml")).unwrap(), GALLERY);
+    fs::write(folder.join("first-run.toml"), "mine").unwrap();
+    let output = sim(&folder, &["init", "first-run"]);
+    assert!(stderr(&output).starts_with("error: first-run.toml exists already: it stays as it is"));
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(fs::read_to_string(folder.join("first-run.toml")).unwrap(), "mine");
+    let output = sim(&folder, &["init", "frist-run"]);
+    assert!(stderr(&output).contains("did you mean `first-run`?"), "{}", stderr(&output));
+    let output = sim(&folder, &["init", "--list"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("first-run  "));
+}
+
+#[test]
+fn a_run_writes_all_its_files_whole() {
+    let folder = folder("all_files");
+    fs::write(folder.join("x.toml"), VALID).unwrap();
+    let output = sim(&folder, &["run", "x.toml", "-q"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{}", stderr(&output));
+    let expected = ["events.csv", "scenario.toml", "summary.json", "timeline.csv", "timeline.svg"];
+    assert_eq!(files(&folder.join("output/x")), expected);
+    let output = sim(&folder, &["plot", "output/x"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "output/x/timeline.svg\n", "{}", stderr(&output));
+}
