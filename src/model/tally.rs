@@ -294,7 +294,6 @@ impl Histogram {
         }
         self.count += times.len() as u64;
         let (rank50, rank99) = (rank(times.len() as u64, 500), rank(times.len() as u64, 990));
-        let (mut below, mut p50, mut p99) = (0, 0, 0);
         // Eight cells to a step, so that the scan is a few vector additions and hardly a branch.
         let cells = low / STEP * STEP..high / STEP * STEP + STEP;
         let quantile = |rank: u64| {
