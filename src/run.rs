@@ -109,6 +109,9 @@ pub struct StepRecord {
     pub completed: Option<Instant>,
     /// The canary weight asked for while this step is in force: that of the nearest `setWeight`, at the step or before.
     pub weight_requested: Percent,
+    /// For a `setWeight`: when the weight was written into the Ingress annotation, or the start of the step if it was
+    /// there already.
+    pub weight_asked: Option<Instant>,
     /// For a `setWeight`: when the last ALB node routed by it. None for other steps, and when it never happened.
     pub weight_effective: Option<Instant>,
     /// Pods that the ReplicaSets were told to have, when the step was over and the controller had come to rest.

@@ -298,6 +298,7 @@ fn steps() -> Vec<StepRecord> {
         started: Some(at(0)),
         completed: Some(at(40)),
         weight_requested: Percent::ZERO,
+        weight_asked: None,
         weight_effective: None,
         stable_pods: 10,
         canary_pods: 2,
@@ -310,6 +311,7 @@ fn steps() -> Vec<StepRecord> {
             started: Some(at(start)),
             completed: Some(at(start)),
             weight_requested: percent(weight),
+            weight_asked: Some(at(start)),
             weight_effective: Some(if weight == 0 { at(start) } else { at(start + LAG) }),
             stable_pods: u32::from(stable),
             canary_pods: u32::from(canary),
@@ -319,6 +321,7 @@ fn steps() -> Vec<StepRecord> {
             index: steps.len() + 1,
             step: "pause 60s".into(),
             completed: Some(at(STAGES.get(index + 1).map_or(480, |next| next.1))),
+            weight_asked: None,
             weight_effective: None,
             ..set_weight.clone()
         };

@@ -127,6 +127,7 @@ fn step(run: &Run, step: &StepRecord) -> Value {
         "started_s": since_release(run, step.started),
         "completed_s": since_release(run, step.completed),
         "weight_requested": step.weight_requested.get(),
+        "weight_asked_s": since_release(run, step.weight_asked),
         "weight_effective_s": since_release(run, step.weight_effective),
         "stable_pods": step.stable_pods,
         "canary_pods": step.canary_pods,
@@ -182,7 +183,7 @@ mod tests {
             ("/errors/worst_10s", "share start_s"),
             (
                 "/steps/0",
-                "canary_pods completed_s elb_5xx index stable_pods started_s step weight_effective_s weight_requested",
+                "canary_pods completed_s elb_5xx index stable_pods started_s step weight_asked_s weight_effective_s weight_requested",
             ),
             ("/rollout", "duration_s outcome promoted_s"),
             ("/pods", "extra_pod_seconds peak pod_seconds steady_pod_seconds"),

@@ -215,15 +215,15 @@ fn draw_weights(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
 /// the label before it ends.
 fn draw_lateness(canvas: &Canvas, panel: &Panel, run: &Run, step: &StepRecord, taken: i32) -> i32 {
     const LINE: i32 = 17;
-    let (Some(started), Some(effective)) = (step.started, step.weight_effective) else { return taken };
+    let (Some(asked), Some(effective)) = (step.weight_asked, step.weight_effective) else { return taken };
     let x = |at| panel.axis.x(secs_since_release(run, at).floor() as i64);
-    let (left, right) = (x(started), x(effective));
-    let label = format!("{} late", super::span(effective.saturating_since(started)));
+    let (left, right) = (x(asked), x(effective));
+    let label = format!("{} late", super::span(effective.saturating_since(asked)));
     let (centre, width) = (i32::midpoint(left, right), text_width(&label));
     if right - left < width || centre - width / 2 < taken {
         return taken;
     }
-    let before = run.seconds.get(started.second() as usize).map_or(0.0, |second| weight_effective(run, second));
+    let before = run.seconds.get(asked.second() as usize).map_or(0.0, |second| weight_effective(run, second));
     let (old, new) = (panel.y_of(before), panel.y(step.weight_requested.get().into()));
     if old == new {
         return taken;

@@ -107,12 +107,12 @@ fn whole_seconds(duration: Duration) -> String {
 }
 
 /// Everything but the step's own words.
-const STEP_COLUMNS: usize = 55;
+const STEP_COLUMNS: usize = 54;
 
 fn step_table(run: &Run, width: usize) -> Vec<String> {
     let words = (width - STEP_COLUMNS).min(45);
     let row = |[index, step, started, weight, effective, pods, errors]: [String; 7]| {
-        format!("{index:>3}  {:<words$}{started:>9}{weight:>7}{effective:>16}{pods:>8}{errors:>10}", fit(&step, words))
+        format!("{index:>3}  {:<words$}{started:>9}{weight:>6}{effective:>18}{pods:>7}{errors:>9}", fit(&step, words))
     };
     let heads = ["#", "step", "start", "weight", "effective", "st/can", "ELB 5xx"].map(String::from);
     let mut lines = vec![paint(QUIET, row(heads))];
@@ -149,13 +149,9 @@ fn stage_cells(run: &Run, stage: Stage) -> [String; 7] {
 
 /// When the ALB routed by the weight, and how long that took.
 fn effective(run: &Run, step: &StepRecord) -> String {
-    match (step.started, step.weight_effective) {
-        (Some(started), Some(effective)) => {
-            format!(
-                "{} (+{})",
-                decimal(secs_since_release(run, effective), 1),
-                span(effective.saturating_since(started))
-            )
+    match (step.weight_asked, step.weight_effective) {
+        (Some(asked), Some(effective)) => {
+            format!("{} (+{})", decimal(secs_since_release(run, effective), 1), span(effective.saturating_since(asked)))
         }
         (Some(_), None) if is_set_weight(step) => "never".into(),
         (Some(_) | None, _) => "–".into(),

@@ -182,7 +182,7 @@ impl<'a> Story<'a> {
         let gone = self.scale_down(service).map_or_else(
             || format!("no {service} pod served any more"),
             |entry| {
-                let asked = self.asked.and_then(|step| step.started);
+                let asked = self.asked.and_then(|step| step.weight_asked);
                 let after = asked
                     .filter(|asked| entry.at >= *asked)
                     .map(|asked| format!("{} after it asked for weight {}", span(entry.at - asked), self.requested()));
@@ -196,10 +196,12 @@ impl<'a> Story<'a> {
             None => String::new(),
         };
         format!(
-            "{}, {gone}{stop}, but the ALB kept sending {share} of the requests to the {service} target group {}: {} \
-             because {reason}.{}",
+            "{}, {gone}{stop}, but the ALB kept sending {share} of the requests to the {service} target group {}. Between \
+             t = {} and {}, {} because {reason}.{}",
             self.place,
             self.until_effective(),
+            time(self.run, self.start()),
+            time(self.run, self.over()),
             self.failed(),
             self.last_known_targets(service),
         )
@@ -211,7 +213,7 @@ impl<'a> Story<'a> {
 
     /// `until t = 490 s, 70 s after the request for weight 100`.
     fn until_effective(&self) -> String {
-        let asked = self.asked.and_then(|step| Some((step.started?, step.weight_effective)));
+        let asked = self.asked.and_then(|step| Some((step.weight_asked?, step.weight_effective)));
         match asked {
             Some((asked, Some(effective))) if effective > self.start() => {
                 format!(
@@ -393,7 +395,7 @@ impl<'a> Story<'a> {
             }
         }
         let Some((each, service, pods, share)) = worst else { return self.plainly() };
-        let late = self.asked.and_then(|step| Some(step.weight_effective? - step.started?));
+        let late = self.asked.and_then(|step| Some(step.weight_effective? - step.weight_asked?));
         let late = late.filter(|late| *late > Duration::ZERO).map_or(String::new(), |late| {
             format!(" (the weight reached the ALB {} after it was asked for)", span(late))
         });
@@ -451,7 +453,7 @@ fn stops<'a>(loaded: &Loaded, run: &'a Run) -> Vec<Stop<'a>> {
 /// What kept every request from failing.
 fn protection(loaded: &Loaded, run: &Run) -> String {
     let rollout = &loaded.scenario.rollout;
-    let lag = |step: &StepRecord| Some((step.weight_effective? - step.started?, step.step.clone()));
+    let lag = |step: &StepRecord| Some((step.weight_effective? - step.weight_asked?, step.step.clone()));
     let slowest = run.steps.iter().filter(|step| is_set_weight(step)).filter_map(lag).max();
     let slowest = slowest.map_or(String::new(), |(lag, step)| {
         format!("; the slowest weight took {} to reach the ALB ({step})", span(lag))

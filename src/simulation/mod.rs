@@ -159,6 +159,7 @@ impl Simulation<'_> {
                 SetWeight(canary) => {
                     self.log(now, "rollouts-controller", "SetWeight", "ingress", split(canary));
                     self.state.weight_requested = canary.get();
+                    self.recorder.asked(now, canary);
                     self.record_state(now);
                     self.tell_ingress_weight(now, canary);
                 }

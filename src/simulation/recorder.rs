@@ -26,6 +26,8 @@ pub struct Recorder {
     sizes: Vec<(Instant, u32, u32)>,
     /// The canary weight by which all nodes route, with the instant since which they agreed.
     effective: Vec<(Instant, Percent)>,
+    /// The canary weight in the annotation, with the instant since which it was there.
+    asked: Vec<(Instant, Percent)>,
     started: Vec<Option<Instant>>,
     completed: Vec<Option<Instant>>,
     promoted: Option<Instant>,
@@ -54,6 +56,7 @@ impl Recorder {
             states: vec![],
             sizes: vec![(Instant::START, stable, 0)],
             effective: vec![(Instant::START, Percent::ZERO)],
+            asked: vec![(Instant::START, Percent::ZERO)],
             started: vec![None; steps],
             completed: vec![None; steps],
             promoted: None,
@@ -82,6 +85,10 @@ impl Recorder {
 
     pub fn effective(&mut self, now: Instant, weight: Percent) {
         self.effective.push((now, weight));
+    }
+
+    pub fn asked(&mut self, now: Instant, weight: Percent) {
+        self.asked.push((now, weight));
     }
 
     pub fn step_started(&mut self, now: Instant, index: usize) {
@@ -160,31 +167,25 @@ impl Recorder {
     fn step_records(&self, totals: &Totals, ending: &Ending<'_>) -> Vec<StepRecord> {
         let record = |index: usize| {
             let step = ending.steps[index];
-            let asked = current_set_weight(ending.steps, index);
+            let weight = current_set_weight(ending.steps, index);
             let started = self.started[index];
+            let is_set_weight = matches!(step, Step::SetWeight(_));
+            let weight_asked = started.filter(|_| is_set_weight).and_then(|at| in_force(&self.asked, at, weight));
             let (stable_pods, canary_pods) = self.settled(ending, index);
             StepRecord {
                 index,
                 step: step.to_string(),
                 started,
                 completed: self.completed[index],
-                weight_requested: asked,
-                weight_effective: started
-                    .filter(|_| matches!(step, Step::SetWeight(_)))
-                    .and_then(|since| self.weight_effective(since, asked)),
+                weight_requested: weight,
+                weight_asked,
+                weight_effective: weight_asked.and_then(|at| in_force(&self.effective, at, weight)),
                 stable_pods,
                 canary_pods,
                 elb_5xx: started.and(totals.sections.get(index + 1).copied()).unwrap_or(0),
             }
         };
         (0..ending.steps.len()).map(record).collect()
-    }
-
-    /// When all nodes routed by `weight`, at `since` or later.
-    fn weight_effective(&self, since: Instant, weight: Percent) -> Option<Instant> {
-        let last_before = self.effective.iter().rposition(|(at, _)| *at <= since).unwrap_or(0);
-        let mut candidates = self.effective[last_before..].iter();
-        candidates.find(|(_, effective)| *effective == weight).map(|(at, _)| (*at).max(since))
     }
 
     /// The wanted sizes just before the next step but pauses began, or before the promotion.
@@ -194,4 +195,10 @@ impl Recorder {
         let (_, stable, canary) = self.sizes.iter().rfind(|(at, ..)| *at < until).expect("the first is at the start");
         (*stable, *canary)
     }
+}
+
+/// When `weight` was in force, at `since` or later.
+fn in_force(history: &[(Instant, Percent)], since: Instant, weight: Percent) -> Option<Instant> {
+    let at_that_time = history.iter().rposition(|(at, _)| *at <= since).unwrap_or(0);
+    history[at_that_time..].iter().find(|(_, then)| *then == weight).map(|(at, _)| (*at).max(since))
 }
