@@ -112,7 +112,7 @@ const STEP_COLUMNS: usize = 54;
 fn step_table(run: &Run, width: usize) -> Vec<String> {
     let words = (width - STEP_COLUMNS).min(45);
     let row = |[index, step, started, weight, effective, pods, errors]: [String; 7]| {
-        format!("{index:>3}  {:<words$}{started:>9}{weight:>6}{effective:>18}{pods:>7}{errors:>9}", fit(&step, words))
+        format!("{index:>3}  {:<words$}{started:>8}{weight:>7}{effective:>17}{pods:>7}{errors:>10}", fit(&step, words))
     };
     let heads = ["#", "step", "start", "weight", "effective", "st/can", "ELB 5xx"].map(String::from);
     let mut lines = vec![paint(QUIET, row(heads))];
@@ -370,7 +370,7 @@ mod tests {
             "scenario web-incident, seed 1, fingerprint 0123456789abcdef\n",
             "150,000 requests: 1,750 ELB 5xx (1.17 %) = 1,750 × 502, 0 × 503, 0 × 504\n",
             "setWeight 100 + pause 60s",
-            " 420 s  100 %     490 (+70 s)    0/10     1,500\n",
+            " 420 s  100 %      490 (+70 s)   0/10     1,500\n",
             "ELB 5xx per second, highest 25 requests/s\n",
             "502 connection_refused",
             "     1,750     420.3 s       490 s\n",
