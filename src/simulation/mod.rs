@@ -521,8 +521,9 @@ impl Simulation<'_> {
 
     fn set_weight(&mut self, now: Instant, node: u32, canary: Percent) {
         self.command(now, Command::SetWeight { node, canary });
-        self.log(now, "load-balancer", "RuleEffective", format!("node {node}"), split(canary));
-        self.weights[node as usize] = canary;
+        if std::mem::replace(&mut self.weights[node as usize], canary) != canary {
+            self.log(now, "load-balancer", "RuleEffective", format!("node {node}"), split(canary));
+        }
         if self.weights.iter().all(|weight| *weight == canary) {
             self.recorder.effective(now, canary);
         }

@@ -1,2 +1,3 @@
+mod article;
 mod by_hand;
 mod diagnostics;

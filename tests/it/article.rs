@@ -1,0 +1,180 @@
+//! The story that the project was built for, and the tables that the real controller's source gives for it.
+
+use rayon::prelude::*;
+use rollout_sim::run::{LogEntry, Run};
+use rollout_sim::scenario::Loaded;
+use rollout_sim::scenario::load::load;
+use rollout_sim::simulation;
+use rollout_sim::units::{Duration, Instant};
+use std::ops::RangeInclusive;
+
+fn article(name: &str, overrides: &[&str]) -> Loaded {
+    let path = format!("{}/scenarios/article/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).expect("the article's scenarios are there");
+    let overrides: Vec<_> = overrides.iter().map(ToString::to_string).collect();
+    load(&text, name, &overrides).expect("the article's scenarios are right")
+}
+
+fn twenty_seeds(name: &str) -> Vec<Run> {
+    let loaded = article(name, &[]);
+    (1..=20u64).into_par_iter().map(|seed| simulation::run(&loaded.scenario, seed)).collect()
+}
+
+fn mean(runs: &[Run], figure: impl Fn(&Run) -> f64) -> f64 {
+    runs.iter().map(figure).sum::<f64>() / runs.len() as f64
+}
+
+/// Distinct seconds with an ELB 5xx, and the share of the requests that failed in them.
+fn failing_seconds(run: &Run) -> (f64, f64) {
+    let failing: Vec<_> = run.seconds.iter().filter(|second| second.elb_5xx() > 0).collect();
+    let errors: u32 = failing.iter().map(|second| second.elb_5xx()).sum();
+    let requests: u32 = failing.iter().map(|second| second.requests).sum();
+    (failing.len() as f64, f64::from(errors) / f64::from(requests.max(1)))
+}
+
+fn check(name: &str, figure: &str, value: f64, range: RangeInclusive<f64>) {
+    assert!(range.contains(&value), "{name}: {figure} is {value}, not in {range:?}");
+}
+
+/// ELB 5xx before the step of the last `setWeight`.
+fn before_the_last_weight(run: &Run) -> u64 {
+    let last = run.steps.iter().rposition(|step| step.step.starts_with("setWeight")).expect("there is one");
+    run.steps[..last].iter().map(|step| step.elb_5xx).sum()
+}
+
+/// The ranges come from sums on paper; the thresholds in the scenario files say what was reported.
+#[test]
+fn the_story_of_the_article_comes_out() {
+    let [original, tuned, empty, ninety_nine, fixed] =
+        ["1-original", "2-pod-tuning", "2b-empty-group", "3-ninety-nine", "4-fixed"].map(twenty_seeds);
+    let elb_502 = |run: &Run| run.requests.elb_502 as f64;
+    let share = |run: &Run| failing_seconds(run).1;
+
+    check("1", "elb_502", mean(&original, elb_502), 2_000.0..=f64::MAX);
+    check("1", "errors.seconds", mean(&original, |run| failing_seconds(run).0), 60.0..=240.0);
+    check("1", "share_while_failing", mean(&original, share), 0.10..=0.30);
+    for run in &original {
+        let weights = run.steps.iter().filter(|step| step.step.starts_with("setWeight"));
+        let failing = weights.filter(|step| step.elb_5xx + run.steps[step.index + 1].elb_5xx > 0).count();
+        assert!(failing >= 4, "seed {}: 502s at {failing} steps", run.seed);
+    }
+
+    check("2", "elb_502", mean(&tuned, elb_502), 50.0..=700.0);
+    check("2", "share_while_failing", mean(&tuned, share), 0.04..=0.12);
+    assert_eq!(tuned.iter().map(before_the_last_weight).sum::<u64>(), 0, "2: 502s only after the last setWeight");
+
+    check("2b", "elb_503", mean(&empty, |run| run.requests.elb_503 as f64), 800.0..=2_000.0);
+    assert_eq!(mean(&empty, elb_502), 0.0, "2b: no 502");
+
+    check("3", "elb_502", mean(&ninety_nine, elb_502), 1.0..=0.2 * mean(&tuned, elb_502));
+    check("3", "share_while_failing", mean(&ninety_nine, share), 0.0..=0.02);
+
+    for run in &fixed {
+        assert_eq!(run.requests.elb_5xx(), 0, "4, seed {}", run.seed);
+        assert_eq!(run.pods.peak, 20, "4, seed {}", run.seed);
+    }
+    let extra = |run: &Run| run.pods.extra_pod_seconds();
+    let price = mean(&fixed, extra) / mean(&tuned, extra);
+    check("4", "extra_pod_seconds as a multiple of 2's", price, 2.5..=f64::MAX);
+}
+
+#[test]
+fn wanted_pods_and_weights_after_each_step_are_those_of_the_published_table() {
+    // Step, weight asked, canary, stable without and with dynamicStableScale.
+    let table = [
+        (0, 0, 2, 10, 10),
+        (1, 0, 2, 10, 10),
+        (2, 0, 2, 10, 10),
+        (3, 0, 0, 10, 10),
+        (4, 10, 1, 10, 9),
+        (6, 60, 6, 10, 4),
+        (8, 80, 8, 10, 2),
+        (10, 90, 9, 10, 1),
+        (12, 100, 10, 10, 0),
+    ];
+    for dynamic in [false, true] {
+        let loaded = article("2-pod-tuning", &[&format!("rollout.strategy.canary.dynamicStableScale={dynamic}")]);
+        let run = simulation::run(&loaded.scenario, 1);
+        for (index, weight, canary, fixed, shrunk) in table {
+            let step = &run.steps[index];
+            let got = (step.weight_requested.get(), step.canary_pods, step.stable_pods);
+            assert_eq!(got, (weight, canary, if dynamic { shrunk } else { fixed }), "step {index}, {dynamic}");
+        }
+    }
+}
+
+/// The first such event at `since` or later.
+fn find<'a>(run: &'a Run, since: Instant, event: &str, object: &str, detail: &str) -> &'a LogEntry {
+    let matches = |entry: &&LogEntry| {
+        entry.at >= since && entry.event == event && entry.object == object && entry.detail == detail
+    };
+    run.events.iter().find(matches).unwrap_or_else(|| panic!("no {event} {object} {detail} after {since:?}"))
+}
+
+#[test]
+fn stable_is_resized_one_pass_after_the_annotation_and_the_rule_changes_70_s_after_it() {
+    let run = simulation::run(&article("2-pod-tuning", &[]).scenario, 1);
+    for (weight, resize) in [(10, "10 -> 9"), (60, "9 -> 4"), (80, "4 -> 2"), (90, "2 -> 1"), (100, "1 -> 0")] {
+        let rule = format!("canary {weight} stable {}", 100 - weight);
+        let asked = find(&run, run.release, "SetWeight", "ingress", &rule).at;
+        let resized = find(&run, run.release, "ScaleReplicaSet", "v1", resize).at;
+        let modified = find(&run, run.release, "ModifyRule", "ingress", &rule).at;
+        assert_eq!(resized - asked, Duration::millis(100), "stable at {weight} %");
+        assert_eq!(modified - asked, Duration::secs(70), "the rule at {weight} %");
+    }
+    // The promotion: the status, one pass later Service and annotation together.
+    let promoted = find(&run, run.release, "Promoted", "v2", "").at;
+    let switched = find(&run, promoted, "SwitchService", "stable", "v1 -> v2").at;
+    let flipped = find(&run, promoted, "SetWeight", "ingress", "canary 0 stable 100").at;
+    assert_eq!(switched, flipped);
+    assert_eq!(switched - promoted, Duration::millis(100));
+}
+
+/// With pods that take 20 s, the published second-by-second table holds to within two passes of the controller.
+#[test]
+fn the_published_timeline_holds() {
+    let overrides = [
+        "application.startup_time=\"19900ms\"",
+        "rollout.template.spec.containers[0].readinessProbe.periodSeconds=20",
+        "cluster.image_pull=\"0s\"",
+        "cluster.sandbox_creation=\"0s\"",
+        "cluster.container_start=\"0s\"",
+        "cluster.container_seen=\"0s\"",
+        "cluster.scheduling=\"0s\"",
+        "cluster.api_write=\"0s\"",
+        "cluster.replica_set_sync=\"25ms\"",
+        "cluster.replica_set_status=\"25ms\"",
+    ];
+    let run = simulation::run(&article("2-pod-tuning", &overrides).scenario, 1);
+    let table = [
+        (0.1, "ScaleReplicaSet", "v2", "0 -> 2"),
+        (20.25, "SwitchService", "canary", "v1 -> v2"),
+        (80.3, "ScaleReplicaSet", "v2", "2 -> 0"),
+        (80.55, "ScaleReplicaSet", "v2", "0 -> 1"),
+        (100.7, "SetWeight", "ingress", "canary 10 stable 90"),
+        (100.8, "ScaleReplicaSet", "v1", "10 -> 9"),
+        (160.3, "ScaleReplicaSet", "v2", "1 -> 6"),
+        (170.7, "ModifyRule", "ingress", "canary 10 stable 90"),
+        (180.45, "SetWeight", "ingress", "canary 60 stable 40"),
+        (180.55, "ScaleReplicaSet", "v1", "9 -> 4"),
+        (240.3, "ScaleReplicaSet", "v2", "6 -> 8"),
+        (250.45, "ModifyRule", "ingress", "canary 60 stable 40"),
+        (260.45, "SetWeight", "ingress", "canary 80 stable 20"),
+        (260.55, "ScaleReplicaSet", "v1", "4 -> 2"),
+        (330.45, "ModifyRule", "ingress", "canary 80 stable 20"),
+        (340.45, "SetWeight", "ingress", "canary 90 stable 10"),
+        (340.55, "ScaleReplicaSet", "v1", "2 -> 1"),
+        (410.45, "ModifyRule", "ingress", "canary 90 stable 10"),
+        (420.45, "SetWeight", "ingress", "canary 100 stable 0"),
+        (420.55, "ScaleReplicaSet", "v1", "1 -> 0"),
+        (480.3, "Promoted", "v2", ""),
+        (480.4, "SwitchService", "stable", "v1 -> v2"),
+        (480.4, "SetWeight", "ingress", "canary 0 stable 100"),
+        (490.45, "ModifyRule", "ingress", "canary 100 stable 0"),
+    ];
+    for (at, event, object, detail) in table {
+        let got = (find(&run, run.release, event, object, detail).at - run.release).as_secs_f64();
+        // The table begins when the new ReplicaSet exists and the status is reset: up to two passes before our t = 0.
+        assert!((got - at).abs() <= 0.25, "{event} {object} {detail} at {got} s instead of {at} s");
+    }
+}
