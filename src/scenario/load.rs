@@ -248,7 +248,7 @@ elb_5xx.rate = "< 0.01%"
         let dynamic = ["rollout.strategy.canary.dynamicStableScale=true", "rollout.replicas=3"];
         let sleep = ["rollout.template.spec.containers[0].lifecycle.preStop={ sleep = { seconds = 20 } }"];
         let mut cases = vec![loaded(FULL, &[]), loaded(FULL, &sleep), loaded(first_run(), &dynamic)];
-        cases.extend(gallery::SCENARIOS.map(|(_, text)| loaded(text, &[])));
+        cases.extend(gallery::SCENARIOS.iter().map(|(_, text)| loaded(text, &[])));
         for case in cases {
             let text = resolved::scenario(&case, case.scenario.seed);
             let again = loaded(&text, &[]);
@@ -364,6 +364,7 @@ elb_5xx.rate = "< 0.01%"
             ),
             ("thresholds.\"elb_520.count\"=\"== 0\"".into(), "there is no metric `elb_520.count`"),
             ("title=\"a\\nb\"".into(), "the title is more than one line"),
+            ("rollouts_controller.reconcile_delay=0s".into(), "reconcile_delay must be above zero"),
         ] {
             let got = messages(first_run(), &[&set]);
             assert!(got.iter().any(|text| text == message), "{set}: {got:#?}");
