@@ -17,6 +17,7 @@ pub fn check(pass: &mut Pass, draft: &Draft, document: &Table) {
     let rules = Rules { document, draft };
     rules.title(pass);
     rules.simulation(pass);
+    rules.reconcile_delay(pass);
     rules.progress_deadline(pass);
     rules.services(pass);
     rules.stable_scale(pass);
@@ -55,6 +56,15 @@ impl Rules<'_> {
         if self.draft.scenario.simulation.duration.is_some() && self.node(key).is_some() {
             let message = "`cooldown` has no effect next to `duration`";
             pass.warning(key, self.place(key), message, "`duration` counts from the start of the release");
+        }
+    }
+
+    /// The controller is woken by its own writes, too: without a delay it could go on for ever in one instant.
+    fn reconcile_delay(&self, pass: &mut Pass) {
+        if self.draft.scenario.rollouts_controller.reconcile_delay.longest() == Duration::ZERO {
+            let key = "rollouts_controller.reconcile_delay";
+            let help = "write \"1ms\": the controller wakes itself by its own writes";
+            pass.error(key, self.place(key), "reconcile_delay must be above zero", help);
         }
     }
 

@@ -288,3 +288,51 @@ fn a_run_writes_all_its_files_whole() {
     let output = sim(&folder, &["plot", "output/x"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "output/x/timeline.svg\n", "{}", stderr(&output));
 }
+
+#[test]
+fn an_unmet_threshold_ends_with_1_and_the_files_are_there() {
+    let folder = folder("threshold");
+    fs::write(folder.join("x.toml"), VALID).unwrap();
+    let run = |condition: &str| {
+        sim(&folder, &["run", "x.toml", "-q", "--set", &format!("thresholds.requests.count={condition}")])
+    };
+    assert_eq!(run("> 0").status.code(), Some(0));
+    assert_eq!(run("== 0").status.code(), Some(1));
+    assert!(folder.join("output/x/summary.json").is_file());
+}
+
+#[test]
+fn of_several_files_the_worst_counts_and_the_others_run() {
+    let folder = folder("several");
+    fs::write(folder.join("good.toml"), VALID).unwrap();
+    fs::write(folder.join("bad.toml"), with("replicas = 4", "replica = 4")).unwrap();
+    let output = sim(&folder, &["run", "bad.toml", "good.toml", "-q"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(folder.join("output/good/summary.json").is_file() && !folder.join("output/bad").exists());
+    let output = sim(&folder, &["run", "good.toml", "missing.toml", "bad.toml", "-q"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let output = sim(&folder, &["run", "good.toml", "./good.toml", "-q"]);
+    assert!(stderr(&output).contains("there is a scenario of the name `good` before it"), "{}", stderr(&output));
+}
+
+#[test]
+fn replications_are_the_same_on_any_number_of_threads_and_a_replay_has_the_same_fingerprint() {
+    let folder = folder("replications");
+    fs::write(folder.join("x.toml"), VALID).unwrap();
+    for threads in ["1", "3"] {
+        let output = sim(&folder, &["run", "x.toml", "-q", "--seeds", "4", "--threads", threads, "--output", threads]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+    let names = files(&folder.join("1"));
+    assert_eq!(names, ["events.csv", "scenario.toml", "seeds.csv", "summary.json", "timeline.csv", "timeline.svg"]);
+    for name in names {
+        assert_eq!(fs::read(folder.join("1").join(&name)).unwrap(), fs::read(folder.join("3").join(&name)).unwrap());
+    }
+
+    sim(&folder, &["run", "x.toml", "-q", "--seed", "9"]);
+    sim(&folder, &["run", "output/x/scenario.toml", "-q", "--output", "again"]);
+    for name in ["timeline.csv", "events.csv"] {
+        let [first, again] = ["output/x", "again"].map(|run| fs::read(folder.join(run).join(name)).unwrap());
+        assert_eq!(first, again, "{name}");
+    }
+}

@@ -1,3 +1,4 @@
 mod article;
 mod by_hand;
 mod diagnostics;
+mod scenario;
