@@ -30,6 +30,58 @@ pub struct Run {
     pub trace: Option<Vec<TracedRequest>>,
 }
 
+/// So many seconds in which requests failed, and what happened in them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// The first of them, counted from the start of the warm-up.
+    pub first: usize,
+    pub seconds: u64,
+    pub elb_5xx: u64,
+    pub requests: u64,
+}
+
+impl Stretch {
+    /// ELB 5xx ÷ requests.
+    pub fn share(self) -> f64 {
+        if self.requests == 0 { 0.0 } else { self.elb_5xx as f64 / self.requests as f64 }
+    }
+}
+
+impl Run {
+    /// All seconds with an ELB 5xx.
+    pub fn failing_seconds(&self) -> Stretch {
+        let failing = self.seconds.iter().enumerate().filter(|(_, second)| second.elb_5xx() > 0);
+        failing.fold(Stretch::default(), |sum, (row, second)| Stretch {
+            first: if sum.seconds == 0 { row } else { sum.first },
+            seconds: sum.seconds + 1,
+            elb_5xx: sum.elb_5xx + u64::from(second.elb_5xx()),
+            requests: sum.requests + u64::from(second.requests),
+        })
+    }
+
+    /// The ten seconds in a row with the highest share of ELB 5xx, the first of equals. None without an error.
+    pub fn worst_ten_seconds(&self) -> Option<Stretch> {
+        let length = self.seconds.len().min(10);
+        let (mut errors, mut requests) = (0u64, 0u64);
+        let mut worst = Stretch { requests: 1, ..Stretch::default() };
+        for (row, second) in self.seconds.iter().enumerate() {
+            errors += u64::from(second.elb_5xx());
+            requests += u64::from(second.requests);
+            if row >= length {
+                errors -= u64::from(self.seconds[row - length].elb_5xx());
+                requests -= u64::from(self.seconds[row - length].requests);
+            }
+            // Fractions are compared crosswise: no rounding decides between two windows.
+            let is_worse =
+                u128::from(errors) * u128::from(worst.requests) > u128::from(worst.elb_5xx) * u128::from(requests);
+            if row + 1 >= length && is_worse {
+                worst = Stretch { first: row + 1 - length, seconds: length as u64, elb_5xx: errors, requests };
+            }
+        }
+        (worst.elb_5xx > 0).then_some(worst)
+    }
+}
+
 /// One simulated second. A request counts in the second in which it arrived, whenever its answer came, so each row adds
 /// up. The control plane's figures hold at the end of the second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

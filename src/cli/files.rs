@@ -6,8 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Writes the files of one folder. Each goes to a temporary neighbour first; only when all of them are on the disk do
-/// they get their names. On a failure the previous files stay as they were.
-pub fn write(folder: &Path, files: &[(&str, Vec<u8>)]) -> Done<()> {
+/// they get their names, and `obsolete` ones of an earlier run are removed. On a failure the previous files stay as they
+/// were.
+pub fn write(folder: &Path, files: &[(&str, Vec<u8>)], obsolete: &[&str]) -> Done<()> {
     fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
     let temporary = |name: &str| folder.join(format!(".{name}.{}.tmp", std::process::id()));
     let result = files
@@ -19,8 +20,13 @@ pub fn write(folder: &Path, files: &[(&str, Vec<u8>)]) -> Done<()> {
             // Most of them never came to be.
             let _ = fs::remove_file(temporary(name));
         }
+        return result;
     }
-    result
+    for name in obsolete {
+        // Usually there is none.
+        let _ = fs::remove_file(folder.join(name));
+    }
+    Ok(())
 }
 
 fn write_one(target: &Path, temporary: &Path, bytes: &[u8]) -> Done<()> {

@@ -3,7 +3,14 @@
 use crate::scenario::load::load;
 
 /// Path under `scenarios/` without its ending, and the text.
-pub const SCENARIOS: &[(&str, &str)] = &[("first-run", include_str!("../../scenarios/first-run.toml"))];
+pub const SCENARIOS: &[(&str, &str)] = &[
+    ("article/1-original", include_str!("../../scenarios/article/1-original.toml")),
+    ("article/2-pod-tuning", include_str!("../../scenarios/article/2-pod-tuning.toml")),
+    ("article/2b-empty-group", include_str!("../../scenarios/article/2b-empty-group.toml")),
+    ("article/3-ninety-nine", include_str!("../../scenarios/article/3-ninety-nine.toml")),
+    ("article/4-fixed", include_str!("../../scenarios/article/4-fixed.toml")),
+    ("first-run", include_str!("../../scenarios/first-run.toml")),
+];
 
 pub const DEFAULT: &str = "first-run";
 

@@ -25,7 +25,7 @@ pub fn init(arguments: &InitArguments, console: &mut Console) -> Done<()> {
         let help = "remove or rename it first".to_owned();
         return Err(Failure::Input(format!("{file} exists already: it stays as it is"), help));
     }
-    files::write(Path::new("."), &[(&file, text.as_bytes().to_vec())])?;
+    files::write(Path::new("."), &[(&file, text.as_bytes().to_vec())], &[])?;
     if console.quiet {
         return Ok(());
     }

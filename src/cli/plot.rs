@@ -30,7 +30,7 @@ pub fn plot(arguments: &PlotArguments, console: &mut Console) -> Done<()> {
         return Err(Failure::Input(message, "write --output plot.svg".to_owned()));
     };
     let pairs: Vec<_> = pictures.iter().map(|(loaded, run)| (loaded, run)).collect();
-    files::write(&folder, &[(name, svg::timeline(&pairs).into_bytes())])?;
+    files::write(&folder, &[(name, svg::timeline(&pairs).into_bytes())], &[])?;
     console.print(&format!("{}\n", target.display()))
 }
 

@@ -53,13 +53,13 @@ fn run_once(loaded: &Loaded, folder: &Path, arguments: &RunArguments, console: &
     let summary = summary::summary(loaded, &run, &verdicts);
     let mut outputs = vec![("summary.json", json(&summary))];
     outputs.extend(files_of_one_run(loaded, &run, seed)?);
-    files::write(folder, &outputs)?;
+    files::write(folder, &outputs, &["seeds.csv"])?;
     if console.verbose {
         print_events(&run, console);
     }
     if !console.quiet {
         let report = match arguments.format {
-            Format::Text => text::render(loaded, &run, &verdicts, console.width()),
+            Format::Text => text::render(loaded, &run, &verdicts, console.width()) + "\n",
             Format::Json => String::from_utf8_lossy(&json(&summary)).into_owned(),
         };
         console.print(&report)?;
@@ -100,7 +100,7 @@ fn run_seeds(
     replications::seeds_csv(&summaries, &mut seeds_csv).map_err(unwritten)?;
     let mut outputs = vec![("summary.json", json(&aggregate)), ("seeds.csv", seeds_csv)];
     outputs.extend(files_of_one_run(loaded, &first, seeds[0])?);
-    files::write(folder, &outputs)?;
+    files::write(folder, &outputs, &[])?;
     if !console.quiet {
         let report = match arguments.format {
             Format::Text => replications::table(&summaries),

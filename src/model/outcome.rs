@@ -15,24 +15,24 @@ pub enum Outcome {
 /// Troubleshoot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
-    /// 502. The target refused the connection (RST to the SYN): the process has closed its listener or is gone, its pod
+    /// Code 502. The target refused the connection (RST to the SYN): the process has closed its listener or is gone, its pod
     /// still has a network. Access log: times -1 -1 -1, `TargetConnectionErrorCount` counts it.
     ConnectionRefused,
-    /// 502. The answer to the SYN was "host unreachable": the pod's network is gone and its node says so. Access log: as
+    /// Code 502. The answer to the SYN was "host unreachable": the pod's network is gone and its node says so. Access log: as
     /// `connection_refused`.
     HostUnreachable,
-    /// 502. The connection broke while the target worked on the request: the process exited or was killed. Access log:
+    /// Code 502. The connection broke while the target worked on the request: the process exited or was killed. Access log:
     /// a `target_processing_time` above 0, `response_processing_time` -1.
     ResetInFlight,
-    /// 502. The target closed an idle connection in the very moment in which the load balancer used it again.
+    /// Code 502. The target closed an idle connection in the very moment in which the load balancer used it again.
     KeepAliveRace,
-    /// 502. The target was still working when the deregistration delay ran out.
+    /// Code 502. The target was still working when the deregistration delay ran out.
     DeregistrationDelayExpired,
-    /// 503. The target group that the weighted rule chose has no target that may get the request. Access log: no target.
+    /// Code 503. The target group that the weighted rule chose has no target that may get the request. Access log: no target.
     NoRegisteredTargets,
-    /// 504. Nobody answered the SYN for 10 s: the pod's address is gone, or its backlog is full.
+    /// Code 504. Nobody answered the SYN for 10 s: the pod's address is gone, or its backlog is full.
     ConnectTimeout,
-    /// 504. The target accepted the request and did not answer within the load balancer's idle time-out.
+    /// Code 504. The target accepted the request and did not answer within the load balancer's idle time-out.
     IdleTimeout,
 }
 

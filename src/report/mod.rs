@@ -73,36 +73,6 @@ fn weight_effective(run: &Run, second: &Second) -> f64 {
     f64::from(second.weight_effective_sum) / f64::from(run.nodes.max(1))
 }
 
-/// Ten consecutive seconds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct TenSeconds {
-    /// The first of them, since the release.
-    start: i64,
-    /// ELB 5xx ÷ requests.
-    share: f64,
-}
-
-/// The ten consecutive seconds with the highest share of ELB 5xx, the first of equals. None without an error.
-fn worst_ten_seconds(run: &Run) -> Option<TenSeconds> {
-    let length = run.seconds.len().min(10);
-    let (mut errors, mut requests) = (0u64, 0u64);
-    let mut worst = (0, 0u64, 1u64);
-    for (row, second) in run.seconds.iter().enumerate() {
-        errors += u64::from(second.elb_5xx());
-        requests += u64::from(second.requests);
-        if row >= length {
-            errors -= u64::from(run.seconds[row - length].elb_5xx());
-            requests -= u64::from(run.seconds[row - length].requests);
-        }
-        // Fractions are compared crosswise: no rounding decides between two windows.
-        if row + 1 >= length && u128::from(errors) * u128::from(worst.2) > u128::from(worst.1) * u128::from(requests) {
-            worst = (row + 1 - length, errors, requests);
-        }
-    }
-    let (row, errors, requests) = worst;
-    (errors > 0).then(|| TenSeconds { start: second_of_row(run, row), share: errors as f64 / requests as f64 })
-}
-
 /// `value` with at most so many decimals, none of them a trailing zero.
 fn decimal(value: f64, places: usize) -> String {
     let text = format!("{value:.places$}");
@@ -189,16 +159,17 @@ mod tests {
     #[test]
     fn the_worst_ten_seconds_are_the_first_with_the_highest_share() {
         let mut run = sample::quiet();
-        assert_eq!(worst_ten_seconds(&run), None);
+        assert_eq!(run.worst_ten_seconds(), None);
         // 30 errors early among 250 requests a second; fewer later, but among fewer requests.
         run.seconds[100].elb_502 = 30;
         for row in 300..310 {
             run.seconds[row] = Second { requests: 10, elb_504: 2, ok: 8, ..run.seconds[row] };
         }
-        assert_eq!(worst_ten_seconds(&run), Some(TenSeconds { start: 240, share: 0.2 }));
+        let worst = |run: &Run| run.worst_ten_seconds().map(|worst| (second_of_row(run, worst.first), worst.share()));
+        assert_eq!(worst(&run), Some((240, 0.2)));
         run.seconds.truncate(4);
         run.seconds[2].elb_503 = 10;
-        assert_eq!(worst_ten_seconds(&run), Some(TenSeconds { start: -60, share: 0.01 }));
+        assert_eq!(worst(&run), Some((-60, 0.01)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Seconds and milliseconds have at most three decimals and shares at most six, so the same run prints the same bytes.
 
-use super::{Verdict, secs_since_release, worst_ten_seconds};
+use super::{Verdict, second_of_row, secs_since_release};
 use crate::model::outcome::Cause;
 use crate::run::{Run, StepRecord};
 use crate::scenario::{Loaded, Origin, Parameter};
@@ -103,19 +103,15 @@ fn causes(run: &Run) -> Vec<Value> {
 }
 
 fn errors(run: &Run) -> Value {
-    let (mut seconds, mut failed, mut requests) = (0u64, 0u64, 0u64);
-    for row in run.seconds.iter().filter(|row| row.elb_5xx() > 0) {
-        seconds += 1;
-        failed += u64::from(row.elb_5xx());
-        requests += u64::from(row.requests);
-    }
-    let share = if requests == 0 { 0.0 } else { failed as f64 / requests as f64 };
-    let worst = worst_ten_seconds(run).map(|worst| json!({ "start_s": worst.start, "share": number(worst.share, 6) }));
+    let failing = run.failing_seconds();
+    let worst = run.worst_ten_seconds();
+    let worst =
+        worst.map(|worst| json!({ "start_s": second_of_row(run, worst.first), "share": number(worst.share(), 6) }));
     json!({
         "first_s": since_release(run, run.causes.iter().filter_map(|cause| cause.first).min()),
         "last_s": since_release(run, run.causes.iter().filter_map(|cause| cause.last).max()),
-        "seconds": seconds,
-        "share_while_failing": number(share, 6),
+        "seconds": failing.seconds,
+        "share_while_failing": number(failing.share(), 6),
         "worst_10s": worst,
     })
 }

@@ -5,7 +5,7 @@
 use super::summary::assumed;
 use super::{
     Stage, Verdict, decimal, grouped, grouped_decimal, is_set_weight, percent, second_of_row, secs_since_release, span,
-    stages, time, why, worst_ten_seconds,
+    stages, time, why,
 };
 use crate::model::outcome::Cause;
 use crate::model::traffic::Arrivals;
@@ -223,11 +223,12 @@ fn cause_table(run: &Run, width: usize) -> Vec<String> {
 fn figures(loaded: &Loaded, run: &Run) -> Vec<String> {
     let line = |name: &str, text: String| format!("{name:<INDENT$}{text}");
     let mut lines = Vec::new();
-    if let Some(worst) = worst_ten_seconds(run) {
-        let until = worst.start + 10;
+    if let Some(worst) = run.worst_ten_seconds() {
+        let start = second_of_row(run, worst.first);
+        let until = start + 10;
         lines.push(line(
             "worst 10 s",
-            format!("t = {} s to {until} s: {} of the requests failed", worst.start, percent(worst.share)),
+            format!("t = {} s to {until} s: {} of the requests failed", start, percent(worst.share())),
         ));
     }
     let extra = run.pods.extra_pod_seconds();

@@ -4,7 +4,7 @@ use super::document::{Entry, Node};
 use super::path;
 use super::reader::{Pass, Reader, nearest, text_from};
 use crate::model::outcome::Cause;
-use crate::run::Run;
+use crate::run::{Run, Stretch};
 use crate::units::Duration;
 
 /// One condition on one figure of a run.
@@ -163,15 +163,9 @@ impl Metric {
             Self::Rate(answer) => share(answer.count(run), run.requests.total),
             Self::Cause(cause) => run.causes[cause.index()].count as f64,
             Self::Step(index) => run.steps.get(index).map_or(0.0, |step| step.elb_5xx as f64),
-            Self::FailingSeconds => run.seconds.iter().filter(|second| second.elb_5xx() > 0).count() as f64,
-            Self::ShareWhileFailing => {
-                let failing = run.seconds.iter().filter(|second| second.elb_5xx() > 0);
-                let (errors, requests) = failing.fold((0, 0), |(errors, requests), second| {
-                    (errors + u64::from(second.elb_5xx()), requests + u64::from(second.requests))
-                });
-                share(errors, requests)
-            }
-            Self::WorstTenSeconds => worst_ten_seconds(run),
+            Self::FailingSeconds => run.failing_seconds().seconds as f64,
+            Self::ShareWhileFailing => run.failing_seconds().share(),
+            Self::WorstTenSeconds => run.worst_ten_seconds().map_or(0.0, Stretch::share),
             Self::PodsPeak => f64::from(run.pods.peak),
             Self::ExtraPodSeconds => run.pods.extra_pod_seconds(),
             Self::RolloutDuration => run.rollout.duration.as_secs_f64(),
@@ -205,15 +199,6 @@ impl Answer {
 
 fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
-}
-
-/// The largest share of ELB 5xx in any ten seconds in a row.
-fn worst_ten_seconds(run: &Run) -> f64 {
-    let shares = run.seconds.windows(10.min(run.seconds.len()).max(1)).map(|window| {
-        let errors = window.iter().map(|second| u64::from(second.elb_5xx())).sum();
-        share(errors, window.iter().map(|second| u64::from(second.requests)).sum())
-    });
-    shares.fold(0.0, f64::max)
 }
 
 impl Threshold {

@@ -26,10 +26,8 @@ fn mean(runs: &[Run], figure: impl Fn(&Run) -> f64) -> f64 {
 
 /// Distinct seconds with an ELB 5xx, and the share of the requests that failed in them.
 fn failing_seconds(run: &Run) -> (f64, f64) {
-    let failing: Vec<_> = run.seconds.iter().filter(|second| second.elb_5xx() > 0).collect();
-    let errors: u32 = failing.iter().map(|second| second.elb_5xx()).sum();
-    let requests: u32 = failing.iter().map(|second| second.requests).sum();
-    (failing.len() as f64, f64::from(errors) / f64::from(requests.max(1)))
+    let failing = run.failing_seconds();
+    (failing.seconds as f64, failing.share())
 }
 
 fn check(name: &str, figure: &str, value: f64, range: RangeInclusive<f64>) {

@@ -103,96 +103,97 @@ fn check(case: &Case) {
     assert_eq!(run.requests.total, 41_000, "100/s for 10 s + 400 s");
 }
 
+const REFUSED: &[Case] = &[
+    Case {
+        sum: "a pod refuses until its deregistration is known: 100/s × 1/10 × 20 s",
+        overrides: &[ONE_POD, NO_RULE, DEREGISTRATION_20S],
+        expected: &[(Cause::ConnectionRefused, 200)],
+    },
+    Case {
+        sum: "the controller's own lags add to it: 100/s × 1/10 × (0.4 + 1.5 + 0.1 + 20) s",
+        overrides: &[
+            ONE_POD,
+            NO_RULE,
+            DEREGISTRATION_20S,
+            r#"cluster.endpoint_slice="400ms""#,
+            r#"load_balancer_controller.target_lag="1500ms""#,
+            r#"load_balancer_controller.deregister_targets="100ms""#,
+        ],
+        expected: &[(Cause::ConnectionRefused, 220)],
+    },
+    Case {
+        sum: "preStop takes its time off: 100/s × 1/10 × (20 - 15) s",
+        overrides: &[ONE_POD, NO_RULE, DEREGISTRATION_20S, PRE_STOP_15S],
+        expected: &[(Cause::ConnectionRefused, 50)],
+    },
+    Case {
+        sum: "the last pod goes one pass (0.1 s) after the weight was asked for, the rule 70 s after: 100/s × 10 % × 69.9 s",
+        overrides: &[LAST_POD, RULE_70S, LAST_KNOWN],
+        expected: &[(Cause::ConnectionRefused, 699)],
+    },
+    Case {
+        sum: "the same, answered 503 for an empty group: 100/s × 10 % × 69.9 s",
+        overrides: &[LAST_POD, RULE_70S],
+        expected: &[(Cause::NoRegisteredTargets, 699)],
+    },
+    Case {
+        sum: "preStop 60 s leaves 100/s × 10 % × (69.9 - 60) s of 502 …",
+        overrides: &[LAST_POD, RULE_70S, LAST_KNOWN, PRE_STOP_60S],
+        expected: &[(Cause::ConnectionRefused, 99)],
+    },
+    Case {
+        sum: "… and changes nothing about 503: 100/s × 10 % × 69.9 s",
+        overrides: &[LAST_POD, RULE_70S, PRE_STOP_60S],
+        expected: &[(Cause::NoRegisteredTargets, 699)],
+    },
+    Case {
+        sum: "the ALB's own batch and push add to the lag: 100/s × 10 % × (69.9 + 10 + 3) s",
+        overrides: &[
+            LAST_POD,
+            RULE_70S,
+            LAST_KNOWN,
+            r#"load_balancer.rule_batch="10s""#,
+            r#"load_balancer.rule_push="3s""#,
+        ],
+        expected: &[(Cause::ConnectionRefused, 829)],
+    },
+    Case {
+        sum: "an address that is gone times out instead: 100/s × 1/10 × 20 s",
+        overrides: &[ONE_POD, NO_RULE, DEREGISTRATION_20S, r#"cluster.sandbox_removal="0s""#],
+        expected: &[(Cause::ConnectTimeout, 200)],
+    },
+    Case {
+        sum: "an exit loses what is in flight: 100/s × 1/10 × 1 s of work",
+        overrides: &[ONE_POD, NO_RULE, r#"traffic.service_time="1s""#],
+        expected: &[(Cause::ResetInFlight, 10)],
+    },
+    Case {
+        sum: "at the promotion all targets are new: 100/s × 100 % × (2 s registration + 5 s to the first check)",
+        overrides: &[
+            PROMOTION,
+            NO_RULE,
+            r#"load_balancer.registration="2s""#,
+            r#"load_balancer.first_health_check="5s""#,
+            "rollout.strategy.canary.dynamicStableScale=false",
+        ],
+        expected: &[(Cause::NoRegisteredTargets, 700)],
+    },
+    Case {
+        sum: "connections are cut when the deregistration delay is over: 100/s × 1/10 × (3 - 1) s of 3 s of work",
+        overrides: &[
+            ONE_POD,
+            NO_RULE,
+            PRE_STOP_60S,
+            r#"traffic.service_time="3s""#,
+            r#"ingress.annotations."alb.ingress.kubernetes.io/target-group-attributes"="deregistration_delay.timeout_seconds=1""#,
+        ],
+        expected: &[(Cause::DeregistrationDelayExpired, 20)],
+    },
+];
+
 #[test]
 fn refused_requests_are_rate_times_share_times_seconds() {
-    let cases = [
-        Case {
-            sum: "a pod refuses until its deregistration is known: 100/s × 1/10 × 20 s",
-            overrides: &[ONE_POD, NO_RULE, DEREGISTRATION_20S],
-            expected: &[(Cause::ConnectionRefused, 200)],
-        },
-        Case {
-            sum: "the controller's own lags add to it: 100/s × 1/10 × (0.4 + 1.5 + 0.1 + 20) s",
-            overrides: &[
-                ONE_POD,
-                NO_RULE,
-                DEREGISTRATION_20S,
-                r#"cluster.endpoint_slice="400ms""#,
-                r#"load_balancer_controller.target_lag="1500ms""#,
-                r#"load_balancer_controller.deregister_targets="100ms""#,
-            ],
-            expected: &[(Cause::ConnectionRefused, 220)],
-        },
-        Case {
-            sum: "preStop takes its time off: 100/s × 1/10 × (20 - 15) s",
-            overrides: &[ONE_POD, NO_RULE, DEREGISTRATION_20S, PRE_STOP_15S],
-            expected: &[(Cause::ConnectionRefused, 50)],
-        },
-        Case {
-            sum: "the last pod goes one pass (0.1 s) after the weight was asked for, the rule 70 s after: 100/s × 10 % × 69.9 s",
-            overrides: &[LAST_POD, RULE_70S, LAST_KNOWN],
-            expected: &[(Cause::ConnectionRefused, 699)],
-        },
-        Case {
-            sum: "the same, answered 503 for an empty group: 100/s × 10 % × 69.9 s",
-            overrides: &[LAST_POD, RULE_70S],
-            expected: &[(Cause::NoRegisteredTargets, 699)],
-        },
-        Case {
-            sum: "preStop 60 s leaves 100/s × 10 % × (69.9 - 60) s of 502 …",
-            overrides: &[LAST_POD, RULE_70S, LAST_KNOWN, PRE_STOP_60S],
-            expected: &[(Cause::ConnectionRefused, 99)],
-        },
-        Case {
-            sum: "… and changes nothing about 503: 100/s × 10 % × 69.9 s",
-            overrides: &[LAST_POD, RULE_70S, PRE_STOP_60S],
-            expected: &[(Cause::NoRegisteredTargets, 699)],
-        },
-        Case {
-            sum: "the ALB's own batch and push add to the lag: 100/s × 10 % × (69.9 + 10 + 3) s",
-            overrides: &[
-                LAST_POD,
-                RULE_70S,
-                LAST_KNOWN,
-                r#"load_balancer.rule_batch="10s""#,
-                r#"load_balancer.rule_push="3s""#,
-            ],
-            expected: &[(Cause::ConnectionRefused, 829)],
-        },
-        Case {
-            sum: "an address that is gone times out instead: 100/s × 1/10 × 20 s",
-            overrides: &[ONE_POD, NO_RULE, DEREGISTRATION_20S, r#"cluster.sandbox_removal="0s""#],
-            expected: &[(Cause::ConnectTimeout, 200)],
-        },
-        Case {
-            sum: "an exit loses what is in flight: 100/s × 1/10 × 1 s of work",
-            overrides: &[ONE_POD, NO_RULE, r#"traffic.service_time="1s""#],
-            expected: &[(Cause::ResetInFlight, 10)],
-        },
-        Case {
-            sum: "at the promotion all targets are new: 100/s × 100 % × (2 s registration + 5 s to the first check)",
-            overrides: &[
-                PROMOTION,
-                NO_RULE,
-                r#"load_balancer.registration="2s""#,
-                r#"load_balancer.first_health_check="5s""#,
-                "rollout.strategy.canary.dynamicStableScale=false",
-            ],
-            expected: &[(Cause::NoRegisteredTargets, 700)],
-        },
-        Case {
-            sum: "connections are cut when the deregistration delay is over: 100/s × 1/10 × (3 - 1) s of 3 s of work",
-            overrides: &[
-                ONE_POD,
-                NO_RULE,
-                PRE_STOP_60S,
-                r#"traffic.service_time="3s""#,
-                r#"ingress.annotations."alb.ingress.kubernetes.io/target-group-attributes"="deregistration_delay.timeout_seconds=1""#,
-            ],
-            expected: &[(Cause::DeregistrationDelayExpired, 20)],
-        },
-    ];
-    cases.iter().for_each(check);
+    REFUSED.iter().for_each(check);
 }
 
 const PRE_STOP_15S: &str = r#"rollout.template.spec.containers[0].lifecycle.preStop.exec.command=["sleep", "15"]"#;

@@ -400,10 +400,10 @@ mod tests {
     }
 
     fn pushed(effects: &[Effect]) -> (News, Vec<Registration>) {
-        match &effects[0] {
-            PushTargets { news, targets, .. } => (*news, targets.clone()),
-            other => panic!("{other:?} is no news for a node"),
-        }
+        let PushTargets { news, targets, .. } = &effects[0] else {
+            panic!("{effects:?} is no news for a node");
+        };
+        (*news, targets.clone())
     }
 
     #[test]
