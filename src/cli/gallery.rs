@@ -9,6 +9,25 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ("article/2b-empty-group", include_str!("../../scenarios/article/2b-empty-group.toml")),
     ("article/3-ninety-nine", include_str!("../../scenarios/article/3-ninety-nine.toml")),
     ("article/4-fixed", include_str!("../../scenarios/article/4-fixed.toml")),
+    ("field-reports/lbc-1064-pre-stop-25s", include_str!("../../scenarios/field-reports/lbc-1064-pre-stop-25s.toml")),
+    ("field-reports/lbc-1064-pre-stop-5s", include_str!("../../scenarios/field-reports/lbc-1064-pre-stop-5s.toml")),
+    (
+        "field-reports/lbc-2366-traffic-after-draining",
+        include_str!("../../scenarios/field-reports/lbc-2366-traffic-after-draining.toml"),
+    ),
+    ("field-reports/p01-a-pauses-120s", include_str!("../../scenarios/field-reports/p01-a-pauses-120s.toml")),
+    ("field-reports/p01-a-pauses-60s", include_str!("../../scenarios/field-reports/p01-a-pauses-60s.toml")),
+    ("field-reports/p01-b-ninety-nine-120s", include_str!("../../scenarios/field-reports/p01-b-ninety-nine-120s.toml")),
+    ("field-reports/p01-c-fixed", include_str!("../../scenarios/field-reports/p01-c-fixed.toml")),
+    (
+        "field-reports/p02-stable-at-zero-before-the-weight",
+        include_str!("../../scenarios/field-reports/p02-stable-at-zero-before-the-weight.toml"),
+    ),
+    (
+        "field-reports/p03-every-step-has-its-window",
+        include_str!("../../scenarios/field-reports/p03-every-step-has-its-window.toml"),
+    ),
+    ("field-reports/p08-swap-race", include_str!("../../scenarios/field-reports/p08-swap-race.toml")),
     ("first-run", include_str!("../../scenarios/first-run.toml")),
 ];
 
