@@ -223,7 +223,9 @@ fn draw_lateness(canvas: &Canvas, panel: &Panel, run: &Run, step: &StepRecord, t
     if right - left < width || centre - width / 2 < taken {
         return taken;
     }
-    let before = run.seconds.get(asked.second() as usize).map_or(0.0, |second| weight_effective(run, second));
+    // Half-way there the weight asked for before has arrived, and this one has not.
+    let halfway = u64::midpoint(asked.second(), effective.second());
+    let before = run.seconds.get(halfway as usize).map_or(0.0, |second| weight_effective(run, second));
     let (old, new) = (panel.y_of(before), panel.y(step.weight_requested.get().into()));
     if old == new {
         return taken;

@@ -252,7 +252,7 @@ impl<'a> Story<'a> {
 
     /// Single pods are gone while their group goes on: the target was taken out later than the pod stopped.
     fn target_late(&self) -> String {
-        let stops = stops(self.loaded, self.run);
+        let stops = stops(self.run);
         let stopped: Vec<_> = stops.iter().filter(|stop| self.concerns(stop)).collect();
         let exposure = |stop: &&&Stop| stop.taken_out.map_or(Duration::MAX, |at| at.saturating_since(stop.closed));
         let Some(worst) = stopped.iter().max_by_key(exposure) else {
@@ -326,7 +326,7 @@ impl<'a> Story<'a> {
         let (start, end) = (self.start(), self.over() + self.run.latency.max);
         let kills = self.run.events.iter().filter(|entry| entry.event == "SIGKILL");
         let killed = kills.filter(|entry| (start..=end).contains(&entry.at)).count() as u64;
-        let stops = stops(self.loaded, self.run);
+        let stops = stops(self.run);
         let exited = stops.iter().filter(|stop| (start..=end).contains(&stop.closed)).count() as u64;
         let stopped = if killed > 0 { killed } else { exited };
         let mechanism = if killed > 0 {
@@ -430,23 +430,20 @@ struct Stop<'a> {
     taken_out: Option<Instant>,
 }
 
-fn stops<'a>(loaded: &Loaded, run: &'a Run) -> Vec<Stop<'a>> {
+fn stops(run: &Run) -> Vec<Stop<'_>> {
     let mut deleted: BTreeMap<&str, Instant> = BTreeMap::new();
     let mut closed: BTreeMap<&str, Instant> = BTreeMap::new();
     let mut taken_out: BTreeMap<&str, Instant> = BTreeMap::new();
-    let ignores = loaded.scenario.application.on_sigterm == OnSigterm::Ignore;
     for entry in &run.events {
         match (entry.component, entry.event) {
             ("pod", "Deleted") => _ = deleted.insert(&entry.object, entry.at),
-            ("pod", "SIGTERM") if ignores => {}
-            ("pod", "SIGTERM" | "SIGKILL" | "Exited") => _ = closed.entry(&entry.object).or_insert(entry.at),
+            ("pod", "ListenerClosed" | "SIGKILL" | "Exited") => _ = closed.entry(&entry.object).or_insert(entry.at),
             ("load-balancer", "TargetRemoved") => _ = taken_out.insert(&entry.detail, entry.at),
             _ => {}
         }
     }
-    let stop = |(pod, closed): (&'a str, Instant)| {
-        Some(Stop { pod, deleted: *deleted.get(pod)?, closed, taken_out: taken_out.get(pod).copied() })
-    };
+    let stop =
+        |(pod, closed)| Some(Stop { pod, deleted: *deleted.get(pod)?, closed, taken_out: taken_out.get(pod).copied() });
     closed.into_iter().filter_map(stop).collect()
 }
 
@@ -458,7 +455,7 @@ fn protection(loaded: &Loaded, run: &Run) -> String {
     let slowest = slowest.map_or(String::new(), |(lag, step)| {
         format!("; the slowest weight took {} to reach the ALB ({step})", span(lag))
     });
-    let stops = stops(loaded, run);
+    let stops = stops(run);
     let shortest = stops.iter().min_by_key(|stop| stop.closed.saturating_since(stop.deleted));
     let outlived = shortest.map(|stop| {
         let open = span(stop.closed.saturating_since(stop.deleted));
@@ -567,8 +564,8 @@ mod tests {
         let events = [
             (180_200, "pod", "Deleted", "pod-3", "v1"),
             (180_200, "pod", "Deleted", "pod-4", "v1"),
-            (180_500, "pod", "SIGTERM", "pod-3", "v1"),
-            (180_500, "pod", "SIGTERM", "pod-4", "v1"),
+            (180_500, "pod", "ListenerClosed", "pod-3", "v1"),
+            (180_500, "pod", "ListenerClosed", "pod-4", "v1"),
             (181_700, "load-balancer", "TargetRemoved", "node 0 stable", "pod-3"),
             (183_400, "load-balancer", "TargetRemoved", "node 1 stable", "pod-4"),
         ];
@@ -586,7 +583,7 @@ mod tests {
 
     #[test]
     fn requests_cut_off_are_told_by_what_ended_the_program() {
-        let term = [(180_200, "pod", "Deleted", "pod-3", "v1"), (180_500, "pod", "SIGTERM", "pod-3", "v1")];
+        let term = [(180_200, "pod", "Deleted", "pod-3", "v1"), (180_500, "pod", "Exited", "pod-3", "v1")];
         let mut kill = term.to_vec();
         kill.push((210_500, "pod", "SIGKILL", "pod-3", "v1"));
         let mut loaded = sample::loaded();
@@ -637,7 +634,7 @@ mod tests {
         loaded.scenario.pod.pre_stop = Some(Duration::secs(90));
         run.events.extend(sample::log(&[
             (180_200, "pod", "Deleted", "pod-3", "v1"),
-            (270_500, "pod", "SIGTERM", "pod-3", "v1"),
+            (270_500, "pod", "ListenerClosed", "pod-3", "v1"),
         ]));
         check(&loaded, &run, &["kept its port open for 90.3 s or more", "(preStop hook: 1m30s)"]);
         loaded.scenario.rollout.dynamic_stable_scale = false;
