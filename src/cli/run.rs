@@ -59,7 +59,7 @@ fn run_once(loaded: &Loaded, folder: &Path, arguments: &RunArguments, console: &
     }
     if !console.quiet {
         let report = match arguments.format {
-            Format::Text => text::render(loaded, &run, &verdicts, console.width()) + "\n",
+            Format::Text => text::render(loaded, &run, &verdicts, console.width()),
             Format::Json => String::from_utf8_lossy(&json(&summary)).into_owned(),
         };
         console.print(&report)?;

@@ -1,4 +1,5 @@
 mod article;
 mod by_hand;
 mod diagnostics;
+mod readme;
 mod scenario;
