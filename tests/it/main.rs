@@ -1,1 +1,7 @@
+mod conservation;
+mod determinism;
 mod diagnostics;
+mod layers;
+mod queueing;
+mod support;
+mod twin;
