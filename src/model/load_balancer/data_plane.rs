@@ -135,10 +135,11 @@ impl DataPlane {
             return (Outcome::Elb(Cause::ConnectTimeout), request.arrival + self.connect_timeout, Duration::ZERO);
         };
         let end = start + request.demand;
-        if self.race.is_some() {
+        let (outcome, answered) = answer(request.arrival, end, self.idle_timeout);
+        // After a time-out the node closes the connection.
+        if self.race.is_some() && outcome == Outcome::Ok {
             self.nodes[node].pool(pod).give_back(end);
         }
-        let (outcome, answered) = answer(request.arrival, end, self.idle_timeout);
         (outcome, answered, start - request.arrival)
     }
 
