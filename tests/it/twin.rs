@@ -245,7 +245,10 @@ impl Twin<'_> {
         let job = server.workers.remove(worker);
         let next = server.waiting.pop_front();
         self.answer(number, Outcome::Ok, now);
-        self.nodes[job.node].idle[pod.0 as usize].push(now);
+        // Where the load balancer has given up, it has closed the connection.
+        if self.records[usize::try_from(number).unwrap()].answer == Some((Outcome::Ok, now)) {
+            self.nodes[job.node].idle[pod.0 as usize].push(now);
+        }
         if let Some(next) = next {
             self.begin(now, pod, next);
         }
@@ -337,15 +340,20 @@ const LONG_WAIT: &str = "rollout.template.spec.containers[0].lifecycle.preStop.e
 fn the_twin_agrees_where_it_gets_tight() {
     use Cause::*;
     // Name, changes to the short scenario, causes that must have struck.
-    let cases: [(&str, &[&str], &[Cause]); 9] = [
+    let cases: [(&str, &[&str], &[Cause]); 10] = [
         ("one worker, no queue", &["application.concurrency=1", "application.backlog=0"], &[ConnectTimeout]),
         ("two workers, small queue", &["application.concurrency=2", "application.backlog=3", SLOW], &[ConnectTimeout]),
-        ("one worker, long queue", &["application.concurrency=1", IDLE_TIMEOUT, SLOW], &[IdleTimeout, ResetInFlight]),
+        ("one worker, long queue", &["application.concurrency=1", IDLE_TIMEOUT, SLOW], &[IdleTimeout]),
         ("idle time-outs", &[SLOW, IDLE_TIMEOUT], &[IdleTimeout, ResetInFlight]),
         (
             "short keep-alive",
             &["application.keep_alive=1s", "application.keep_alive_race_window=20ms"],
             &[KeepAliveRace],
+        ),
+        (
+            "time-outs and short keep-alive",
+            &["application.keep_alive=1s", "application.keep_alive_race_window=50ms", IDLE_TIMEOUT, SLOW],
+            &[KeepAliveRace, IdleTimeout],
         ),
         ("exit on SIGTERM", &["application.on_sigterm=exit", SLOW], &[ResetInFlight, ConnectionRefused]),
         (
