@@ -107,7 +107,7 @@ fn program_text(text: &str) -> String {
 
 /// A `//` inside of a string is none.
 fn without_comment(line: &str) -> &str {
-    let is_comment = |at: &usize| line[..*at].matches('"').count() % 2 == 0;
+    let is_comment = |at: &usize| line[..*at].matches('"').count().is_multiple_of(2);
     let comment = line.match_indices("//").map(|(at, _)| at).find(is_comment);
     &line[..comment.unwrap_or(line.len())]
 }

@@ -153,7 +153,7 @@ impl Twin<'_> {
 
     fn arrive(&mut self, now: Instant, request: Request) {
         let fail = |twin: &mut Self, cause: Cause, at: Instant| twin.answer(request.number, Outcome::Elb(cause), at);
-        let node = (u128::from(request.lot >> 32) * self.nodes.len() as u128 >> 32) as usize;
+        let node = ((u128::from(request.lot >> 32) * self.nodes.len() as u128) >> 32) as usize;
         let service = self.choose_service(node, request.lot);
         let Some(pod) = self.next_target(node, service) else {
             return fail(self, Cause::NoRegisteredTargets, now);
