@@ -382,6 +382,47 @@ fn the_twin_agrees_where_it_gets_tight() {
     }
 }
 
+/// Every delay a multiple of 100 ms, so that arrivals, answers, time-outs and the control plane meet at one instant.
+const ROUND: &[&str] = &[
+    "traffic.rate=20/s",
+    "traffic.arrivals=uniform",
+    "application.sigterm_reaction=100ms",
+    "cluster={ api_write = \"0s\", scheduling = \"0s\", sandbox_creation = \"1s\", image_pull = \"2s\", \
+     container_start = \"200ms\", container_seen = \"100ms\", kubelet_notices_delete = \"100ms\", \
+     sandbox_removal = \"200ms\", pod_removal = \"1s\", replica_set_sync = \"0s\", \
+     replica_set_status = \"100ms\", endpoint_slice = \"100ms\" }",
+    "load_balancer_controller={ rule_lag = \"2s\", target_lag = \"100ms\", deregister_targets = \"0s\", \
+     register_targets = \"100ms\" }",
+    "load_balancer.rule_batch=1s",
+    "load_balancer.rule_push=1s",
+    "load_balancer.registration=1s",
+    "load_balancer.first_health_check=1s",
+    "load_balancer.deregistration=6s",
+    IDLE_TIMEOUT,
+];
+
+#[test]
+fn the_twin_agrees_where_everything_happens_at_once() {
+    for service_time in ["100ms", "1s", "2s", "2100ms", "6s"] {
+        for concurrency in [1, 3, 64] {
+            for on_sigterm in ["exit", "drain", "ignore"] {
+                let changes = [
+                    format!("traffic.service_time={service_time}"),
+                    format!("application.concurrency={concurrency}"),
+                    format!("application.on_sigterm={on_sigterm}"),
+                    "application.drain_until=requests_answered".to_owned(),
+                ];
+                let changes: Vec<_> = ROUND.iter().copied().chain(changes.iter().map(String::as_str)).collect();
+                let name = format!("{service_time}, {concurrency} workers, {on_sigterm}");
+                for delay in [NO_DELAY, "seed=1"] {
+                    let changes = [&changes[..], &[delay]].concat();
+                    check(&support::scenario(support::SHORT, &name, &changes), 1);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn the_twin_agrees_about_random_scenarios() {
     support::for_random_scenarios(500, |scenario, seed| {
