@@ -29,7 +29,7 @@ fn the_gallery_loses_nothing() {
 
 #[test]
 fn a_thousand_random_scenarios_lose_nothing() {
-    support::for_random_scenarios(1_000, check);
+    support::for_random_scenarios("conservation", 1_000, check);
 }
 
 fn check(scenario: &Scenario, seed: u64) -> Checked {

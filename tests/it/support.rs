@@ -83,15 +83,15 @@ pub fn seeds(kind: &str) -> Vec<u64> {
     include_str!("../seeds.txt").lines().filter_map(seed).collect()
 }
 
-/// Puts so many random scenarios for each seed of `tests/seeds.txt` to the test; the smallest that fails is printed.
-pub fn for_random_scenarios(cases: u32, test: impl Fn(&Scenario, u64) -> Result<(), TestCaseError>) {
-    for seed in seeds("random") {
+/// Puts so many random scenarios for each seed of this kind to the test; the smallest that fails is printed.
+pub fn for_random_scenarios(kind: &str, cases: u32, test: impl Fn(&Scenario, u64) -> Result<(), TestCaseError>) {
+    for seed in seeds(kind) {
         let rng_seed = RngSeed::Fixed(seed);
         let mut runner = TestRunner::new(Config { cases, rng_seed, failure_persistence: None, ..Config::default() });
         let result =
             runner.run(&(random_text(), 0u64..1_000), |(Text(text), seed)| test(&scenario(&text, "random", &[]), seed));
         if let Err(failure) = result {
-            panic!("random seed {seed}: {failure}");
+            panic!("{kind}, seed {seed}: {failure}");
         }
     }
 }

@@ -425,7 +425,7 @@ fn the_twin_agrees_where_everything_happens_at_once() {
 
 #[test]
 fn the_twin_agrees_about_random_scenarios() {
-    support::for_random_scenarios(500, |scenario, seed| {
+    support::for_random_scenarios("twin", 500, |scenario, seed| {
         let traced = run_traced(scenario, seed);
         let difference = disagreement(scenario, seed, &traced);
         prop_assert!(difference.is_none(), "{}", difference.unwrap_or_default());
