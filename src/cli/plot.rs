@@ -31,7 +31,7 @@ pub fn plot(arguments: &PlotArguments, console: &mut Console) -> Done<()> {
     };
     let pairs: Vec<_> = pictures.iter().map(|(loaded, run)| (loaded, run)).collect();
     files::write(&folder, &[(name, svg::timeline(&pairs).into_bytes())], &[])?;
-    console.print(&format!("{}\n", target.display()))
+    if console.quiet { Ok(()) } else { console.print(&format!("{}\n", target.display())) }
 }
 
 fn default_target(paths: &[PathBuf], pictures: &[(Loaded, Run)]) -> PathBuf {

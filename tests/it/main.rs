@@ -1,5 +1,11 @@
 mod article;
 mod by_hand;
+mod conservation;
+mod determinism;
 mod diagnostics;
+mod layers;
+mod queueing;
 mod readme;
 mod scenario;
+mod support;
+mod twin;

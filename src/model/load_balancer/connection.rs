@@ -41,6 +41,12 @@ impl Pool {
     pub fn give_back(&mut self, end: Instant) {
         self.idle_since.push(end);
     }
+
+    /// Closes the connection of the request that would be answered at `end`; false if it is not one of these.
+    pub fn close(&mut self, end: Instant) -> bool {
+        let place = self.idle_since.iter().position(|since| *since == end);
+        place.map(|place| self.idle_since.swap_remove(place)).is_some()
+    }
 }
 
 #[cfg(test)]
@@ -71,6 +77,15 @@ mod tests {
         pool.give_back(at(4_000));
         assert!(pool.take(KEEP_ALIVE, at(5_000)), "the older one would be lost");
         assert!(!pool.take(KEEP_ALIVE, at(5_000)), "now it is its turn");
+    }
+
+    #[test]
+    fn a_closed_connection_is_not_used_again() {
+        let mut pool = Pool::default();
+        pool.give_back(at(1_000));
+        assert!(pool.close(at(1_000)));
+        assert!(!pool.close(at(1_000)), "there was one");
+        assert!(pool.take(KEEP_ALIVE, at(6_000)), "a new connection is opened");
     }
 
     #[test]

@@ -135,10 +135,11 @@ impl DataPlane {
             return (Outcome::Elb(Cause::ConnectTimeout), request.arrival + self.connect_timeout, Duration::ZERO);
         };
         let end = start + request.demand;
-        if self.race.is_some() {
+        let (outcome, answered) = answer(request.arrival, end, self.idle_timeout);
+        // After a time-out the node closes the connection.
+        if self.race.is_some() && outcome == Outcome::Ok {
             self.nodes[node].pool(pod).give_back(end);
         }
-        let (outcome, answered) = answer(request.arrival, end, self.idle_timeout);
         (outcome, answered, start - request.arrival)
     }
 
@@ -209,11 +210,15 @@ impl DataPlane {
     /// Requests in flight at the pod break off, unless their client has had its time-out.
     fn lose(&mut self, now: Instant, pod: PodId, cause: Cause, which: impl Fn(Via) -> bool, tally: &mut Tally) {
         let idle_timeout = self.idle_timeout;
-        for open in self.server(pod).open_at(now) {
+        for open in self.servers[pod.0 as usize].open_at(now) {
             let (outcome, answered) = answer(open.arrival, open.end, idle_timeout);
             let via = open.target_group.map(|target_group| Via { target_group, arrival: open.arrival });
             if answered > now && via.is_some_and(&which) {
                 open.target_group = None;
+                if self.race.is_some() && outcome == Outcome::Ok {
+                    // It was given back ahead of time.
+                    let _ = self.nodes.iter_mut().any(|node| node.pool(pod.0).close(open.end));
+                }
                 let before = Fate { number: open.number, arrival: open.arrival, outcome, answered };
                 tally.count_again(before, cause, now);
             }

@@ -1,0 +1,434 @@
+//! A slow, obvious twin of the request path: every request goes through one event queue, workers and queues are lists,
+//! and an outcome is decided in the moment in which it happens. It must agree with the fast one request by request.
+
+use crate::support;
+use proptest::prelude::*;
+use rayon::prelude::*;
+use rollout_sim::engine::Queue;
+use rollout_sim::model::load_balancer::TargetGroupSelection;
+use rollout_sim::model::load_balancer::data_plane::Command;
+use rollout_sim::model::outcome::{Cause, Outcome};
+use rollout_sim::model::traffic::{Request, Traffic};
+use rollout_sim::model::{PodId, Service};
+use rollout_sim::random::derived_lot;
+use rollout_sim::run::TracedRequest;
+use rollout_sim::scenario::Scenario;
+use rollout_sim::simulation::{TracedRun, run_traced};
+use rollout_sim::units::{Duration, Instant};
+use std::collections::{BTreeSet, VecDeque};
+
+#[derive(Debug)]
+enum Event {
+    /// A worker of the pod is done with the request of this number.
+    WorkDone {
+        pod: PodId,
+        number: u64,
+    },
+    /// The load balancer has waited long enough for the answer to this request.
+    ClientTimeout(u64),
+    Command(Command),
+    Arrival(Request),
+}
+
+impl Event {
+    /// What goes first at one instant: an answer is in time at the very last moment, and a command holds for the
+    /// requests that arrive with it.
+    fn order(&self) -> u8 {
+        match self {
+            Self::WorkDone { .. } => 0,
+            Self::ClientTimeout(_) => 1,
+            Self::Command(_) => 2,
+            Self::Arrival(_) => 3,
+        }
+    }
+}
+
+/// What became of a request, as the twin saw it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Record {
+    answer: Option<(Outcome, Instant)>,
+    work_began: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Node {
+    canary_weight: u64,
+    /// Smooth selection: hundredths of a request that the canary group has to get.
+    canary_credit: u64,
+    stable: Group,
+    canary: Group,
+    /// Connections to each pod that nobody uses: since when.
+    idle: Vec<Vec<Instant>>,
+}
+
+impl Node {
+    fn group(&mut self, service: Service) -> &mut Group {
+        match service {
+            Service::Stable => &mut self.stable,
+            Service::Canary => &mut self.canary,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Group {
+    targets: Vec<PodId>,
+    turn: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Address {
+    Listens,
+    Refuses,
+    Nobody,
+}
+
+struct Pod {
+    address: Address,
+    workers: Vec<Job>,
+    waiting: VecDeque<Job>,
+}
+
+/// A request in a pod.
+#[derive(Clone, Copy)]
+struct Job {
+    request: Request,
+    node: usize,
+    service: Service,
+}
+
+struct Twin<'a> {
+    scenario: &'a Scenario,
+    queue: Queue<Event>,
+    nodes: Vec<Node>,
+    pods: Vec<Pod>,
+    records: Vec<Record>,
+}
+
+fn play(scenario: &Scenario, seed: u64, traced: &TracedRun) -> Vec<Record> {
+    let mut queue = Queue::default();
+    for (at, command) in &traced.commands {
+        queue.schedule(*at, Event::Command(command.clone()));
+    }
+    let mut traffic = Traffic::new(&scenario.traffic, seed);
+    let mut records = vec![];
+    while let Some(request) = traffic.next_before(traced.run.end) {
+        queue.schedule(request.arrival, Event::Arrival(request));
+        records.push(Record::default());
+    }
+    let nodes = (0..scenario.load_balancer.nodes).map(|_| Node::default()).collect();
+    let mut twin = Twin { scenario, queue, nodes, pods: vec![], records };
+    twin.play();
+    twin.records
+}
+
+impl Twin<'_> {
+    fn play(&mut self) {
+        let mut due: Vec<Event> = vec![];
+        loop {
+            // All that is due at this instant, and what it brings about at this same instant.
+            while self.queue.next_at().is_some_and(|at| due.is_empty() || at == self.queue.now()) {
+                due.push(self.queue.pop().expect("an event is due").1);
+            }
+            let Some((first, _)) = due.iter().enumerate().min_by_key(|(_, event)| event.order()) else { return };
+            let event = due.remove(first);
+            self.happen(self.queue.now(), event);
+        }
+    }
+
+    fn happen(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::WorkDone { pod, number } => self.work_done(now, pod, number),
+            Event::ClientTimeout(number) => self.answer(number, Outcome::Elb(Cause::IdleTimeout), now),
+            Event::Command(command) => self.obey(now, command),
+            Event::Arrival(request) => self.arrive(now, request),
+        }
+    }
+
+    /// The first answer counts.
+    fn answer(&mut self, number: u64, outcome: Outcome, at: Instant) {
+        let record = &mut self.records[usize::try_from(number).unwrap()];
+        record.answer = record.answer.or(Some((outcome, at)));
+    }
+
+    fn arrive(&mut self, now: Instant, request: Request) {
+        let fail = |twin: &mut Self, cause: Cause, at: Instant| twin.answer(request.number, Outcome::Elb(cause), at);
+        let node = ((u128::from(request.lot >> 32) * self.nodes.len() as u128) >> 32) as usize;
+        let service = self.choose_service(node, request.lot);
+        let Some(pod) = self.next_target(node, service) else {
+            return fail(self, Cause::NoRegisteredTargets, now);
+        };
+        let gives_up = now + self.scenario.load_balancer.connect_timeout;
+        match self.pods[pod.0 as usize].address {
+            Address::Refuses => return fail(self, Cause::ConnectionRefused, now),
+            Address::Nobody if self.is_told(request.lot) => return fail(self, Cause::HostUnreachable, now),
+            Address::Nobody => return fail(self, Cause::ConnectTimeout, gives_up),
+            Address::Listens => {}
+        }
+        if self.races() && self.meets_a_closing_connection(now, node, pod) {
+            return fail(self, Cause::KeepAliveRace, now);
+        }
+        let (concurrency, backlog) = (self.scenario.application.concurrency, self.scenario.application.backlog);
+        let server = &mut self.pods[pod.0 as usize];
+        let job = Job { request, node, service };
+        if server.workers.len() < concurrency as usize {
+            self.begin(now, pod, job);
+        } else if server.waiting.len() < backlog as usize {
+            server.waiting.push_back(job);
+        } else {
+            return fail(self, Cause::ConnectTimeout, gives_up);
+        }
+        let patience = self.scenario.load_balancer.idle_timeout;
+        self.queue.schedule(now + patience, Event::ClientTimeout(request.number));
+    }
+
+    fn choose_service(&mut self, node: usize, lot: u64) -> Service {
+        let node = &mut self.nodes[node];
+        let is_canary = match self.scenario.load_balancer.target_group_selection {
+            TargetGroupSelection::Random => (lot & 0xffff_ffff) * 100 / (1 << 32) < node.canary_weight,
+            TargetGroupSelection::Smooth => {
+                node.canary_credit += node.canary_weight;
+                let is_canary = node.canary_credit >= 100;
+                node.canary_credit %= 100;
+                is_canary
+            }
+        };
+        if is_canary { Service::Canary } else { Service::Stable }
+    }
+
+    /// Round robin.
+    fn next_target(&mut self, node: usize, service: Service) -> Option<PodId> {
+        let group = self.nodes[node].group(service);
+        let target = *group.targets.get(group.turn)?;
+        group.turn = (group.turn + 1) % group.targets.len();
+        Some(target)
+    }
+
+    /// Whether the network tells that nobody has the address.
+    fn is_told(&self, lot: u64) -> bool {
+        let share = (self.scenario.cluster.host_unreachable_share * (1u64 << 32) as f64) as u64;
+        derived_lot(lot, 1) >> 32 < share
+    }
+
+    /// Only a pod that closes idle connections before the load balancer does can close one that is about to be used.
+    fn races(&self) -> bool {
+        self.scenario.application.keep_alive <= self.scenario.load_balancer.idle_timeout
+    }
+
+    /// Takes the connection that was idle for the shortest time, if there is one.
+    fn meets_a_closing_connection(&mut self, now: Instant, node: usize, pod: PodId) -> bool {
+        let (closes_after, window) =
+            (self.scenario.application.keep_alive, self.scenario.application.keep_alive_race_window);
+        let idle = &mut self.nodes[node].idle[pod.0 as usize];
+        idle.sort();
+        let Some(since) = idle.pop() else { return false };
+        if now - since > closes_after + window {
+            // Closed for long, as are all the others.
+            idle.clear();
+            return false;
+        }
+        now - since + window >= closes_after
+    }
+
+    fn begin(&mut self, now: Instant, pod: PodId, job: Job) {
+        let number = job.request.number;
+        self.records[usize::try_from(number).unwrap()].work_began = Some(now);
+        self.pods[pod.0 as usize].workers.push(job);
+        self.queue.schedule(now + job.request.demand, Event::WorkDone { pod, number });
+    }
+
+    fn work_done(&mut self, now: Instant, pod: PodId, number: u64) {
+        let server = &mut self.pods[pod.0 as usize];
+        let Some(worker) = server.workers.iter().position(|job| job.request.number == number) else {
+            return; // The process died before.
+        };
+        let job = server.workers.remove(worker);
+        let next = server.waiting.pop_front();
+        self.answer(number, Outcome::Ok, now);
+        // Where the load balancer has given up, it has closed the connection.
+        if self.records[usize::try_from(number).unwrap()].answer == Some((Outcome::Ok, now)) {
+            self.nodes[job.node].idle[pod.0 as usize].push(now);
+        }
+        if let Some(next) = next {
+            self.begin(now, pod, next);
+        }
+    }
+
+    fn obey(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::SetWeight { node, canary } => self.nodes[node as usize].canary_weight = u64::from(canary.get()),
+            Command::Route { node, service, targets } => {
+                let group = self.nodes[node as usize].group(service);
+                // The rotation keeps its place in the list, as far as the list still has it.
+                group.turn = if targets.is_empty() { 0 } else { group.turn % targets.len() };
+                group.targets = targets;
+            }
+            Command::AddPod(pod) => {
+                assert_eq!(pod.0 as usize, self.pods.len());
+                self.pods.push(Pod { address: Address::Refuses, workers: vec![], waiting: VecDeque::new() });
+                for node in &mut self.nodes {
+                    node.idle.push(vec![]);
+                }
+            }
+            Command::Listen(pod) => self.pods[pod.0 as usize].address = Address::Listens,
+            Command::CloseListener(pod) => self.pods[pod.0 as usize].address = Address::Refuses,
+            Command::LoseAddress(pod) => self.pods[pod.0 as usize].address = Address::Nobody,
+            Command::Exit(pod) => {
+                let server = &mut self.pods[pod.0 as usize];
+                server.address = Address::Refuses;
+                let lost: Vec<_> = server.workers.drain(..).chain(server.waiting.drain(..)).collect();
+                for job in lost {
+                    self.answer(job.request.number, Outcome::Elb(Cause::ResetInFlight), now);
+                }
+            }
+            Command::CutConnections { service, pod, deregistered } => {
+                let server = &self.pods[pod.0 as usize];
+                let jobs = server.workers.iter().chain(&server.waiting);
+                let cut = |job: &&Job| job.service == service && job.request.arrival < deregistered;
+                let cut: Vec<_> = jobs.filter(cut).map(|job| job.request.number).collect();
+                for number in cut {
+                    self.answer(number, Outcome::Elb(Cause::DeregistrationDelayExpired), now);
+                }
+            }
+        }
+    }
+}
+
+/// The first request on which the two disagree.
+fn disagreement(scenario: &Scenario, seed: u64, traced: &TracedRun) -> Option<String> {
+    let trace = traced.run.trace.as_ref().expect("the run was traced");
+    let records = play(scenario, seed, traced);
+    if trace.len() != records.len() {
+        return Some(format!("{} requests instead of {}", trace.len(), records.len()));
+    }
+    let differs = |(fast, slow): &(&TracedRequest, &Record)| {
+        let waited = slow.work_began.map_or(Duration::ZERO, |began| began - fast.arrival);
+        slow.answer != Some((fast.outcome, fast.answered)) || fast.outcome == Outcome::Ok && fast.waited != waited
+    };
+    let number = trace.iter().zip(&records).position(|pair| differs(&pair))?;
+    Some(format!("request {number}: fast {:?}, slow {:?}", trace[number], records[number]))
+}
+
+fn check(scenario: &Scenario, seed: u64) -> TracedRun {
+    let traced = run_traced(scenario, seed);
+    if let Some(difference) = disagreement(scenario, seed, &traced) {
+        panic!("{}, seed {seed}: {difference}", scenario.name);
+    }
+    traced
+}
+
+#[test]
+fn the_twin_agrees_about_every_request_of_the_gallery() {
+    let gallery = support::gallery();
+    let cases: Vec<_> = gallery
+        .iter()
+        .flat_map(|scenario| support::seeds("gallery").into_iter().map(move |seed| (scenario, seed)))
+        .collect();
+    cases.par_iter().for_each(|(scenario, seed)| {
+        check(scenario, *seed);
+    });
+}
+
+const IDLE_TIMEOUT: &str = "ingress.annotations.\"alb.ingress.kubernetes.io/load-balancer-attributes\"=\
+                            \"idle_timeout.timeout_seconds=2\"";
+const NO_DELAY: &str = "ingress.annotations.\"alb.ingress.kubernetes.io/target-group-attributes\"=\
+                        \"deregistration_delay.timeout_seconds=1\"";
+const SLOW: &str = "traffic.service_time={ exponential = \"3s\" }";
+const LONG_WAIT: &str = "rollout.template.spec.containers[0].lifecycle.preStop.exec.command=[\"sleep\", \"25\"]";
+
+#[test]
+fn the_twin_agrees_where_it_gets_tight() {
+    use Cause::*;
+    // Name, changes to the short scenario, causes that must have struck.
+    let cases: [(&str, &[&str], &[Cause]); 10] = [
+        ("one worker, no queue", &["application.concurrency=1", "application.backlog=0"], &[ConnectTimeout]),
+        ("two workers, small queue", &["application.concurrency=2", "application.backlog=3", SLOW], &[ConnectTimeout]),
+        ("one worker, long queue", &["application.concurrency=1", IDLE_TIMEOUT, SLOW], &[IdleTimeout]),
+        ("idle time-outs", &[SLOW, IDLE_TIMEOUT], &[IdleTimeout, ResetInFlight]),
+        (
+            "short keep-alive",
+            &["application.keep_alive=1s", "application.keep_alive_race_window=20ms"],
+            &[KeepAliveRace],
+        ),
+        (
+            "time-outs and short keep-alive",
+            &["application.keep_alive=1s", "application.keep_alive_race_window=50ms", IDLE_TIMEOUT, SLOW],
+            &[KeepAliveRace, IdleTimeout],
+        ),
+        ("exit on SIGTERM", &["application.on_sigterm=exit", SLOW], &[ResetInFlight, ConnectionRefused]),
+        (
+            "grace too short",
+            &["application.on_sigterm=drain", "rollout.template.spec.terminationGracePeriodSeconds=3", SLOW],
+            &[ResetInFlight],
+        ),
+        ("short deregistration delay", &[NO_DELAY, SLOW, LONG_WAIT], &[DeregistrationDelayExpired]),
+        (
+            "addresses gone",
+            &["load_balancer.deregistration=20s", "cluster.sandbox_removal=200ms"],
+            &[HostUnreachable, ConnectTimeout],
+        ),
+    ];
+    for (name, overrides, causes) in cases {
+        let scenario = support::scenario(support::SHORT, name, overrides);
+        let struck: BTreeSet<Cause> = (1..=3)
+            .flat_map(|seed| {
+                let run = check(&scenario, seed).run;
+                Cause::ALL.into_iter().filter(move |cause| run.causes[cause.index()].count > 0)
+            })
+            .collect();
+        for cause in causes {
+            assert!(struck.contains(cause), "{name}: nothing failed for {cause:?}, only for {struck:?}");
+        }
+    }
+}
+
+/// Every delay a multiple of 100 ms, so that arrivals, answers, time-outs and the control plane meet at one instant.
+const ROUND: &[&str] = &[
+    "traffic.rate=20/s",
+    "traffic.arrivals=uniform",
+    "application.sigterm_reaction=100ms",
+    "cluster={ api_write = \"0s\", scheduling = \"0s\", sandbox_creation = \"1s\", image_pull = \"2s\", \
+     container_start = \"200ms\", container_seen = \"100ms\", kubelet_notices_delete = \"100ms\", \
+     sandbox_removal = \"200ms\", pod_removal = \"1s\", replica_set_sync = \"0s\", \
+     replica_set_status = \"100ms\", endpoint_slice = \"100ms\" }",
+    "load_balancer_controller={ rule_lag = \"2s\", target_lag = \"100ms\", deregister_targets = \"0s\", \
+     register_targets = \"100ms\" }",
+    "load_balancer.rule_batch=1s",
+    "load_balancer.rule_push=1s",
+    "load_balancer.registration=1s",
+    "load_balancer.first_health_check=1s",
+    "load_balancer.deregistration=6s",
+    IDLE_TIMEOUT,
+];
+
+#[test]
+fn the_twin_agrees_where_everything_happens_at_once() {
+    for service_time in ["100ms", "1s", "2s", "2100ms", "6s"] {
+        for concurrency in [1, 3, 64] {
+            for on_sigterm in ["exit", "drain", "ignore"] {
+                let changes = [
+                    format!("traffic.service_time={service_time}"),
+                    format!("application.concurrency={concurrency}"),
+                    format!("application.on_sigterm={on_sigterm}"),
+                    "application.drain_until=requests_answered".to_owned(),
+                ];
+                let changes: Vec<_> = ROUND.iter().copied().chain(changes.iter().map(String::as_str)).collect();
+                let name = format!("{service_time}, {concurrency} workers, {on_sigterm}");
+                for delay in [NO_DELAY, "seed=1"] {
+                    let changes = [&changes[..], &[delay]].concat();
+                    check(&support::scenario(support::SHORT, &name, &changes), 1);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_twin_agrees_about_random_scenarios() {
+    support::for_random_scenarios("twin", 500, |scenario, seed| {
+        let traced = run_traced(scenario, seed);
+        let difference = disagreement(scenario, seed, &traced);
+        prop_assert!(difference.is_none(), "{}", difference.unwrap_or_default());
+        Ok(())
+    });
+}
