@@ -4,6 +4,7 @@ mod conservation;
 mod determinism;
 mod diagnostics;
 mod layers;
+mod oracles;
 mod queueing;
 mod readme;
 mod scenario;

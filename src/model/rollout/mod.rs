@@ -185,6 +185,11 @@ impl Rollout {
         self.is_fully_promoted() && self.replica_sets.iter().enumerate().all(alone)
     }
 
+    /// Whether the ReplicaSet of this revision exists.
+    pub fn knows(&self, revision: Revision) -> bool {
+        revision.0 as usize <= self.replica_sets.len()
+    }
+
     /// `spec.replicas` of a revision's ReplicaSet.
     pub fn replicas_of(&self, revision: Revision) -> u32 {
         self.replica_sets.get(revision.0 as usize - 1).map_or(0, |view| view.replicas)
