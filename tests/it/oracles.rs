@@ -71,10 +71,11 @@ fn number(value: &Value, default: u32) -> u32 {
 
 /// `maxUnavailable` in pods: a percentage is rounded down; with `maxSurge` also 0, it is 1.
 fn max_unavailable(canary: &Value, replicas: u32) -> u32 {
-    let resolve = |key: &str, up: bool| match &canary[key] {
-        Value::Null => percentage(25, replicas, up),
-        Value::Number(count) => u32::try_from(count.as_u64().expect("no count is negative")).expect("a pod count"),
-        text => percentage(text.as_str().unwrap_or("").trim_end_matches('%').parse().unwrap_or(0), replicas, up),
+    let resolve = |key: &str, up: bool| {
+        let value = &canary[key];
+        let share = value.as_str().map(|text| text.trim_end_matches('%').parse().unwrap_or(0));
+        let share = share.or(value.is_null().then_some(25));
+        share.map_or_else(|| number(value, 0), |share| percentage(share, replicas, up))
     };
     let (surge, unavailable) = (resolve("maxSurge", true), resolve("maxUnavailable", false));
     if surge == 0 && unavailable == 0 { 1 } else { unavailable.min(replicas) }

@@ -1,0 +1,194 @@
+//! Who tells whom inside Kubernetes: ReplicaSets, pods, EndpointSlices.
+
+use super::event::Event;
+use super::{Member, Simulation, index, start};
+use crate::model::endpoint_slice::{self, Conditions};
+use crate::model::load_balancer::data_plane::Command;
+use crate::model::load_balancer_controller::target_group_binding;
+use crate::model::pod::{self, Phase, Pod};
+use crate::model::replica_set::{self, NewPod, ReplicaSet};
+use crate::model::{PodId, Revision, Service, rollout};
+use crate::units::{Duration, Instant};
+
+impl Simulation<'_> {
+    pub(super) fn tell_replica_set(&mut self, now: Instant, revision: Revision, input: replica_set::Input) {
+        use replica_set::Effect::*;
+        let cluster = &self.scenario.cluster;
+        for effect in self.replica_sets[index(revision)].handle(now, input) {
+            match effect {
+                SyncSoon => {
+                    let delay = self.streams.replica_set.draw(&cluster.replica_set_sync);
+                    self.queue.schedule(now + delay, Event::SyncReplicaSet(revision));
+                }
+                Create(count) => {
+                    let delay = self.streams.replica_set.draw(&cluster.api_write);
+                    self.queue.schedule(now + delay, Event::PodsWritten(revision, count));
+                }
+                Delete(pods) => {
+                    let delay = self.streams.replica_set.draw(&cluster.api_write);
+                    self.queue.schedule(now + delay, Event::PodsDeleted(pods));
+                }
+                Wake(delay, input) => self.queue.schedule(now + delay, Event::ReplicaSet(revision, input)),
+                StatusSoon => {
+                    let delay = self.streams.replica_set.draw(&cluster.replica_set_status);
+                    self.queue.schedule(now + delay, Event::ReplicaSet(revision, replica_set::Input::StatusDue));
+                }
+                Publish(status) => {
+                    let heard = rollout::Input::ReplicaSetStatus(revision, status);
+                    self.queue.schedule(now, Event::Rollout(heard));
+                }
+            }
+        }
+    }
+
+    pub(super) fn sync_replica_set(&mut self, now: Instant, revision: Revision) {
+        let mut pods_on_node = vec![0; self.scenario.cluster.nodes as usize];
+        for node in self.replica_sets.iter().flat_map(ReplicaSet::nodes) {
+            pods_on_node[node as usize] += 1;
+        }
+        self.tell_replica_set(now, revision, replica_set::Input::Sync { pods_on_node });
+    }
+
+    pub(super) fn create_pods(&mut self, now: Instant, revision: Revision, count: u32) {
+        let mut created = vec![];
+        for _ in 0..count {
+            let id = PodId(u32::try_from(self.pods.len()).expect("pods are counted in u32"));
+            let mut random = self.streams.of_pod(id);
+            let pod =
+                Pod::new(self.scenario.pod, start::shutdown(self.scenario), start::timings(self.scenario, &mut random));
+            created.push(NewPod { id, uid: random.next_u64() });
+            self.pods.push(Member { pod, revision, created: now, node: None, deleted: false, removed: false });
+            self.command(now, Command::AddPod(id));
+            self.log(now, "pod", "Created", id, revision);
+            self.tell_pod(now, id, pod::Input::Created);
+        }
+        self.record_pods(now);
+        self.tell_replica_set(now, revision, replica_set::Input::Created(created));
+    }
+
+    pub(super) fn delete_pod(&mut self, now: Instant, id: PodId) {
+        let member = &mut self.pods[id.0 as usize];
+        member.deleted = true;
+        let revision = member.revision;
+        self.log(now, "pod", "Deleted", id, revision);
+        self.record_pods(now);
+        self.tell_pod(now, id, pod::Input::Deleted);
+        self.publish_conditions(now, id);
+    }
+
+    pub(super) fn tell_pod(&mut self, now: Instant, id: PodId, input: pod::Input) {
+        let member = &mut self.pods[id.0 as usize];
+        if input == pod::Input::Scheduled && member.pod.phase() == Phase::Pending {
+            let node = self.scheduler.bind();
+            member.node = Some(node);
+            let bound = replica_set::Input::Scheduled(id, node);
+            let revision = member.revision;
+            self.tell_replica_set(now, revision, bound);
+        }
+        for effect in self.pods[id.0 as usize].pod.handle(now, input) {
+            self.on_pod_effect(now, id, effect);
+        }
+    }
+
+    fn on_pod_effect(&mut self, now: Instant, id: PodId, effect: pod::Effect) {
+        use pod::Effect::*;
+        let revision = self.pods[id.0 as usize].revision;
+        match effect {
+            Wake(delay, input) => self.queue.schedule(now + delay, Event::Pod(id, input)),
+            PullImage => {
+                let pull = self.streams.image_pull.draw(&self.scenario.cluster.image_pull);
+                let node = self.pods[id.0 as usize].node.expect("a pod that pulls is bound");
+                let ready = self.scheduler.image_ready(now, node, revision, pull);
+                self.queue.schedule(ready, Event::Pod(id, pod::Input::ImagePulled));
+            }
+            Listen => {
+                self.command(now, Command::Listen(id));
+                self.log(now, "pod", "Listening", id, revision);
+            }
+            Probe { timeout } => {
+                let (delay, passed) = self.ask(now, id, timeout);
+                self.queue.schedule(now + delay, Event::Pod(id, pod::Input::Probed { passed }));
+            }
+            Ready(ready) => {
+                self.log(now, "pod", if ready { "Ready" } else { "Unready" }, id, revision);
+                self.record_pods(now);
+                self.tell_replica_set(now, revision, replica_set::Input::Ready(id, ready));
+                self.publish_conditions(now, id);
+            }
+            Sigterm => self.log(now, "pod", "SIGTERM", id, revision),
+            CloseListener => {
+                self.command(now, Command::CloseListener(id));
+                self.log(now, "pod", "ListenerClosed", id, revision);
+            }
+            AskInFlight => {
+                let rest = self.data_plane.in_flight(id, now);
+                self.tell_pod(now, id, pod::Input::InFlight(rest));
+            }
+            Exit { killed } => {
+                self.command(now, Command::Exit(id));
+                self.log(now, "pod", if killed { "SIGKILL" } else { "Exited" }, id, revision);
+            }
+            LoseAddress => {
+                self.command(now, Command::LoseAddress(id));
+                self.tell_endpoint_slices(now, endpoint_slice::Input::PodRemoved(id));
+            }
+            Remove => self.remove_pod(now, id),
+        }
+    }
+
+    fn remove_pod(&mut self, now: Instant, id: PodId) {
+        let member = &mut self.pods[id.0 as usize];
+        member.removed = true;
+        let (revision, existed) = (member.revision, now - member.created);
+        if let Some(node) = member.node {
+            self.scheduler.release(node);
+        }
+        self.log(now, "pod", "Removed", id, revision);
+        self.recorder.pod_removed(existed);
+        self.record_pods(now);
+        self.tell_endpoint_slices(now, endpoint_slice::Input::PodRemoved(id));
+        self.end_if_over(now);
+    }
+
+    /// How a probe or a health check that comes now ends, and when.
+    pub(super) fn ask(&self, now: Instant, id: PodId, timeout: Duration) -> (Duration, bool) {
+        match self.data_plane.time_to_answer(id, now) {
+            Some(wait) if wait <= timeout => (wait, true),
+            None if self.data_plane.refuses(id) => (Duration::ZERO, false),
+            Some(_) | None => (timeout, false),
+        }
+    }
+
+    fn publish_conditions(&mut self, now: Instant, id: PodId) {
+        let member = &self.pods[id.0 as usize];
+        if member.removed {
+            return;
+        }
+        let conditions =
+            Conditions { revision: member.revision, serving: member.pod.ready(), terminating: member.deleted };
+        self.tell_endpoint_slices(now, endpoint_slice::Input::PodChanged(id, conditions));
+    }
+
+    fn tell_endpoint_slices(&mut self, now: Instant, input: endpoint_slice::Input) {
+        for service in Service::ALL {
+            self.tell_endpoint_slice(now, service, input);
+        }
+    }
+
+    pub(super) fn tell_endpoint_slice(&mut self, now: Instant, service: Service, input: endpoint_slice::Input) {
+        use endpoint_slice::Effect::*;
+        for effect in self.endpoint_slices[service.index()].handle(input) {
+            match effect {
+                SyncSoon => {
+                    let heard = now + self.streams.endpoint_slice.draw(&self.scenario.cluster.endpoint_slice);
+                    self.queue.schedule(heard, Event::EndpointSlice(service, endpoint_slice::Input::SyncDue));
+                }
+                Publish(endpoints) => {
+                    self.log(now, "endpoint-slice", "Updated", service, format!("{} ready", endpoints.len()));
+                    let heard = target_group_binding::Input::EndpointsChanged(endpoints);
+                    self.tell_binding(now, service, heard);
+                }
+            }
+        }
+    }
+}

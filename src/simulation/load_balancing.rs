@@ -1,0 +1,154 @@
+//! Who tells whom from the Ingress and the endpoints to the nodes of the load balancer.
+
+use super::event::Event;
+use super::{Simulation, split};
+use crate::model::Service;
+use crate::model::load_balancer;
+use crate::model::load_balancer::data_plane::Command;
+use crate::model::load_balancer::target_group::TargetHealth;
+use crate::model::load_balancer_controller::target_group_binding::{self, ApiCall};
+use crate::model::load_balancer_controller::{QueueDiscipline, ingress};
+use crate::units::{Instant, Percent};
+
+impl Simulation<'_> {
+    pub(super) fn tell_ingress_weight(&mut self, now: Instant, canary: Percent) {
+        let controller = &self.scenario.load_balancer_controller;
+        match controller.queue {
+            QueueDiscipline::WorkQueue => self.tell_ingress(now, ingress::Input::WeightChanged(canary)),
+            QueueDiscipline::Overlap => {
+                let due = now + self.streams.rule_lag.draw(&controller.rule_lag);
+                self.queue.schedule(due, Event::Ingress(ingress::Input::SendWeight(canary)));
+            }
+        }
+    }
+
+    pub(super) fn tell_ingress(&mut self, now: Instant, input: ingress::Input) {
+        use ingress::Effect::*;
+        let controller = &self.scenario.load_balancer_controller;
+        for effect in self.ingress.handle(input) {
+            match effect {
+                Enqueue => {
+                    let lag = self.streams.rule_lag.draw(&controller.rule_lag);
+                    let reconcile = lag.min(controller.reconcile_time);
+                    let start = now + (lag - reconcile);
+                    self.queue.schedule(start, Event::Ingress(ingress::Input::Start(reconcile)));
+                }
+                Reconcile(time) => self.queue.schedule(now + time, Event::Ingress(ingress::Input::Send)),
+                ModifyRule(canary) => {
+                    self.log(now, "load-balancer-controller", "ModifyRule", "ingress", split(canary));
+                    self.tell_load_balancer(now, load_balancer::Input::ModifyRule(canary));
+                }
+            }
+        }
+    }
+
+    pub(super) fn tell_binding(&mut self, now: Instant, service: Service, input: target_group_binding::Input) {
+        use target_group_binding::Effect::*;
+        let controller = &self.scenario.load_balancer_controller;
+        for effect in self.bindings[service.index()].handle(input) {
+            match effect {
+                Enqueue => {
+                    let start = now + self.streams.target_lag.draw(&controller.target_lag);
+                    self.queue.schedule(start, Event::TargetGroupBinding(service, target_group_binding::Input::Start));
+                }
+                Call(call) => {
+                    let latency = match call {
+                        ApiCall::DeregisterTargets(_) => &controller.deregister_targets,
+                        ApiCall::RegisterTargets(_) => &controller.register_targets,
+                    };
+                    let accepted = now + self.streams.target_lag.draw(latency);
+                    self.queue.schedule(accepted, Event::Accepted(service, call));
+                }
+            }
+        }
+    }
+
+    pub(super) fn accept(&mut self, now: Instant, service: Service, call: ApiCall) {
+        let (event, input, count) = match call {
+            ApiCall::DeregisterTargets(pods) => {
+                let count = pods.len();
+                ("DeregisterTargets", load_balancer::Input::DeregisterTargets(service, pods), count)
+            }
+            ApiCall::RegisterTargets(pods) => {
+                let count = pods.len();
+                ("RegisterTargets", load_balancer::Input::RegisterTargets(service, pods), count)
+            }
+        };
+        let detail = if count == 1 { "1 target".to_owned() } else { format!("{count} targets") };
+        self.log(now, "load-balancer-controller", event, service, detail);
+        self.tell_load_balancer(now, input);
+        self.tell_binding(now, service, target_group_binding::Input::Done);
+    }
+
+    pub(super) fn tell_load_balancer(&mut self, now: Instant, input: load_balancer::Input) {
+        let effects = self.load_balancer.handle(now, input);
+        self.on_load_balancer_effects(now, effects);
+    }
+
+    pub(super) fn on_load_balancer_effects(&mut self, now: Instant, effects: Vec<load_balancer::Effect>) {
+        use load_balancer::Effect::*;
+        use load_balancer::Input::*;
+        let spec = &self.scenario.load_balancer;
+        for effect in effects {
+            let (delay, input) = match effect {
+                Wake(delay, input) => (delay, input),
+                PushRule { node, canary, version } => {
+                    let delay = self.streams.rule_push[node as usize].draw(&spec.rule_push);
+                    (delay, RuleReached { node, canary, version })
+                }
+                PushTargets { node, news, targets } => {
+                    (self.streams.propagation(node, news, spec), TargetsReached { node, news, targets })
+                }
+                FirstHealthCheck { node, target } => {
+                    let delay = self.streams.first_health_check[node as usize].draw(&spec.first_health_check);
+                    (delay, HealthCheckDue { node, target })
+                }
+                HealthCheck { node, target, timeout } => {
+                    let (delay, passed) = self.ask(now, target.pod, timeout);
+                    (delay, HealthChecked { node, target, passed })
+                }
+                SetWeight { node, canary } => {
+                    self.set_weight(now, node, canary);
+                    continue;
+                }
+                Route { node, service, targets } => {
+                    if targets.is_empty() {
+                        self.log(now, "load-balancer", "GroupEmpty", format!("node {node} {service}"), "");
+                    }
+                    self.command(now, Command::Route { node, service, targets });
+                    continue;
+                }
+                HealthChanged { node, service, pod, health } => {
+                    let event = match health {
+                        TargetHealth::Initial => "TargetInitial",
+                        TargetHealth::Healthy => "TargetHealthy",
+                        TargetHealth::Unhealthy => "TargetUnhealthy",
+                    };
+                    self.log(now, "load-balancer", event, format!("node {node} {service}"), pod);
+                    continue;
+                }
+                TargetRemoved { node, service, pod } => {
+                    self.log(now, "load-balancer", "TargetRemoved", format!("node {node} {service}"), pod);
+                    continue;
+                }
+                CutConnections { service, pod, deregistered } => {
+                    self.command(now, Command::CutConnections { service, pod, deregistered });
+                    continue;
+                }
+            };
+            self.queue.schedule(now + delay, Event::LoadBalancer(input));
+        }
+    }
+
+    fn set_weight(&mut self, now: Instant, node: u32, canary: Percent) {
+        self.command(now, Command::SetWeight { node, canary });
+        if std::mem::replace(&mut self.weights[node as usize], canary) != canary {
+            self.log(now, "load-balancer", "RuleEffective", format!("node {node}"), split(canary));
+        }
+        if self.weights.iter().all(|weight| *weight == canary) {
+            self.recorder.effective(now, canary);
+        }
+        self.state.weight_effective_sum = self.weights.iter().map(|weight| u16::from(weight.get())).sum();
+        self.record_state(now);
+    }
+}
