@@ -3,22 +3,18 @@
 //! Drawn on whole pixels and without measuring a font, so the bytes are the same everywhere. Fills differ in luminance:
 //! the picture can be printed in black and white.
 
-use super::{grouped, second_of_row, secs_since_release, weight_effective};
+mod canvas;
+mod panel;
+
+use super::{grouped, secs_since_release, weight_effective};
 use crate::run::{Run, Second, StepRecord};
 use crate::scenario::Loaded;
 use crate::units::Instant;
-use plotters::coord::Shift;
+use canvas::{Canvas, FAINT, Font, INFALLIBLE, INK, MARK, text_width};
+use panel::{Bin, LEFT, Panel, RIGHT, Swatch, TimeAxis, WIDTH, bins};
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::text_anchor::{HPos, VPos};
 
-const WIDTH: i32 = 1200;
-const LEFT: i32 = 84;
-const RIGHT: i32 = 1180;
-
-const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
-const FAINT: RGBColor = RGBColor(0x5c, 0x5c, 0x5c);
-const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
-const MARK: RGBColor = RGBColor(0x9a, 0x9a, 0x9a);
 /// Requested, but not yet in force.
 const LAG: RGBColor = RGBColor(0xf3, 0xdf, 0xa6);
 
@@ -71,7 +67,6 @@ pub fn timeline(runs: &[(&Loaded, &Run)]) -> String {
 
 /// Below the last panel: the labels of the time axis.
 const FOOT: i32 = 44;
-const INFALLIBLE: &str = "drawing into a string cannot fail";
 
 /// Heights in pixels.
 #[derive(Clone, Copy)]
@@ -320,248 +315,6 @@ fn marks(run: &Run) -> Vec<(Instant, String)> {
     marks.push((run.release, "release".into()));
     marks.extend(run.rollout.last_pod_removed.map(|at| (at, "last stable pod gone".into())));
     marks
-}
-
-/// Consecutive seconds that share a pixel, or one second that has several.
-struct Bin {
-    /// Seconds since the release.
-    from: i64,
-    to: i64,
-    worst: Second,
-    fullest: Second,
-    last: Second,
-}
-
-fn bins(run: &Run, axis: TimeAxis) -> Vec<Bin> {
-    let rows = run.seconds.len();
-    let (first, last) = (second_of_row(run, 0), second_of_row(run, rows));
-    let pixels = usize::try_from(axis.x(last) - axis.x(first)).expect("time runs to the right");
-    let count = rows.min(pixels.max(1));
-    let bin = |index: usize| {
-        let (from, to) = (index * rows / count, (index + 1) * rows / count);
-        let seconds = &run.seconds[from..to];
-        // `max_by_key` takes the last of equals.
-        let worst = seconds.iter().rev().max_by_key(|second| second.elb_5xx()).copied().unwrap_or_default();
-        let fullest = seconds.iter().rev().max_by_key(|second| second.pods_total).copied().unwrap_or_default();
-        let last = seconds.last().copied().unwrap_or_default();
-        Bin { from: second_of_row(run, from), to: second_of_row(run, to), worst, fullest, last }
-    };
-    (0..count).map(bin).collect()
-}
-
-/// Seconds since the release, from left to right.
-#[derive(Clone, Copy)]
-struct TimeAxis {
-    from: i64,
-    to: i64,
-}
-
-impl TimeAxis {
-    fn of(runs: &[(&Loaded, &Run)]) -> Self {
-        let from = runs.iter().map(|(_, run)| second_of_row(run, 0)).min().unwrap_or(0);
-        let to = runs.iter().map(|(_, run)| second_of_row(run, run.seconds.len())).max().unwrap_or(1);
-        Self { from, to: to.max(from + 1) }
-    }
-
-    fn x(self, second: i64) -> i32 {
-        let width = i64::from(RIGHT - LEFT);
-        let x = (second.clamp(self.from, self.to) - self.from) * width / (self.to - self.from);
-        LEFT + i32::try_from(x).expect("within the picture")
-    }
-
-    fn span(self, bin: &Bin) -> (i32, i32) {
-        (self.x(bin.from), self.x(bin.to))
-    }
-
-    /// Round numbers of seconds, minutes, hours; at most 13 of them.
-    fn ticks(self) -> impl Iterator<Item = i64> {
-        const STEPS: [i64; 16] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21_600, 86_400];
-        let span = self.to - self.from;
-        let step = STEPS.into_iter().find(|step| span / step <= 12).unwrap_or(span / 12);
-        (self.from.div_euclid(step)..=self.to.div_euclid(step))
-            .map(move |n| n * step)
-            .filter(move |at| *at >= self.from)
-    }
-
-    fn labels(self, canvas: &Canvas, top: i32) {
-        let top = top - Layout::GAP;
-        for tick in self.ticks() {
-            let x = self.x(tick);
-            canvas.line(vec![(x, top), (x, top + 5)], INK, 1);
-            let sign = if tick < 0 { "−" } else { "" };
-            let label = format!("{sign}{}", grouped(tick.unsigned_abs()));
-            canvas.text(&label, (x, top + 8), Font::plain(INK).anchored(HPos::Center, VPos::Top));
-        }
-        let centre = (LEFT + RIGHT) / 2;
-        canvas.text(
-            "seconds since the start of the release",
-            (centre, top + 28),
-            Font::plain(FAINT).anchored(HPos::Center, VPos::Top),
-        );
-    }
-}
-
-/// A diagram from 0 up to a round number.
-struct Panel {
-    top: i32,
-    height: i32,
-    /// The highest value to be drawn.
-    most: u32,
-    axis: TimeAxis,
-}
-
-impl Panel {
-    fn bottom(&self) -> i32 {
-        self.top + self.height
-    }
-
-    /// The distance of two grid lines: 1, 2, 5, 10, … so that at most five, or two on a low panel, are needed.
-    fn step(&self) -> u32 {
-        let lines = if self.height < 100 { 2 } else { 5 };
-        let mut step = 1u32;
-        for factor in [2, 5, 2].iter().cycle() {
-            if self.most.div_ceil(step) <= lines || step >= 1_000_000_000 {
-                break;
-            }
-            step = match factor {
-                5 => step / 2 * 5,
-                _ => step * 2,
-            };
-        }
-        step
-    }
-
-    /// A percentage ends at 100, anything else a little above its highest value, for the label.
-    fn scale(&self) -> u32 {
-        let step = self.step();
-        let top = self.most.div_ceil(step).max(1) * step;
-        if self.most == 100 {
-            100
-        } else if top - self.most < step / 2 {
-            top + step / 2
-        } else {
-            top
-        }
-    }
-
-    fn y(&self, value: u32) -> i32 {
-        self.y_of(f64::from(value))
-    }
-
-    fn y_of(&self, value: f64) -> i32 {
-        let part = value / f64::from(self.scale());
-        self.bottom() - (f64::from(self.height) * part).round() as i32
-    }
-
-    fn grid(&self, canvas: &Canvas) {
-        for tick in self.axis.ticks() {
-            let x = self.axis.x(tick);
-            canvas.line(vec![(x, self.top), (x, self.bottom())], GRID, 1);
-        }
-        let step = self.step();
-        for value in (0..=self.scale() / step).map(|n| n * step) {
-            let y = self.y(value);
-            canvas.line(vec![(LEFT, y), (RIGHT, y)], if value == 0 { INK } else { GRID }, 1);
-            let label = grouped(u64::from(value));
-            canvas.text(&label, (LEFT - 8, y), Font::plain(INK).anchored(HPos::Right, VPos::Center));
-        }
-        canvas.line(vec![(LEFT, self.top), (LEFT, self.bottom())], INK, 1);
-    }
-
-    /// The name with the unit at the left, the legend at the right.
-    fn name(&self, canvas: &Canvas, name: &str, legend: &[(String, Swatch)]) {
-        let y = self.top - 13;
-        canvas.text(name, (LEFT, y), Font::strong().anchored(HPos::Left, VPos::Center));
-        let mut x = RIGHT - legend.iter().map(|(label, _)| text_width(label) + 46).sum::<i32>() + 20;
-        for (label, swatch) in legend {
-            match swatch {
-                Swatch::Fill(colour) => {
-                    canvas.rectangle((x, y - 6), (x + 20, y + 6), *colour);
-                    canvas.line(vec![(x, y - 6), (x + 20, y - 6), (x + 20, y + 6), (x, y + 6), (x, y - 6)], INK, 1);
-                }
-                Swatch::Line => canvas.line(vec![(x, y), (x + 20, y)], INK, 3),
-                Swatch::Dashes => canvas.dashes(vec![(x, y), (x + 23, y)]),
-            }
-            canvas.text(label, (x + 27, y), Font::plain(INK).anchored(HPos::Left, VPos::Center));
-            x += text_width(label) + 46;
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Swatch {
-    Fill(RGBColor),
-    Line,
-    Dashes,
-}
-
-/// Never less than a sans-serif font takes at 12.5 px.
-fn text_width(text: &str) -> i32 {
-    i32::try_from(text.chars().count()).expect("a label is short") * 7
-}
-
-#[derive(Clone, Copy)]
-struct Font {
-    size: f64,
-    bold: bool,
-    colour: RGBColor,
-    anchor: Pos,
-}
-
-impl Font {
-    const fn plain(colour: RGBColor) -> Self {
-        // `plotters` divides by 1.24 on the way to SVG: 12.5 px.
-        Self { size: 15.5, bold: false, colour, anchor: Pos { h_pos: HPos::Left, v_pos: VPos::Top } }
-    }
-
-    const fn strong() -> Self {
-        Self { bold: true, ..Self::plain(INK) }
-    }
-
-    const fn bold(size: f64) -> Self {
-        Self { size, bold: true, ..Self::plain(INK) }
-    }
-
-    const fn anchored(self, h_pos: HPos, v_pos: VPos) -> Self {
-        Self { anchor: Pos { h_pos, v_pos }, ..self }
-    }
-}
-
-/// Whole pixels from the upper left corner.
-struct Canvas<'a>(DrawingArea<SVGBackend<'a>, Shift>);
-
-impl Canvas<'_> {
-    fn text(&self, text: &str, at: (i32, i32), font: Font) {
-        let style = if font.bold { FontStyle::Bold } else { FontStyle::Normal };
-        let style = ("sans-serif", font.size, style).into_font().color(&font.colour).pos(font.anchor);
-        self.0.draw(&Text::new(text, at, style)).expect(INFALLIBLE);
-    }
-
-    fn line(&self, points: Vec<(i32, i32)>, colour: RGBColor, width: u32) {
-        self.0.draw(&PathElement::new(points, colour.stroke_width(width))).expect(INFALLIBLE);
-    }
-
-    /// The second of two styles that black and white can tell apart.
-    fn dashes(&self, points: Vec<(i32, i32)>) {
-        let colour = RGBColor(0xb0, 0x3a, 0x2e);
-        for ends in points.windows(2) {
-            let [(x0, y0), (x1, y1)] = [ends[0], ends[1]];
-            let length = (x1 - x0).abs() + (y1 - y0).abs();
-            // Steps run along the axes, so a part of the way is a part of one coordinate.
-            let point = |at: i32| (x0 + (x1 - x0).signum() * at.min(length), y0 + (y1 - y0).signum() * at.min(length));
-            for start in (0..length).step_by(9) {
-                self.line(vec![point(start), point(start + 5)], colour, 2);
-            }
-        }
-    }
-
-    fn polygon(&self, points: Vec<(i32, i32)>, colour: RGBColor) {
-        self.0.draw(&Polygon::new(points, colour)).expect(INFALLIBLE);
-    }
-
-    fn rectangle(&self, from: (i32, i32), to: (i32, i32), colour: RGBColor) {
-        self.0.draw(&Rectangle::new([from, to], colour.filled())).expect(INFALLIBLE);
-    }
 }
 
 #[cfg(test)]
