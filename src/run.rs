@@ -175,7 +175,7 @@ pub struct StepRecord {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RolloutOutcome {
-    /// The new revision is the stable one and the previous ReplicaSet is gone.
+    /// The new revision is the stable one.
     Promoted,
     Aborted,
     /// Waits at a pause without a duration.

@@ -22,8 +22,8 @@ pub enum OnSigterm {
 /// What a draining process waits for before it exits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DrainUntil {
-    /// Every connection is closed. The ALB keeps its pooled connections open, so this lasts the whole `drain_timeout`.
-    ConnectionsClosed,
+    /// The whole `drain_timeout` is over: a fixed wait, or a wait for connections that their client never ends.
+    Timeout,
     /// The requests in flight are answered, at most `drain_timeout`.
     RequestsAnswered,
 }
@@ -187,7 +187,7 @@ mod tests {
             startup_time: Distribution::secs(0),
             on_sigterm: OnSigterm::Exit,
             sigterm_reaction: Distribution::secs(0),
-            drain_until: DrainUntil::ConnectionsClosed,
+            drain_until: DrainUntil::Timeout,
             drain_timeout: Duration::ZERO,
             keep_alive: Duration::secs(75),
             keep_alive_race_window: Duration::ZERO,

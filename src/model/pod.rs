@@ -2,7 +2,7 @@
 //!
 //! Follows the kubelet of Kubernetes 1.35: `pkg/kubelet/kubelet.go`, `kuberuntime/kuberuntime_container.go` and
 //! `prober/worker.go`. One container. Left out: init containers and sidecars, start-up and liveness probes, restarts,
-//! eviction, readiness gates.
+//! eviction, readiness gates, the tenth of a second that it takes to start an exec hook.
 
 use crate::model::application::{DrainUntil, OnSigterm};
 use crate::units::{Duration, Instant};
@@ -136,6 +136,10 @@ pub struct Pod {
     listening: bool,
     ready: bool,
     container_started: Instant,
+    /// A probe is under way: attempts are synchronous.
+    probing: bool,
+    /// A tick came meanwhile. At most one is kept.
+    tick_kept: bool,
     /// How often in a row the probe had the same result: the kubelet's `resultRun`.
     run_passed: bool,
     run_length: u32,
@@ -151,6 +155,8 @@ impl Pod {
             listening: false,
             ready: false,
             container_started: Instant::START,
+            probing: false,
+            tick_kept: false,
             run_passed: false,
             run_length: 0,
         }
@@ -272,7 +278,14 @@ impl Pod {
         };
         let next = Wake(probe.period, ProbeDue);
         let since_start = Duration::secs((now - self.container_started).whole_secs());
-        if since_start < probe.initial_delay { vec![next] } else { vec![Probe { timeout: probe.timeout }, next] }
+        if since_start < probe.initial_delay {
+            return vec![next];
+        }
+        if std::mem::replace(&mut self.probing, true) {
+            self.tick_kept = true;
+            return vec![next];
+        }
+        vec![Probe { timeout: probe.timeout }, next]
     }
 
     fn on_probed(&mut self, passed: bool) -> Vec<Effect> {
@@ -280,11 +293,17 @@ impl Pod {
         self.run_length = if self.run_passed == passed { self.run_length + 1 } else { 1 };
         self.run_passed = passed;
         let threshold = if passed { probe.success_threshold } else { probe.failure_threshold };
-        if self.run_length < threshold || self.ready == passed {
-            return vec![];
+        let mut effects = vec![];
+        if self.run_length >= threshold && self.ready != passed {
+            self.ready = passed;
+            effects.push(Ready(passed));
         }
-        self.ready = passed;
-        vec![Ready(passed)]
+        // A tick that came during a slow probe is made up for at once.
+        self.probing = std::mem::take(&mut self.tick_kept);
+        if self.probing {
+            effects.push(Probe { timeout: probe.timeout });
+        }
+        effects
     }
 
     fn on_sigterm(&mut self) -> Vec<Effect> {
@@ -304,7 +323,7 @@ impl Pod {
     fn on_sigterm_handled(&mut self) -> Vec<Effect> {
         match (self.shutdown.on_sigterm, self.shutdown.drain_until) {
             (OnSigterm::Exit, _) => vec![Wake(Duration::ZERO, Finished)],
-            (OnSigterm::Drain, DrainUntil::ConnectionsClosed) => {
+            (OnSigterm::Drain, DrainUntil::Timeout) => {
                 self.listening = false;
                 vec![CloseListener, Wake(self.shutdown.drain_timeout, Finished)]
             }
@@ -393,16 +412,13 @@ mod tests {
     fn drain(seconds: u64) -> Shutdown {
         Shutdown {
             on_sigterm: OnSigterm::Drain,
-            drain_until: DrainUntil::ConnectionsClosed,
+            drain_until: DrainUntil::Timeout,
             drain_timeout: Duration::secs(seconds),
         }
     }
 
-    const IGNORE: Shutdown = Shutdown {
-        on_sigterm: OnSigterm::Ignore,
-        drain_until: DrainUntil::ConnectionsClosed,
-        drain_timeout: Duration::ZERO,
-    };
+    const IGNORE: Shutdown =
+        Shutdown { on_sigterm: OnSigterm::Ignore, drain_until: DrainUntil::Timeout, drain_timeout: Duration::ZERO };
 
     #[test]
     fn termination_follows_the_published_vectors() {
@@ -489,6 +505,38 @@ mod tests {
         let story = play(pod(spec, drain(40), NO_DELAYS), Some(Duration::secs(20)), Duration::secs(100));
         assert_eq!(when(&story, CloseListener), Some(20.0));
         assert_eq!(when(&story, Ready(false)), Some(30.3), "probes at 20.3, 25.3 and 30.3 fail");
+    }
+
+    #[test]
+    fn slow_probes_follow_each_other_and_never_overlap() {
+        let spec = PodSpec {
+            grace_period: Duration::secs(30),
+            pre_stop: None,
+            readiness_probe: Some(ReadinessProbe { timeout: Duration::secs(5), ..probe(0, 1, 1).unwrap() }),
+        };
+        let mut pod = Pod::established(spec, IGNORE, NO_DELAYS);
+        let mut queue = Queue::default();
+        queue.schedule(Instant::START + Duration::millis(500), ProbeDue);
+        let mut unready = None;
+        while let Some((now, input)) = queue.pop().filter(|_| unready.is_none()) {
+            for effect in pod.handle(now, input) {
+                match effect {
+                    Wake(delay, input) => queue.schedule(now + delay, input),
+                    Probe { timeout } => queue.schedule(now + timeout, Probed { passed: false }),
+                    Ready(false) => unready = Some(now),
+                    PullImage
+                    | Listen
+                    | Ready(true)
+                    | Sigterm
+                    | CloseListener
+                    | AskInFlight
+                    | Exit { .. }
+                    | LoseAddress
+                    | Remove => unreachable!("{effect:?}"),
+                }
+            }
+        }
+        assert_eq!(unready, Some(Instant::START + Duration::millis(15_500)), "three probes of 5 s from 0.5 s on");
     }
 
     #[test]

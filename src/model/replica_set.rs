@@ -1,12 +1,13 @@
 //! One ReplicaSet and its controller: wanted and actual pods, and which pod goes first.
 //!
 //! Follows `pkg/controller/replicaset/replica_set.go` and `pkg/controller/controller_utils.go` of Kubernetes 1.35.
-//! Left out: failed writes and their retries, the client's rate limit (it binds above 30 pods at once), the annotation
-//! `pod-deletion-cost`, container restarts (no pod here restarts).
+//! Left out: failed writes and their retries, the client's rate limit (it binds above 30 pods at once), the limit of 500
+//! writes a sync, the wait until deletions have been seen, the annotation `pod-deletion-cost`, container restarts (no pod
+//! here restarts).
 
 use crate::model::PodId;
 use crate::units::{Duration, Instant};
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use {Effect::*, Input::*};
 
 /// `status` of a ReplicaSet.
@@ -28,6 +29,8 @@ pub enum Input {
     /// A batch of pods was written.
     Created(Vec<NewPod>),
     Scheduled(PodId, u32),
+    /// The pod's phase is Running.
+    Started(PodId),
     Ready(PodId, bool),
     MinReadyOver(PodId),
     StatusDue,
@@ -47,8 +50,8 @@ pub enum Effect {
     /// Write so many pods at once; answer with `Created`.
     Create(u32),
     Delete(Vec<PodId>),
-    /// Give this input back after the delay.
-    Wake(Duration, Input),
+    /// Answer with `MinReadyOver` after `minReadySeconds` and the `availability_check`.
+    AwaitMinReady(PodId, Duration),
     /// The status changed; answer with `StatusDue`.
     StatusSoon,
     /// What the owner hears.
@@ -73,6 +76,7 @@ struct Member {
     id: PodId,
     uid: u64,
     node: Option<u32>,
+    running: bool,
     created: Instant,
     ready: Option<Instant>,
     available: bool,
@@ -89,6 +93,7 @@ impl ReplicaSet {
             id: pod.id,
             uid: pod.uid,
             node: Some(node),
+            running: true,
             created: Instant::START,
             ready: Some(Instant::START),
             available: true,
@@ -130,6 +135,10 @@ impl ReplicaSet {
                 self.with(pod, |member| member.node = Some(node));
                 vec![]
             }
+            Started(pod) => {
+                self.with(pod, |member| member.running = true);
+                vec![]
+            }
             Ready(pod, ready) => self.on_ready(now, pod, ready),
             MinReadyOver(pod) => self.on_min_ready_over(now, pod),
             StatusDue => {
@@ -169,17 +178,31 @@ impl ReplicaSet {
         if surplus == 0 {
             return vec![];
         }
-        self.pods.sort_by_cached_key(|pod| deletion_rank(pod, now, pods_on_node));
-        let victims = self.pods.drain(..surplus).map(|pod| pod.id).collect();
+        let victims = (0..surplus).map(|_| self.remove_first(now, pods_on_node)).collect();
         let mut effects = vec![Delete(victims)];
         effects.extend(self.status_soon());
         effects
     }
 
+    /// Takes out the pod that is deleted first.
+    fn remove_first(&mut self, now: Instant, pods_on_node: &[u32]) -> PodId {
+        // Not a sort: the order of two pods is no total order, since the UID comes in at two ranks.
+        let pods = self.pods.iter().enumerate();
+        let first = pods.min_by(|(_, a), (_, b)| deleted_first(a, b, now, pods_on_node)).map(|(index, _)| index);
+        self.pods.remove(first.expect("there is a surplus")).id
+    }
+
     /// Slow start: batches of 1, 2, 4, 8 …, the next when the whole batch has been written.
     fn on_created(&mut self, now: Instant, pods: &[NewPod]) -> Vec<Effect> {
-        let member =
-            |pod: &NewPod| Member { id: pod.id, uid: pod.uid, node: None, created: now, ready: None, available: false };
+        let member = |pod: &NewPod| Member {
+            id: pod.id,
+            uid: pod.uid,
+            node: None,
+            running: false,
+            created: now,
+            ready: None,
+            available: false,
+        };
         self.pods.extend(pods.iter().map(member));
         self.to_create -= self.batch;
         self.batch = (self.batch * 2).min(self.to_create);
@@ -196,7 +219,7 @@ impl ReplicaSet {
         });
         let mut effects = self.status_soon();
         if ready && min_ready > Duration::ZERO {
-            effects.push(Wake(min_ready, MinReadyOver(pod)));
+            effects.push(AwaitMinReady(pod, min_ready));
         }
         effects
     }
@@ -209,12 +232,19 @@ impl ReplicaSet {
     }
 }
 
-/// The pod with the smallest rank is deleted first. Source: `controller_utils.go:ActivePodsWithRanks`.
-fn deletion_rank(pod: &Member, now: Instant, pods_on_node: &[u32]) -> impl Ord + use<> {
-    let crowd = pod.node.map_or(0, |node| pods_on_node[node as usize]);
-    // The shorter ready, the earlier gone, but only to within a factor of two: then the UID decides.
-    let ready_for = pod.ready.map(|since| log2_bucket(now - since));
-    (pod.node.is_some(), pod.ready.is_some(), Reverse(crowd), ready_for, log2_bucket(now - pod.created), pod.uid)
+/// Which of two pods is deleted first. Source: `controller_utils.go:ActivePodsWithRanks`.
+fn deleted_first(a: &Member, b: &Member, now: Instant, pods_on_node: &[u32]) -> Ordering {
+    let rank = |pod: &Member| {
+        let crowd = pod.node.map_or(0, |node| pods_on_node[node as usize]);
+        (pod.node.is_some(), pod.running, pod.ready.is_some(), Reverse(crowd))
+    };
+    let (a_age, b_age) = match (a.ready, b.ready) {
+        // The shorter ready, the earlier gone, but only to within a factor of two: then the UID decides.
+        (Some(a), Some(b)) if a != b => (now - a, now - b),
+        (Some(_) | None, Some(_) | None) => (now - a.created, now - b.created),
+    };
+    let by_age = log2_bucket(a_age).cmp(&log2_bucket(b_age));
+    rank(a).cmp(&rank(b)).then(by_age).then(a.uid.cmp(&b.uid))
 }
 
 /// `floor(log2(nanoseconds))`, and -1 for no time at all.
@@ -231,7 +261,15 @@ mod tests {
     }
 
     fn member(id: u32, node: Option<u32>, ready: Option<u64>, uid: u64) -> Member {
-        Member { id: PodId(id), uid, node, created: at(0), ready: ready.map(at), available: ready.is_some() }
+        Member {
+            id: PodId(id),
+            uid,
+            node,
+            running: true,
+            created: at(0),
+            ready: ready.map(at),
+            available: ready.is_some(),
+        }
     }
 
     fn sync(set: &mut ReplicaSet, now: Instant, pods_on_node: &[u32]) -> Vec<Effect> {
@@ -246,7 +284,7 @@ mod tests {
         let (mut batches, mut next) = (vec![], 0);
         while let Some(count) = effects.iter().find_map(|effect| match effect {
             Create(count) => Some(*count),
-            SyncSoon | Delete(_) | Wake(..) | StatusSoon | Publish(_) => None,
+            SyncSoon | Delete(_) | AwaitMinReady(..) | StatusSoon | Publish(_) => None,
         }) {
             batches.push(count);
             let pods = (next..next + count).map(|id| NewPod { id: PodId(id), uid: 0 }).collect();
@@ -295,6 +333,25 @@ mod tests {
             let effects = sync(&mut set, at(700), pods_on_node);
             assert_eq!(effects[0], Delete(vec![PodId(first)]), "{name}");
         }
+    }
+
+    #[test]
+    fn pods_ready_alike_go_by_uid_even_if_one_is_much_younger() {
+        // Created 600 s and 30 s ago, ready 20 s and 18 s ago: the same bucket, so the creation is not asked.
+        let old = Member { created: at(100), ..member(0, Some(0), Some(680), 1) };
+        let young = Member { created: at(670), ..member(1, Some(0), Some(682), 2) };
+        let mut set = ReplicaSet { pods: vec![old, young], ..ReplicaSet::new(Duration::ZERO) };
+        set.handle(at(700), Scale(1));
+        assert_eq!(sync(&mut set, at(700), &[2])[0], Delete(vec![PodId(0)]));
+    }
+
+    #[test]
+    fn a_pending_pod_goes_before_a_running_one() {
+        let pulling = Member { running: false, ..member(1, Some(0), None, 9) };
+        let mut set =
+            ReplicaSet { pods: vec![member(0, Some(0), None, 1), pulling], ..ReplicaSet::new(Duration::ZERO) };
+        set.handle(at(700), Scale(1));
+        assert_eq!(sync(&mut set, at(700), &[2])[0], Delete(vec![PodId(1)]));
     }
 
     #[test]

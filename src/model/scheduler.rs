@@ -32,6 +32,8 @@ pub struct ClusterSpec {
     pub replica_set_sync: Distribution,
     /// From a change of a pod until the Rollouts controller hears the ReplicaSet's new status.
     pub replica_set_status: Distribution,
+    /// From the end of `minReadySeconds` until a pod counts as available.
+    pub availability_check: Distribution,
     /// From a change of a pod or a selector until the AWS Load Balancer Controller hears the new EndpointSlice.
     pub endpoint_slice: Distribution,
     /// Share of connections to a removed pod address that get an ICMP answer; the rest gets none.
@@ -69,6 +71,11 @@ impl Scheduler {
         self.nodes[node as usize].pods -= 1;
     }
 
+    /// The node has had the image for long.
+    pub fn has_image(&mut self, node: u32, revision: Revision) {
+        self.nodes[node as usize].images.insert(revision, Instant::START);
+    }
+
     /// When a pod on `node` has its image, if a pull takes `pull`.
     pub fn image_ready(&mut self, now: Instant, node: u32, revision: Revision, pull: Duration) -> Instant {
         let node = &mut self.nodes[node as usize];
@@ -104,5 +111,7 @@ mod tests {
         assert_eq!(scheduler.image_ready(at(8), 0, Revision(3), pull), at(25), "one pull at a time");
         assert_eq!(scheduler.image_ready(at(60), 0, Revision(2), pull), at(60));
         assert_eq!(scheduler.image_ready(at(60), 1, Revision(2), pull), at(70));
+        scheduler.has_image(1, Revision(1));
+        assert_eq!(scheduler.image_ready(at(80), 1, Revision(1), pull), at(80));
     }
 }

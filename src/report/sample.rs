@@ -140,6 +140,7 @@ fn cluster() -> ClusterSpec {
         pod_removal: short(),
         replica_set_sync: short(),
         replica_set_status: short(),
+        availability_check: short(),
         endpoint_slice: short(),
         host_unreachable_share: 0.5,
     }

@@ -8,7 +8,7 @@ use crate::model::outcome::Cause;
 use crate::run::{LogEntry, Run, Second, StepRecord};
 use crate::scenario::Loaded;
 use crate::units::{Duration, Instant};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Takes the cause that struck most, and the part of the release that it struck most.
 pub fn explain(loaded: &Loaded, run: &Run) -> String {
@@ -197,14 +197,28 @@ impl<'a> Story<'a> {
         };
         format!(
             "{}, {gone}{stop}, but the ALB kept sending {share} of the requests to the {service} target group {}. Between \
-             t = {} and {}, {} because {reason}.{}",
+             t = {} and {}, {} because {reason}.{}{}",
             self.place,
             self.until_effective(),
             time(self.run, self.start()),
             time(self.run, self.over()),
             self.failed(),
+            self.ended_early(service),
             self.last_known_targets(service),
         )
+    }
+
+    /// The rule was late, but the group had targets again before it came.
+    fn ended_early(&self, service: Service) -> String {
+        let effective = self.asked.and_then(|step| step.weight_effective);
+        let rescued =
+            |at: &Instant| self.over() + Duration::secs(1) < *at && self.switched.is_some_and(|at| at < self.over());
+        match effective.filter(rescued) {
+            Some(_) => format!(
+                " Then the new pods were in the {service} target group and served what the rule still sent there."
+            ),
+            None => String::new(),
+        }
     }
 
     fn requested(&self) -> u8 {
@@ -434,10 +448,15 @@ fn stops(run: &Run) -> Vec<Stop<'_>> {
     let mut deleted: BTreeMap<&str, Instant> = BTreeMap::new();
     let mut closed: BTreeMap<&str, Instant> = BTreeMap::new();
     let mut taken_out: BTreeMap<&str, Instant> = BTreeMap::new();
+    let mut starting: BTreeSet<&str> = BTreeSet::new();
     for entry in &run.events {
         match (entry.component, entry.event) {
             ("pod", "Deleted") => _ = deleted.insert(&entry.object, entry.at),
+            ("pod", "ListenerClosed" | "SIGKILL" | "Exited") if starting.contains(entry.object.as_str()) => {}
             ("pod", "ListenerClosed" | "SIGKILL" | "Exited") => _ = closed.entry(&entry.object).or_insert(entry.at),
+            // One that was still starting never opened its port.
+            ("pod", "Listening") => _ = starting.remove(entry.object.as_str()),
+            ("pod", "Created") => _ = starting.insert(&entry.object),
             ("load-balancer", "TargetRemoved") => _ = taken_out.insert(&entry.detail, entry.at),
             _ => {}
         }
@@ -451,10 +470,13 @@ fn stops(run: &Run) -> Vec<Stop<'_>> {
 fn protection(loaded: &Loaded, run: &Run) -> String {
     let rollout = &loaded.scenario.rollout;
     let lag = |step: &StepRecord| Some((step.weight_effective? - step.weight_asked?, step.step.clone()));
-    let slowest = run.steps.iter().filter(|step| is_set_weight(step)).filter_map(lag).max();
-    let slowest = slowest.map_or(String::new(), |(lag, step)| {
-        format!("; the slowest weight took {} to reach the ALB ({step})", span(lag))
-    });
+    let weights = || run.steps.iter().filter(|step| is_set_weight(step));
+    let never = weights().find(|step| step.weight_asked.is_some() && step.weight_effective.is_none());
+    let slowest = match (never, weights().filter_map(lag).max()) {
+        (Some(step), _) => format!("; {} never reached the ALB", step.step),
+        (None, Some((lag, step))) => format!("; the slowest weight took {} to reach the ALB ({step})", span(lag)),
+        (None, None) => String::new(),
+    };
     let stops = stops(run);
     let shortest = stops.iter().min_by_key(|stop| stop.closed.saturating_since(stop.deleted));
     let outlived = shortest.map(|stop| {

@@ -68,8 +68,9 @@ pub fn application(reader: &mut Reader<'_, '_>, hook: PreStop) -> (ApplicationSp
     );
     let drain_until = reader.choice(
         "drain_until",
-        &[("connections_closed", DrainUntil::ConnectionsClosed), ("requests_answered", DrainUntil::RequestsAnswered)],
-        "What a draining program waits for. Assumption: every connection closed, as most servers' graceful shutdown",
+        &[("requests_answered", DrainUntil::RequestsAnswered), ("timeout", DrainUntil::Timeout)],
+        "What a draining program waits for before it exits: the requests in flight, or the whole drain_timeout. \
+         Assumption: the requests, as a graceful server does",
     );
     let drain_timeout = reader.duration(
         "drain_timeout",

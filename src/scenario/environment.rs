@@ -12,6 +12,9 @@ use crate::units::Duration;
 const HOST_UNREACHABLE: &str = "Share of connections to a removed pod that end in 502 by ICMP, not in 504. Assumption: \
     aws-load-balancer-controller issue 2366 saw both";
 
+const AVAILABILITY_CHECK: &str = "From the end of minReadySeconds, if it is set, until a pod counts as available. \
+    Kubernetes, pkg/api/v1/pod: API time stamps have whole seconds";
+
 pub fn cluster(reader: &mut Reader<'_, '_>) -> ClusterSpec {
     const NODES: &str = "Worker nodes, with room for every pod. Assumption: a small cluster";
     let nodes = reader.count("nodes", 1..=10_000, 5, NODES);
@@ -74,6 +77,7 @@ pub fn cluster(reader: &mut Reader<'_, '_>) -> ClusterSpec {
             uniform(50, 300),
             "From a change of a pod until the Rollouts controller hears of it. Assumption: two writes and two watches",
         ),
+        availability_check: delay("availability_check", uniform(0, 1_000), AVAILABILITY_CHECK),
         endpoint_slice: delay(
             "endpoint_slice",
             uniform(60, 400),
@@ -162,7 +166,7 @@ pub fn load_balancer(reader: &mut Reader<'_, '_>, idle_timeout: Duration) -> Loa
         "deregistration",
         Distribution::Triangular { min: Duration::secs(2), mode: Duration::secs(10), max: Duration::secs(20) },
         "From DeregisterTargets until a node stops sending requests. aws-load-balancer-controller issues 2366 and 1719: \
-         2 to 17 s, about 10 s",
+         2 to 17 s, about 10 s. Left out: the tail to 40 s that one report has",
     );
     let initial_passes = reader.count(
         "initial_passes",
@@ -173,7 +177,7 @@ pub fn load_balancer(reader: &mut Reader<'_, '_>, idle_timeout: Duration) -> Loa
     let empty_target_group = reader.choice(
         "empty_target_group",
         &[("503", EmptyTargetGroup::Answer503), ("last_known_targets", EmptyTargetGroup::LastKnownTargets)],
-        "What a node does for a group without targets. ELBv2, troubleshooting: 503",
+        "What a node does for a group that has lost all its targets, or has initial ones only. ELBv2, troubleshooting: 503",
     );
     let initial_only = reader.choice(
         "initial_only",

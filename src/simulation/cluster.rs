@@ -28,7 +28,10 @@ impl Simulation<'_> {
                     let delay = self.streams.replica_set.draw(&cluster.api_write);
                     self.queue.schedule(now + delay, Event::PodsDeleted(pods));
                 }
-                Wake(delay, input) => self.queue.schedule(now + delay, Event::ReplicaSet(revision, input)),
+                AwaitMinReady(pod, min_ready) => {
+                    let over = now + min_ready + self.streams.replica_set.draw(&cluster.availability_check);
+                    self.queue.schedule(over, Event::ReplicaSet(revision, replica_set::Input::MinReadyOver(pod)));
+                }
                 StatusSoon => {
                     let delay = self.streams.replica_set.draw(&cluster.replica_set_status);
                     self.queue.schedule(now + delay, Event::ReplicaSet(revision, replica_set::Input::StatusDue));
@@ -84,6 +87,10 @@ impl Simulation<'_> {
             let bound = replica_set::Input::Scheduled(id, node);
             let revision = member.revision;
             self.tell_replica_set(now, revision, bound);
+        }
+        if input == pod::Input::ContainerStarted && self.pods[id.0 as usize].pod.phase() == Phase::Starting {
+            let revision = self.pods[id.0 as usize].revision;
+            self.tell_replica_set(now, revision, replica_set::Input::Started(id));
         }
         for effect in self.pods[id.0 as usize].pod.handle(now, input) {
             self.on_pod_effect(now, id, effect);

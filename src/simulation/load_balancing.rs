@@ -8,13 +8,19 @@ use crate::model::load_balancer::data_plane::Command;
 use crate::model::load_balancer::target_group::TargetHealth;
 use crate::model::load_balancer_controller::target_group_binding::{self, ApiCall};
 use crate::model::load_balancer_controller::{QueueDiscipline, ingress};
-use crate::units::{Instant, Percent};
+use crate::units::{Duration, Instant, Percent};
 
 impl Simulation<'_> {
-    pub(super) fn tell_ingress_weight(&mut self, now: Instant, canary: Percent) {
+    /// `written`: how long the earlier writes of the same pass took.
+    pub(super) fn tell_ingress_weight(&mut self, now: Instant, written: Duration, canary: Percent) {
         let controller = &self.scenario.load_balancer_controller;
         match controller.queue {
-            QueueDiscipline::WorkQueue => self.tell_ingress(now, ingress::Input::WeightChanged(canary)),
+            QueueDiscipline::WorkQueue if written == Duration::ZERO => {
+                self.tell_ingress(now, ingress::Input::WeightChanged(canary));
+            }
+            QueueDiscipline::WorkQueue => {
+                self.queue.schedule(now + written, Event::Ingress(ingress::Input::WeightChanged(canary)));
+            }
             QueueDiscipline::Overlap => {
                 let due = now + self.streams.rule_lag.draw(&controller.rule_lag);
                 self.queue.schedule(due, Event::Ingress(ingress::Input::SendWeight(canary)));
@@ -81,7 +87,7 @@ impl Simulation<'_> {
     }
 
     pub(super) fn tell_load_balancer(&mut self, now: Instant, input: load_balancer::Input) {
-        let effects = self.load_balancer.handle(now, input);
+        let effects = self.load_balancer.handle(input);
         self.on_load_balancer_effects(now, effects);
     }
 
@@ -131,8 +137,8 @@ impl Simulation<'_> {
                     self.log(now, "load-balancer", "TargetRemoved", format!("node {node} {service}"), pod);
                     continue;
                 }
-                CutConnections { service, pod, deregistered } => {
-                    self.command(now, Command::CutConnections { service, pod, deregistered });
+                CutConnections { service, pod } => {
+                    self.command(now, Command::CutConnections { service, pod });
                     continue;
                 }
             };

@@ -138,6 +138,8 @@ impl Simulation<'_> {
 
     fn tell_rollout(&mut self, now: Instant, input: rollout::Input) {
         use rollout::Effect::*;
+        // The writes of a pass follow each other. It matters where one of them starts a reconcile that the next is late for.
+        let mut written = Duration::ZERO;
         for effect in self.rollout.handle(now, input) {
             match effect {
                 ReconcileSoon => {
@@ -156,13 +158,16 @@ impl Simulation<'_> {
                     self.recorder.sizes(now, stable, canary);
                     self.tell_replica_set(now, revision, replica_set::Input::Scale(to));
                 }
-                SwitchService { service, from, to } => self.switch_service(now, service, from, to),
+                SwitchService { service, from, to } => {
+                    self.switch_service(now, service, from, to);
+                    written += self.streams.rollouts_controller.draw(&self.scenario.cluster.api_write);
+                }
                 SetWeight(canary) => {
                     self.log(now, "rollouts-controller", "SetWeight", "ingress", split(canary));
                     self.state.weight_requested = canary.get();
                     self.recorder.asked(now, canary);
                     self.record_state(now);
-                    self.tell_ingress_weight(now, canary);
+                    self.tell_ingress_weight(now, written, canary);
                 }
                 StepStarted(index) => self.on_step_started(now, index),
                 StepCompleted(index) => self.on_step_completed(now, index),
@@ -258,7 +263,7 @@ impl Simulation<'_> {
             self.recorder.pod_removed(end - member.created);
         }
         let totals = self.tally.close(usize::try_from((end - Instant::START).whole_secs()).expect("seconds fit"));
-        let outcome = if self.over {
+        let outcome = if self.rollout.is_fully_promoted() && self.rollout.knows(CANARY) {
             RolloutOutcome::Promoted
         } else if self.rollout.is_paused_indefinitely() {
             RolloutOutcome::Paused

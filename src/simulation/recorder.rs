@@ -171,6 +171,9 @@ impl Recorder {
             let started = self.started[index];
             let is_set_weight = matches!(step, Step::SetWeight(_));
             let weight_asked = started.filter(|_| is_set_weight).and_then(|at| in_force(&self.asked, at, weight));
+            // A weight that comes back after the step was over belongs to another one.
+            let over = self.completed[index].unwrap_or(ending.end);
+            let weight_asked = weight_asked.filter(|at| *at <= over);
             let (stable_pods, canary_pods) = self.settled(ending, index);
             StepRecord {
                 index,

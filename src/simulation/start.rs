@@ -156,6 +156,7 @@ impl<'a> Simulation<'a> {
             let timings = timings(self.scenario, &mut random);
             let pod = Pod::established(self.scenario.pod, shutdown(self.scenario), timings);
             let node = self.scheduler.bind();
+            self.scheduler.has_image(node, STABLE);
             members.push((NewPod { id: *id, uid: random.next_u64() }, node));
             self.pods.push(Member {
                 pod,

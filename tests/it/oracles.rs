@@ -17,7 +17,10 @@ const CANARY: Revision = Revision(2);
 
 /// The cases of one file, or None without the corpus.
 fn cases(name: &str) -> Option<Vec<Value>> {
-    let folder = std::env::var_os("ROLLOUT_SIM_CORPUS")?;
+    let Some(folder) = std::env::var_os("ROLLOUT_SIM_CORPUS") else {
+        eprintln!("skipped: ROLLOUT_SIM_CORPUS is not set");
+        return None;
+    };
     let path = std::path::Path::new(&folder).join("oracles").join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     Some(text.lines().map(|line| serde_json::from_str(line).expect("each line is a case")).collect())

@@ -205,12 +205,7 @@ fn ingress() -> impl Strategy<Value = String> {
 }
 
 fn application() -> impl Strategy<Value = String> {
-    let stop = (
-        word(&["exit", "drain", "ignore"]),
-        delay(1_000),
-        word(&["connections_closed", "requests_answered"]),
-        0u32..10,
-    );
+    let stop = (word(&["exit", "drain", "ignore"]), delay(1_000), word(&["timeout", "requests_answered"]), 0u32..10);
     let connections = (1u32..40, 0u32..100, prop_oneof![1u32..4, 1u32..64], prop_oneof![0u32..10, Just(4096)]);
     (delay(5_000), stop, connections).prop_map(
         |(startup, (on_sigterm, reaction, until, timeout), (keep_alive, window, concurrency, backlog))| {

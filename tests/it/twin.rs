@@ -281,10 +281,10 @@ impl Twin<'_> {
                     self.answer(job.request.number, Outcome::Elb(Cause::ResetInFlight), now);
                 }
             }
-            Command::CutConnections { service, pod, deregistered } => {
+            Command::CutConnections { service, pod } => {
                 let server = &self.pods[pod.0 as usize];
                 let jobs = server.workers.iter().chain(&server.waiting);
-                let cut = |job: &&Job| job.service == service && job.request.arrival < deregistered;
+                let cut = |job: &&Job| job.service == service;
                 let cut: Vec<_> = jobs.filter(cut).map(|job| job.request.number).collect();
                 for number in cut {
                     self.answer(number, Outcome::Elb(Cause::DeregistrationDelayExpired), now);

@@ -2,7 +2,7 @@
 //!
 //! A target that closes idle connections sooner than the load balancer does closes one, now and then, in the very moment
 //! in which a node uses it again: that request is lost (502). Assumption: a node uses the connection that was idle for
-//! the shortest time. Without the race (keep-alive longer than the idle time-out) nothing here is ever asked.
+//! the shortest time. Left out: the moment of SIGTERM, at which a server closes all idle connections at once. Without the race (keep-alive longer than the idle time-out) nothing here is ever asked.
 //! Source: *User Guide for Application Load Balancers*, Troubleshoot, HTTP 502.
 
 use crate::units::{Duration, Instant};

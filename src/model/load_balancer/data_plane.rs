@@ -32,8 +32,8 @@ pub enum Command {
     Exit(PodId),
     /// Nobody answers at the pod's address any more.
     LoseAddress(PodId),
-    /// The deregistration delay is over: what the target still works on for this group is cut, if it arrived before.
-    CutConnections { service: Service, pod: PodId, deregistered: Instant },
+    /// The deregistration delay is over: what the target still works on for this group is cut.
+    CutConnections { service: Service, pod: PodId },
 }
 
 #[derive(Clone, Debug)]
@@ -196,8 +196,8 @@ impl DataPlane {
                 self.server(pod).clear();
             }
             Command::LoseAddress(pod) => self.server(pod).set_port(Port::Gone),
-            Command::CutConnections { service, pod, deregistered } => {
-                let cut = |open: Via| open.target_group == service as u8 && open.arrival < deregistered;
+            Command::CutConnections { service, pod } => {
+                let cut = |target_group| target_group == service as u8;
                 self.lose(now, pod, Cause::DeregistrationDelayExpired, cut, tally);
             }
         }
@@ -208,12 +208,11 @@ impl DataPlane {
     }
 
     /// Requests in flight at the pod break off, unless their client has had its time-out.
-    fn lose(&mut self, now: Instant, pod: PodId, cause: Cause, which: impl Fn(Via) -> bool, tally: &mut Tally) {
+    fn lose(&mut self, now: Instant, pod: PodId, cause: Cause, which: impl Fn(u8) -> bool, tally: &mut Tally) {
         let idle_timeout = self.idle_timeout;
         for open in self.servers[pod.0 as usize].open_at(now) {
             let (outcome, answered) = answer(open.arrival, open.end, idle_timeout);
-            let via = open.target_group.map(|target_group| Via { target_group, arrival: open.arrival });
-            if answered > now && via.is_some_and(&which) {
+            if answered > now && open.target_group.is_some_and(&which) {
                 open.target_group = None;
                 if self.race.is_some() && outcome == Outcome::Ok {
                     // It was given back ahead of time.
@@ -224,13 +223,6 @@ impl DataPlane {
             }
         }
     }
-}
-
-/// How a request in flight came to its pod.
-#[derive(Clone, Copy)]
-struct Via {
-    target_group: u8,
-    arrival: Instant,
 }
 
 impl Node {

@@ -10,7 +10,7 @@ pub mod target_group;
 
 use crate::model::{PodId, Service};
 use crate::random::Distribution;
-use crate::units::{Duration, Instant, Percent};
+use crate::units::{Duration, Percent};
 use std::collections::BTreeMap;
 use target_group::{TargetGroup, TargetHealth};
 use {Effect::*, Input::*};
@@ -143,8 +143,8 @@ pub enum Effect {
     HealthChanged { node: u32, service: Service, pod: PodId, health: TargetHealth },
     /// The node has heard that the target is deregistered.
     TargetRemoved { node: u32, service: Service, pod: PodId },
-    /// What the target still works on, of before it was deregistered, is cut.
-    CutConnections { service: Service, pod: PodId, deregistered: Instant },
+    /// What the target still works on is cut, at every node.
+    CutConnections { service: Service, pod: PodId },
 }
 
 #[derive(Clone, Debug)]
@@ -157,15 +157,7 @@ pub struct LoadBalancer {
     batch_open: bool,
     nodes: Vec<Node>,
     /// Every target that was ever registered: its newest registration, by group.
-    targets: [BTreeMap<PodId, ApiTarget>; 2],
-}
-
-/// A target as the API holds it.
-#[derive(Clone, Copy, Debug)]
-struct ApiTarget {
-    version: u32,
-    /// Draining since then.
-    deregistered: Option<Instant>,
+    targets: [BTreeMap<PodId, u32>; 2],
 }
 
 #[derive(Clone, Debug)]
@@ -187,8 +179,7 @@ impl LoadBalancer {
             group.add(*pod, 0, TargetHealth::Healthy);
         }
         let node = Node { rule_version: 0, groups: [group.clone(), group], routed: [vec![], vec![]] };
-        let api: BTreeMap<_, _> =
-            targets.iter().map(|pod| (*pod, ApiTarget { version: 0, deregistered: None })).collect();
+        let api: BTreeMap<_, _> = targets.iter().map(|pod| (*pod, 0)).collect();
         let mut load_balancer = Self {
             nodes: vec![node; spec.nodes as usize],
             spec: spec.clone(),
@@ -205,7 +196,9 @@ impl LoadBalancer {
                 effects.extend(load_balancer.route(node, service));
                 for (index, pod) in (0u64..).zip(targets) {
                     // Checks have been going on for long: they are spread over the interval.
-                    let spread = target_group.interval.as_nanos() * (index + 1) / (targets.len() as u64 + 1);
+                    let checks = u64::from(spec.nodes) * targets.len() as u64;
+                    let number = u64::from(node) * targets.len() as u64 + index + 1;
+                    let spread = target_group.interval.as_nanos() / (checks + 1) * number;
                     let target = Registration { service, pod: *pod, version: 0 };
                     effects.push(Wake(Duration::from_nanos(spread), HealthCheckDue { node, target }));
                 }
@@ -214,7 +207,7 @@ impl LoadBalancer {
         (load_balancer, effects)
     }
 
-    pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
+    pub fn handle(&mut self, input: Input) -> Vec<Effect> {
         match input {
             ModifyRule(canary) => {
                 self.rule = canary;
@@ -236,7 +229,7 @@ impl LoadBalancer {
                 vec![SetWeight { node, canary }]
             }
             RegisterTargets(service, pods) => self.on_register(service, &pods),
-            DeregisterTargets(service, pods) => self.on_deregister(now, service, &pods),
+            DeregisterTargets(service, pods) => self.on_deregister(service, &pods),
             TargetsReached { node, news, targets } => self.on_targets_reached(node, news, &targets),
             HealthCheckDue { node, target } => self.on_health_check_due(node, target),
             HealthChecked { node, target, passed } => self.on_health_checked(node, target, passed),
@@ -245,22 +238,22 @@ impl LoadBalancer {
     }
 
     fn on_register(&mut self, service: Service, pods: &[PodId]) -> Vec<Effect> {
-        let targets = self.new_versions(service, pods, None);
+        let targets = self.new_versions(service, pods);
         self.push(News::Registered, &targets)
     }
 
-    fn on_deregister(&mut self, now: Instant, service: Service, pods: &[PodId]) -> Vec<Effect> {
-        let targets = self.new_versions(service, pods, Some(now));
+    fn on_deregister(&mut self, service: Service, pods: &[PodId]) -> Vec<Effect> {
+        let targets = self.new_versions(service, pods);
         let mut effects = self.push(News::Deregistered, &targets);
         effects.push(Wake(self.target_group.deregistration_delay, DeregistrationDelayOver(targets)));
         effects
     }
 
-    fn new_versions(&mut self, service: Service, pods: &[PodId], deregistered: Option<Instant>) -> Vec<Registration> {
+    fn new_versions(&mut self, service: Service, pods: &[PodId]) -> Vec<Registration> {
         let known = &mut self.targets[service.index()];
         let mut next = |pod: &PodId| {
-            let version = known.get(pod).map_or(0, |target| target.version + 1);
-            known.insert(*pod, ApiTarget { version, deregistered });
+            let version = known.get(pod).map_or(0, |version| version + 1);
+            known.insert(*pod, version);
             Registration { service, pod: *pod, version }
         };
         pods.iter().map(&mut next).collect()
@@ -320,15 +313,14 @@ impl LoadBalancer {
 
     fn on_deregistration_delay_over(&self, targets: &[Registration]) -> Vec<Effect> {
         let cut = |target: &Registration| {
-            let deregistered = self.targets[target.service.index()][&target.pod].deregistered?;
             let Registration { service, pod, .. } = *target;
-            self.is_current(*target).then_some(CutConnections { service, pod, deregistered })
+            self.is_current(*target).then_some(CutConnections { service, pod })
         };
         targets.iter().filter_map(cut).collect()
     }
 
     fn is_current(&self, target: Registration) -> bool {
-        self.targets[target.service.index()][&target.pod].version == target.version
+        self.targets[target.service.index()][&target.pod] == target.version
     }
 
     /// Tells the node's request path if the targets that get requests have changed.
@@ -348,10 +340,6 @@ mod tests {
 
     fn percent(weight: i64) -> Percent {
         Percent::try_from(weight).unwrap()
-    }
-
-    fn at(secs: u64) -> Instant {
-        Instant::START + Duration::secs(secs)
     }
 
     fn load_balancer(nodes: u32, targets: &[u32]) -> LoadBalancer {
@@ -385,18 +373,18 @@ mod tests {
     #[test]
     fn a_batch_takes_what_comes_within_ten_seconds_and_the_newest_wins() {
         let mut alb = load_balancer(2, &[0]);
-        assert_eq!(alb.handle(at(0), ModifyRule(percent(10))), vec![Wake(Duration::secs(10), BatchOver)]);
-        assert_eq!(alb.handle(at(4), ModifyRule(percent(60))), vec![]);
+        assert_eq!(alb.handle(ModifyRule(percent(10))), vec![Wake(Duration::secs(10), BatchOver)]);
+        assert_eq!(alb.handle(ModifyRule(percent(60))), vec![]);
         let push = |node| PushRule { node, canary: percent(60), version: 1 };
-        assert_eq!(alb.handle(at(10), BatchOver), vec![push(0), push(1)]);
+        assert_eq!(alb.handle(BatchOver), vec![push(0), push(1)]);
     }
 
     #[test]
     fn an_older_rule_does_not_undo_a_newer_one() {
         let mut alb = load_balancer(1, &[0]);
         let newer = RuleReached { node: 0, canary: percent(60), version: 2 };
-        assert_eq!(alb.handle(at(0), newer), vec![SetWeight { node: 0, canary: percent(60) }]);
-        assert_eq!(alb.handle(at(1), RuleReached { node: 0, canary: percent(10), version: 1 }), vec![]);
+        assert_eq!(alb.handle(newer), vec![SetWeight { node: 0, canary: percent(60) }]);
+        assert_eq!(alb.handle(RuleReached { node: 0, canary: percent(10), version: 1 }), vec![]);
     }
 
     fn pushed(effects: &[Effect]) -> (News, Vec<Registration>) {
@@ -409,19 +397,19 @@ mod tests {
     #[test]
     fn a_target_registered_again_is_not_removed_by_older_news() {
         let mut alb = load_balancer(1, &[0, 1]);
-        let (news, targets) = pushed(&alb.handle(at(0), DeregisterTargets(Service::Stable, vec![PodId(0)])));
-        alb.handle(at(1), RegisterTargets(Service::Stable, vec![PodId(0)]));
-        assert_eq!(alb.handle(at(12), TargetsReached { node: 0, news, targets }), vec![], "overtaken");
+        let (news, targets) = pushed(&alb.handle(DeregisterTargets(Service::Stable, vec![PodId(0)])));
+        alb.handle(RegisterTargets(Service::Stable, vec![PodId(0)]));
+        assert_eq!(alb.handle(TargetsReached { node: 0, news, targets }), vec![], "overtaken");
     }
 
     #[test]
     fn a_new_target_gets_requests_after_its_first_passed_check() {
         let mut alb = load_balancer(1, &[0]);
-        let (news, targets) = pushed(&alb.handle(at(0), RegisterTargets(Service::Canary, vec![PodId(7)])));
+        let (news, targets) = pushed(&alb.handle(RegisterTargets(Service::Canary, vec![PodId(7)])));
         let target = targets[0];
-        let effects = alb.handle(at(3), TargetsReached { node: 0, news, targets });
+        let effects = alb.handle(TargetsReached { node: 0, news, targets });
         assert_eq!(effects, vec![FirstHealthCheck { node: 0, target }]);
-        let effects = alb.handle(at(5), HealthChecked { node: 0, target, passed: true });
+        let effects = alb.handle(HealthChecked { node: 0, target, passed: true });
         let routed = Route { node: 0, service: Service::Canary, targets: vec![PodId(0), PodId(7)] };
         assert!(effects.contains(&routed), "{effects:?}");
     }
@@ -429,10 +417,10 @@ mod tests {
     #[test]
     fn in_flight_requests_are_cut_when_the_delay_is_over_unless_the_target_came_back() {
         let mut alb = load_balancer(1, &[0, 1]);
-        let (_, targets) = pushed(&alb.handle(at(2), DeregisterTargets(Service::Stable, vec![PodId(0)])));
-        let cut = CutConnections { service: Service::Stable, pod: PodId(0), deregistered: at(2) };
-        assert_eq!(alb.handle(at(302), DeregistrationDelayOver(targets.clone())), vec![cut]);
-        alb.handle(at(303), RegisterTargets(Service::Stable, vec![PodId(0)]));
-        assert_eq!(alb.handle(at(304), DeregistrationDelayOver(targets)), vec![]);
+        let (_, targets) = pushed(&alb.handle(DeregisterTargets(Service::Stable, vec![PodId(0)])));
+        let cut = CutConnections { service: Service::Stable, pod: PodId(0) };
+        assert_eq!(alb.handle(DeregistrationDelayOver(targets.clone())), vec![cut]);
+        alb.handle(RegisterTargets(Service::Stable, vec![PodId(0)]));
+        assert_eq!(alb.handle(DeregistrationDelayOver(targets)), vec![]);
     }
 }

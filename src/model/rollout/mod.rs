@@ -4,6 +4,8 @@
 //! has heard of, acts in a fixed order, resizes at most one ReplicaSet and writes its status once, at the end; its own
 //! writes wake it again. It never looks at the load balancer: the weights it acts on are those it last *asked* for.
 //!
+//! Assumption: both Services were managed before, so they move as soon as one pod is available.
+//!
 //! Left out: abort, retry, promote-full, undo, analysis, experiments, ping-pong, verification, blue-green.
 
 pub mod replicas;
@@ -293,7 +295,7 @@ impl Rollout {
     fn reconcile_replica_sets(&mut self, now: Instant, persisted: Option<Weights>) -> Vec<Effect> {
         if self.is_fully_promoted() {
             let effects = self.scale(self.status.stable, self.spec.replicas);
-            return if effects.is_empty() { self.scale_down_others(now) } else { effects };
+            return if effects.is_empty() { self.scale_down_others(now, persisted) } else { effects };
         }
         let index = self.status.step_index;
         let stable = desired(&self.spec, index, persisted).stable;
@@ -306,7 +308,7 @@ impl Rollout {
         if !effects.is_empty() {
             return effects;
         }
-        self.scale_down_others(now)
+        self.scale_down_others(now, persisted)
     }
 
     fn scale(&mut self, revision: Revision, to: u32) -> Vec<Effect> {

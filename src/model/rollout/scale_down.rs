@@ -3,20 +3,20 @@
 //! Follows `rollout/canary.go:scaleDownOldReplicaSetsForCanary` and `rollout/replicaset.go:scaleDownDelayHelper` of
 //! argo-rollouts 1.10. Left out: `scaleDownDelayRevisionLimit`, target-group verification, `revisionHistoryLimit`.
 
-use super::{Effect, Rollout};
+use super::{Effect, Rollout, Weights};
 use crate::model::Revision;
 use crate::units::{Duration, Instant};
 
 impl Rollout {
     /// Newest revision first. Several may be resized in one pass.
-    pub(super) fn scale_down_others(&mut self, now: Instant) -> Vec<Effect> {
+    pub(super) fn scale_down_others(&mut self, now: Instant, persisted: Option<Weights>) -> Vec<Effect> {
         let mut effects = self.remove_unavailable_pods();
         let available: u32 = self.replica_sets.iter().map(|view| view.available).sum();
         if available <= self.spec.replicas.saturating_sub(self.spec.max_unavailable) {
             return effects;
         }
         for revision in self.others() {
-            if self.view(revision).replicas > 0 && !self.is_referenced(revision) {
+            if self.view(revision).replicas > 0 && !self.is_referenced(revision, persisted) {
                 effects.extend(self.scale_down_other(now, revision));
             }
         }
@@ -57,10 +57,9 @@ impl Rollout {
         all.filter(|revision| !named.contains(revision)).collect()
     }
 
-    /// Still named by the weights in the status or by a Service. Source: `isReplicaSetReferenced`.
-    fn is_referenced(&self, revision: Revision) -> bool {
-        let weights = self.status.weights;
-        weights.is_some_and(|weights| [weights.canary_revision, weights.stable_revision].contains(&revision))
+    /// Still named by the weights that the last pass persisted, or by a Service. Source: `isReplicaSetReferenced`.
+    fn is_referenced(&self, revision: Revision, persisted: Option<Weights>) -> bool {
+        persisted.is_some_and(|weights| [weights.canary_revision, weights.stable_revision].contains(&revision))
             || self.services.contains(&revision)
     }
 }
