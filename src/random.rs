@@ -148,10 +148,6 @@ impl Distribution {
     pub fn longest(&self) -> Duration {
         Duration::from_nanos(self.quantile_nanos(0.999) as u64)
     }
-
-    pub fn median(&self) -> Duration {
-        Duration::from_nanos(self.quantile_nanos(0.5) as u64)
-    }
 }
 
 impl fmt::Display for Distribution {

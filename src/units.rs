@@ -273,29 +273,6 @@ impl fmt::Display for Percent {
     }
 }
 
-/// Weight of a target group in an ALB forward action: 0..=999. Source: ELBv2, *Weighted target groups*.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Weight(u16);
-
-impl Weight {
-    pub const fn get(self) -> u16 {
-        self.0
-    }
-}
-
-impl From<Percent> for Weight {
-    /// The Rollouts controller writes its percentage into the action unchanged.
-    fn from(percent: Percent) -> Self {
-        Self(u16::from(percent.get()))
-    }
-}
-
-impl fmt::Display for Weight {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
 /// Requests per time, kept as the fraction that the user wrote, so that even arrivals fall on exact instants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {

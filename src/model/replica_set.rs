@@ -111,10 +111,6 @@ impl ReplicaSet {
         }
     }
 
-    pub fn replicas(&self) -> u32 {
-        self.replicas
-    }
-
     /// The nodes of the active pods.
     pub fn nodes(&self) -> impl Iterator<Item = u32> + '_ {
         self.pods.iter().filter_map(|pod| pod.node)

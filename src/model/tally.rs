@@ -240,7 +240,8 @@ fn code_count(second: &mut Second, cause: Cause) -> &mut u32 {
     match cause.elb_status_code() {
         502 => &mut second.elb_502,
         503 => &mut second.elb_503,
-        _ => &mut second.elb_504,
+        504 => &mut second.elb_504,
+        other => unreachable!("no cause is answered with {other}"),
     }
 }
 
