@@ -176,3 +176,32 @@ fn the_published_timeline_holds() {
         assert!((got - at).abs() <= 0.25, "{event} {object} {detail} at {got} s instead of {at} s");
     }
 }
+
+#[test]
+fn the_old_replica_set_gets_its_deadline_one_pass_after_the_services_have_moved() {
+    let run = simulation::run(&article("4-fixed", &[]).scenario, 1);
+    let switched = find(&run, run.release, "SwitchService", "stable", "v1 -> v2").at;
+    let deadline = run.events.iter().find(|entry| entry.event == "ScaleDownDeadline").expect("there is a deadline").at;
+    assert_eq!(
+        deadline - switched,
+        Duration::millis(100),
+        "the persisted weights still name it in the pass of the switch"
+    );
+}
+
+/// The selector begins a reconcile of the Ingress group; the weight of the same pass is written 15 ms later, too late for
+/// its snapshot, and waits for a whole second one.
+#[test]
+fn a_weight_written_just_after_a_selector_takes_two_reconciles() {
+    let overrides = [
+        "rollout.replicas=1",
+        "rollout.strategy.canary.steps=[{ setWeight = 50 }, { pause = { duration = \"300s\" } }]",
+        "load_balancer_controller.reconcile_time=\"70s\"",
+    ];
+    let run = simulation::run(&article("4-fixed", &overrides).scenario, 1);
+    let asked = find(&run, run.release, "SetWeight", "ingress", "canary 50 stable 50").at;
+    let switched = find(&run, run.release, "SwitchService", "canary", "v1 -> v2").at;
+    let modified = find(&run, run.release, "ModifyRule", "ingress", "canary 50 stable 50").at;
+    assert_eq!(asked, switched, "one pass does both");
+    assert_eq!(modified - switched, Duration::secs(140));
+}
