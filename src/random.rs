@@ -116,12 +116,7 @@ impl Distribution {
             Self::Uniform { min, max } => nanos(*min) + rank * (nanos(*max) - nanos(*min)),
             Self::Exponential { mean } => -nanos(*mean) * libm::log(1.0 - rank),
             Self::LogNormal { median, tail } => {
-                let (z, at) = match tail {
-                    Tail::P95(at) => (Z95, *at),
-                    Tail::P99(at) => (Z99, *at),
-                };
-                let sigma = libm::log(nanos(at) / nanos(*median)) / z;
-                nanos(*median) * libm::exp(sigma * normal_quantile(rank))
+                nanos(*median) * libm::exp(sigma(*median, *tail) * normal_quantile(rank))
             }
             Self::Triangular { min, mode, max } => triangular(nanos(*min), nanos(*mode), nanos(*max), rank),
             Self::Quantiles(points) => {
@@ -132,6 +127,27 @@ impl Distribution {
         }
     }
 
+    pub fn mean(&self) -> Duration {
+        let nanos = |duration: Duration| duration.as_nanos() as f64;
+        let mean = match self {
+            Self::Fixed(value) => nanos(*value),
+            Self::Uniform { min, max } => f64::midpoint(nanos(*min), nanos(*max)),
+            Self::Exponential { mean } => nanos(*mean),
+            Self::LogNormal { median, tail } => {
+                let sigma = sigma(*median, *tail);
+                nanos(*median) * libm::exp(sigma * sigma / 2.0)
+            }
+            Self::Triangular { min, mode, max } => (nanos(*min) + nanos(*mode) + nanos(*max)) / 3.0,
+            Self::Quantiles(points) => {
+                let part = |ends: &[(f64, Duration)]| {
+                    (ends[1].0 - ends[0].0) * f64::midpoint(nanos(ends[0].1), nanos(ends[1].1))
+                };
+                points.windows(2).map(part).sum()
+            }
+        };
+        from_nanos(mean)
+    }
+
     /// The draw that belongs to these 64 random bits.
     pub fn at(&self, bits: u64) -> Duration {
         if let Self::Fixed(value) = self {
@@ -139,9 +155,7 @@ impl Distribution {
         }
         // The middle of one of 2^53 equal parts: never 0 and never 1.
         let rank = ((bits >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
-        let nanos = self.quantile_nanos(rank).round();
-        let limit = Duration::MAX.as_nanos();
-        Duration::from_nanos(if nanos >= limit as f64 { limit } else { nanos.max(0.0) as u64 })
+        from_nanos(self.quantile_nanos(rank))
     }
 
     /// The longest draw that is to be expected: the 99.9th percentile.
@@ -168,6 +182,21 @@ impl fmt::Display for Distribution {
             }
         }
     }
+}
+
+/// Rounded, and no longer than a duration can be.
+fn from_nanos(nanos: f64) -> Duration {
+    let limit = Duration::MAX.as_nanos();
+    Duration::from_nanos(if nanos >= limit as f64 { limit } else { nanos.round().max(0.0) as u64 })
+}
+
+/// The standard deviation of the logarithm.
+fn sigma(median: Duration, tail: Tail) -> f64 {
+    let (z, at) = match tail {
+        Tail::P95(at) => (Z95, at),
+        Tail::P99(at) => (Z99, at),
+    };
+    libm::log(at.as_nanos() as f64 / median.as_nanos() as f64) / z
 }
 
 fn triangular(min: f64, mode: f64, max: f64, rank: f64) -> f64 {
@@ -369,6 +398,27 @@ mod tests {
                 exact += b;
             }
             assert!((ours / exact - 1.0).abs() < 1e-5, "{distribution}: mean off by {}", ours / exact - 1.0);
+        }
+    }
+
+    #[test]
+    fn the_mean_is_the_average_of_all_ranks() {
+        let points = vec![(0.0, Duration::secs(2)), (0.5, Duration::secs(10)), (1.0, Duration::secs(40))];
+        let triangular =
+            Distribution::Triangular { min: Duration::secs(2), mode: Duration::secs(10), max: Duration::secs(20) };
+        let exponential = Distribution::Exponential { mean: Duration::millis(4) };
+        for distribution in [
+            Distribution::millis(40),
+            Distribution::uniform_millis(1, 9),
+            exponential,
+            log_normal(),
+            triangular,
+            Distribution::Quantiles(points),
+        ] {
+            let steps = 1u64 << 20;
+            let sum: f64 = (0..steps).map(|i| distribution.at((2 * i + 1) << (63 - 20)).as_nanos() as f64).sum();
+            let (average, mean) = (sum / steps as f64, distribution.mean().as_nanos() as f64);
+            assert!((average / mean - 1.0).abs() < 1e-5, "{distribution}: {mean} ns instead of {average}");
         }
     }
 

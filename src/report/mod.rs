@@ -13,6 +13,7 @@ pub mod text;
 pub mod why;
 
 use crate::run::{Run, Second, StepRecord};
+use crate::scenario::threshold::Unit;
 use crate::units::{Duration, Instant};
 
 pub use crate::scenario::threshold::Verdict;
@@ -100,6 +101,17 @@ fn grouped_decimal(value: f64, places: usize) -> String {
     let (whole, fraction) = rest.split_once('.').unwrap_or((rest, ""));
     let whole = whole.parse().map_or_else(|_| whole.to_string(), grouped);
     if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+}
+
+/// What a threshold was compared with, for a person.
+fn observed(verdict: &Verdict) -> String {
+    let value = verdict.observed;
+    match verdict.unit {
+        Unit::Number => grouped_decimal(value, 3),
+        Unit::Share => percent(value),
+        Unit::Seconds => format!("{} s", grouped_decimal(value, 1)),
+        Unit::Milliseconds => format!("{} ms", grouped_decimal(value, 1)),
+    }
 }
 
 /// `1 pod`, `2 pods`.

@@ -191,6 +191,7 @@ mod tests {
     use crate::model::outcome::Cause;
     use crate::report::{Verdict, sample, summary::summary};
     use crate::run::Run;
+    use crate::scenario::threshold::Unit;
 
     fn of(run: &Run) -> Value {
         let met = run.requests.elb_5xx() == 0;
@@ -198,7 +199,7 @@ mod tests {
             threshold: "elb_5xx.count == 0".into(),
             observed: run.requests.elb_5xx() as f64,
             met,
-            observed_text: String::new(),
+            unit: Unit::Number,
         };
         summary(&sample::loaded(), run, &[verdict])
     }

@@ -177,7 +177,7 @@ pub fn incident() -> Run {
         (420_200, "pod", "Deleted", "pod-9", "v1"),
         (420_300, "pod", "SIGTERM", "pod-9", "v1"),
         (420_300, "pod", "Exited", "pod-9", "v1"),
-        (423_000, "load-balancer", "GroupEmpty", "node 0 stable", "pod-9"),
+        (423_000, "load-balancer", "GroupEmpty", "node 0 stable", ""),
         (490_000, "load-balancer", "RuleEffective", "node 0", "canary 100 stable 0"),
     ]));
     recount(&mut run, Cause::ConnectionRefused);

@@ -155,9 +155,10 @@ pub(super) fn number(value: f64, places: usize) -> Value {
 mod tests {
     use super::*;
     use crate::report::sample;
+    use crate::scenario::threshold::Unit;
 
     fn verdict() -> Verdict {
-        Verdict { threshold: "elb_502.count == 0".into(), observed: 1750.0, met: false, observed_text: "1,750".into() }
+        Verdict { threshold: "elb_502.count == 0".into(), observed: 1750.0, met: false, unit: Unit::Number }
     }
 
     #[test]

@@ -4,8 +4,8 @@
 
 use super::summary::assumed;
 use super::{
-    Stage, Verdict, decimal, grouped, grouped_decimal, is_set_weight, percent, second_of_row, secs_since_release, span,
-    stages, time, why,
+    Stage, Verdict, counted, decimal, grouped, grouped_decimal, is_set_weight, percent, second_of_row, span, stages,
+    time, why,
 };
 use crate::model::outcome::Cause;
 use crate::model::traffic::Arrivals;
@@ -76,29 +76,25 @@ fn header(loaded: &Loaded, run: &Run, width: usize) -> Vec<String> {
     let verdict = if failed == 0 {
         paint(GOOD, "no ELB 5xx")
     } else {
-        paint(BAD, format!("{} ELB 5xx ({})", grouped(failed), percent(share)))
+        let (x502, x503, x504) = (grouped(requests.elb_502), grouped(requests.elb_503), grouped(requests.elb_504));
+        let sum = paint(BAD, format!("{} ELB 5xx ({})", grouped(failed), percent(share)));
+        format!("{sum} = {x502} × 502, {x503} × 503, {x504} × 504")
     };
     vec![
         paint(TITLE, fit(&scenario.title, width)),
         fit(&format!("scenario {}, seed {}, fingerprint {:016x}", scenario.name, run.seed, run.fingerprint), width),
         fit(
             &format!(
-                "{} requests/s ({arrivals}), {} simulated, {} replicas, {} after {}",
+                "{} requests/s ({arrivals}), {} simulated, {}, {} after {}",
                 grouped_decimal(scenario.traffic.rate.per_second(), 2),
                 whole_seconds(run.end.saturating_since(crate::units::Instant::START)),
-                scenario.rollout.replicas,
+                counted(scenario.rollout.replicas.into(), "replica"),
                 run.rollout.outcome.name(),
                 whole_seconds(run.rollout.duration),
             ),
             width,
         ),
-        format!(
-            "{} requests: {verdict} = {} × 502, {} × 503, {} × 504",
-            grouped(requests.total),
-            grouped(requests.elb_502),
-            grouped(requests.elb_503),
-            grouped(requests.elb_504),
-        ),
+        format!("{}: {verdict}", counted(requests.total, "request")),
     ]
 }
 
@@ -106,43 +102,65 @@ fn whole_seconds(duration: Duration) -> String {
     format!("{} s", grouped_decimal(duration.as_secs_f64(), 0))
 }
 
-/// Everything but the step's own words.
-const STEP_COLUMNS: usize = 54;
+const COLUMNS: usize = 7;
 
+/// Widths follow the contents; the step's own words get what is left.
 fn step_table(run: &Run, width: usize) -> Vec<String> {
-    let words = (width - STEP_COLUMNS).min(45);
-    let row = |[index, step, started, weight, effective, pods, errors]: [String; 7]| {
-        format!("{index:>3}  {:<words$}{started:>8}{weight:>7}{effective:>17}{pods:>7}{errors:>10}", fit(&step, words))
-    };
     let heads = ["#", "step", "start", "weight", "effective", "st/can", "ELB 5xx"].map(String::from);
-    let mut lines = vec![paint(QUIET, row(heads))];
-    for stage in stages(run) {
-        lines.push(coloured(stage.elb_5xx(), row(stage_cells(run, stage))));
-    }
+    let mut rows = vec![(0, heads)];
+    rows.extend(stages(run).map(|stage| (stage.elb_5xx(), stage_cells(run, stage))));
     let after = run.rollout.elb_5xx_after_last_step;
     if after > 0 {
         let completed = run.steps.last().and_then(|step| step.completed);
         let started = completed.map_or_else(|| "–".into(), |at| time(run, at));
         let dash = || String::from("–");
-        let cells = [String::new(), "after the last step".into(), started, dash(), dash(), dash(), grouped(after)];
-        lines.push(coloured(after, row(cells)));
+        let words = if run.steps.is_empty() { "the release (no steps)" } else { "after the last step" };
+        rows.push((after, [String::new(), words.into(), started, dash(), dash(), dash(), grouped(after)]));
     }
-    lines
+    let mut widths = [0; COLUMNS];
+    for (_, cells) in &rows {
+        for (width, cell) in widths.iter_mut().zip(cells) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let gap = if widths.iter().sum::<usize>() + 2 * (COLUMNS - 1) <= width { 2 } else { 1 };
+    let others = widths.iter().sum::<usize>() - widths[1] + gap * (COLUMNS - 1);
+    widths[1] = widths[1].min(width.saturating_sub(others).max(SHORTEST_STEP));
+    let line = |cells: &[String; COLUMNS]| {
+        let padded = cells.iter().zip(widths).enumerate().map(|(column, (cell, width))| match column {
+            1 => format!("{:<width$}", fit(cell, width)),
+            _ => format!("{cell:>width$}"),
+        });
+        fit(&padded.collect::<Vec<_>>().join(&" ".repeat(gap)), width)
+    };
+    let mut lines = rows.iter().map(|(errors, cells)| coloured(*errors, line(cells)));
+    let head = lines.next().map(|head| paint(QUIET, head));
+    head.into_iter().chain(lines).collect()
 }
+
+/// What is left of a step's words at least.
+const SHORTEST_STEP: usize = 8;
 
 fn coloured(errors: u64, line: String) -> String {
     if errors > 0 { paint(BAD, line) } else { line }
 }
 
-fn stage_cells(run: &Run, stage: Stage) -> [String; 7] {
+fn stage_cells(run: &Run, stage: Stage) -> [String; COLUMNS] {
     let (first, last) = (stage.first(), stage.last());
+    let numbers = match last.index - first.index {
+        0 => first.index.to_string(),
+        _ => format!("{}–{}", first.index, last.index),
+    };
+    let pods = |step: &StepRecord| format!("{}/{}", grouped(step.stable_pods.into()), grouped(step.canary_pods.into()));
+    // The pods are those at the end of the stage, or of the part of it that was reached.
+    let reached = stage.steps.iter().rfind(|step| step.started.is_some());
     [
-        first.index.to_string(),
+        numbers,
         stage.label(),
         first.started.map_or_else(|| "–".into(), |at| time(run, at)),
         format!("{} %", first.weight_requested),
         effective(run, first),
-        format!("{}/{}", last.stable_pods, last.canary_pods),
+        reached.map_or_else(|| "–".into(), pods),
         grouped(stage.elb_5xx()),
     ]
 }
@@ -151,7 +169,7 @@ fn stage_cells(run: &Run, stage: Stage) -> [String; 7] {
 fn effective(run: &Run, step: &StepRecord) -> String {
     match (step.weight_asked, step.weight_effective) {
         (Some(asked), Some(effective)) => {
-            format!("{} (+{})", decimal(secs_since_release(run, effective), 1), span(effective.saturating_since(asked)))
+            format!("{} (+{})", time(run, effective), span(effective.saturating_since(asked)))
         }
         (Some(_), None) if is_set_weight(step) => "never".into(),
         (Some(_) | None, _) => "–".into(),
@@ -236,8 +254,8 @@ fn figures(loaded: &Loaded, run: &Run) -> Vec<String> {
         "pods",
         format!(
             "peak {} (steady {}), {}{} pod-seconds ({} pod-hours) over steady",
-            run.pods.peak,
-            loaded.scenario.rollout.replicas,
+            grouped(run.pods.peak.into()),
+            grouped(loaded.scenario.rollout.replicas.into()),
             if extra > 0.0 { "+" } else { "" },
             grouped_decimal(extra, 0),
             decimal(extra / 3600.0, 2),
@@ -253,7 +271,7 @@ fn figures(loaded: &Loaded, run: &Run) -> Vec<String> {
 }
 
 fn verdict_line(verdict: &Verdict, width: usize) -> String {
-    let text = fit(&format!("{}: {}", verdict.threshold, verdict.observed_text), width - 2);
+    let text = fit(&format!("{}: {}", verdict.threshold, super::observed(verdict)), width - 2);
     if verdict.met { paint(GOOD, format!("✓ {text}")) } else { paint(BAD, format!("✗ {text}")) }
 }
 
@@ -314,17 +332,14 @@ fn assumptions(loaded: &Loaded, width: usize) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::report::sample;
+    use crate::scenario::threshold::Unit;
 
     fn verdicts() -> [Verdict; 2] {
-        let verdict = |threshold: &str, observed: f64, met, text: &str| Verdict {
-            threshold: threshold.into(),
-            observed,
-            met,
-            observed_text: text.into(),
-        };
+        let verdict =
+            |threshold: &str, observed: f64, met, unit| Verdict { threshold: threshold.into(), observed, unit, met };
         [
-            verdict("elb_502.count == 0", 1750.0, false, "1,750 requests"),
-            verdict("pods.peak <= 20", 13.0, true, "13 pods"),
+            verdict("elb_502.count == 0", 1750.0, false, Unit::Number),
+            verdict("errors.share_while_failing <= 30%", 0.16, true, Unit::Share),
         ]
     }
 
@@ -371,15 +386,15 @@ mod tests {
             "scenario web-incident, seed 1, fingerprint 0123456789abcdef\n",
             "150,000 requests: 1,750 ELB 5xx (1.17 %) = 1,750 × 502, 0 × 503, 0 × 504\n",
             "setWeight 100 + pause 60s",
-            " 420 s  100 %      490 (+70 s)   0/10     1,500\n",
+            " 420 s   100 %  490 s (+70 s)    0/10    1,500\n",
             "ELB 5xx per second, highest 25 requests/s\n",
             "502 connection_refused",
             "     1,750     420.3 s       490 s\n",
             "t = 420 s to 430 s: 10 % of the requests failed\n",
             "peak 13 (steady 10), +512 pod-seconds (0.14 pod-hours) over steady\n",
             "p50 40 ms, p99 400.1 ms, max 2,310 ms\n",
-            "✗ elb_502.count == 0: 1,750 requests\n",
-            "✓ pods.peak <= 20: 13 pods\n",
+            "✗ elb_502.count == 0: 1,750\n",
+            "✓ errors.share_while_failing <= 30%: 16 %\n",
             "why        At setWeight 100 (t = 420 s)",
             "rule_lag 1m10s, reconcile_delay {min 50ms, max 150ms},\n",
         ] {
@@ -403,6 +418,25 @@ mod tests {
         let text = plain(&run, 80);
         let row = text.lines().find(|line| line.contains("setWeight 100")).expect("the row");
         assert!(row.contains("never"), "{row}");
+    }
+
+    #[test]
+    fn what_was_never_started_has_no_pods_and_columns_never_touch() {
+        let mut run = sample::incident();
+        run.steps[11].weight_effective = run.steps[11].weight_asked.map(|at| at + Duration::millis(16_200));
+        for step in &mut run.steps {
+            (step.stable_pods, step.canary_pods) = (1_750, 250);
+        }
+        let never = StepRecord { index: 13, step: "setWeight 50".into(), started: None, ..run.steps[12].clone() };
+        run.steps.push(StepRecord { elb_5xx: 0, ..never });
+        for width in [80, 120] {
+            let text = plain(&run, width);
+            let row = |number: &str| text.lines().find(|line| line.trim_start().starts_with(number)).expect("a row");
+            let cells = |number| row(number).split_whitespace().rev().take(2).collect::<Vec<_>>();
+            assert_eq!(cells("11–12"), ["1,500", "1,750/250"], "{text}");
+            assert_eq!(cells("13 "), ["0", "–"], "{text}");
+            assert!(row("11–12").contains("(+16.2 s) "), "{text}");
+        }
     }
 
     #[test]

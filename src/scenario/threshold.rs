@@ -22,8 +22,7 @@ pub struct Threshold {
 pub struct Verdict {
     pub threshold: String,
     pub observed: f64,
-    /// With its unit, for a person.
-    pub observed_text: String,
+    pub unit: Unit,
     pub met: bool,
 }
 
@@ -74,8 +73,9 @@ enum Operator {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
+pub enum Unit {
     Number,
+    /// Of 1.
     Share,
     Seconds,
     Milliseconds,
@@ -204,14 +204,8 @@ fn share(part: u64, whole: u64) -> f64 {
 impl Threshold {
     pub fn judge(&self, run: &Run) -> Verdict {
         let observed = self.metric.observe(run);
-        let observed_text = match self.metric.unit() {
-            Unit::Number => format!("{observed}"),
-            Unit::Share => format!("{:.4}%", observed * 100.0),
-            Unit::Seconds => format!("{observed:.1} s"),
-            Unit::Milliseconds => format!("{observed:.1} ms"),
-        };
         let met = self.operator.holds(observed, self.bound);
-        Verdict { threshold: self.text.clone(), observed, observed_text, met }
+        Verdict { threshold: self.text.clone(), observed, unit: self.metric.unit(), met }
     }
 
     /// The step that this is about, if it is about one.

@@ -1,0 +1,323 @@
+//! One or two plain sentences on why requests failed, or what kept them from it, out of the run's own data.
+
+mod capacity;
+mod mechanism;
+mod place;
+mod stop;
+mod story;
+
+use super::{counted, grouped_decimal, is_set_weight, percent, span};
+use crate::model::outcome::Cause;
+use crate::run::{Run, StepRecord};
+use crate::scenario::Loaded;
+use stop::{Stop, stops};
+use story::Story;
+
+/// Takes the cause that struck most, and the part of the release that it struck most.
+pub fn explain(loaded: &Loaded, run: &Run) -> String {
+    let counts = |cause: &Cause| run.causes[cause.index()].count;
+    // `max_by_key` takes the last of equals, hence the reversal.
+    let Some(cause) = Cause::ALL.into_iter().rev().max_by_key(counts).filter(|cause| counts(cause) > 0) else {
+        return protection(loaded, run);
+    };
+    if capacity::utilisation(&loaded.scenario) >= 1.0 {
+        return never_enough(loaded, run);
+    }
+    match Story::new(loaded, run, cause) {
+        Some(story) => story.sentence(),
+        None => format!("{} failed: {}.", counted(counts(&cause), "request"), cause.description()),
+    }
+}
+
+/// The service cannot carry its load even without a release.
+fn never_enough(loaded: &Loaded, run: &Run) -> String {
+    let scenario = &loaded.scenario;
+    let replicas = u64::from(scenario.rollout.replicas);
+    let each = capacity::per_pod(scenario);
+    format!(
+        "Even without a release, {} can't carry the load: {} requests/s arrive, and each pod answers at most {} \
+         (concurrency {}, service time {} on average). {} failed.",
+        counted(replicas, "pod"),
+        grouped_decimal(scenario.traffic.rate.per_second(), 1),
+        grouped_decimal(each, 1),
+        scenario.application.concurrency,
+        span(scenario.traffic.service_time.mean()),
+        counted(run.requests.elb_5xx(), "request"),
+    )
+}
+
+/// With fewer requests than this no failure is weak evidence: of n requests without a failure, up to 3 / n of all may
+/// still fail (the rule of three, at 95 %).
+const TELLING: u64 = 1000;
+
+/// What kept every request from failing.
+fn protection(loaded: &Loaded, run: &Run) -> String {
+    let rollout = &loaded.scenario.rollout;
+    let lag = |step: &StepRecord| Some((step.weight_effective? - step.weight_asked?, step.step.clone()));
+    let weights = || run.steps.iter().filter(|step| is_set_weight(step));
+    let never = weights().find(|step| step.weight_asked.is_some() && step.weight_effective.is_none());
+    let slowest = match (never, weights().filter_map(lag).max()) {
+        (Some(step), _) => format!("; {} never reached the ALB", step.step),
+        (None, Some((lag, step))) => format!("; the slowest weight took {} to reach the ALB ({step})", span(lag)),
+        (None, None) => String::new(),
+    };
+    let stops = stops(run);
+    let shortest = stops.iter().map(Stop::open_after_deletion).min();
+    let outlived = shortest.map(|open| {
+        let open = span(open);
+        match loaded.scenario.pod.pre_stop {
+            Some(hook) => {
+                format!("every pod kept its port open for {open} or more after its deletion (preStop hook: {hook})")
+            }
+            None => format!("every pod kept its port open for {open} or more after its deletion"),
+        }
+    });
+    let guard = match (rollout.dynamic_stable_scale, outlived) {
+        (false, _) => format!(
+            "without dynamicStableScale the stable pods stayed until {} after the promotion (scaleDownDelaySeconds)",
+            rollout.scale_down_delay
+        ),
+        (true, Some(outlived)) => outlived,
+        (true, None) => "no pod was stopped".into(),
+    };
+    let caution = match run.requests.total {
+        0 => return "No request arrived, so the run says nothing about failures.".into(),
+        few if few < TELLING => {
+            let share = percent((3.0 / few as f64).min(1.0));
+            format!(" But only {} arrived: up to {share} could still fail.", counted(few, "request"))
+        }
+        _ => String::new(),
+    };
+    format!("No request failed: {guard}{slowest}.{caution}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::application::OnSigterm;
+    use crate::model::load_balancer::EmptyTargetGroup;
+    use crate::random::Distribution;
+    use crate::report::{sample, time};
+    use crate::units::Duration;
+
+    /// The quiet run with 25 errors/s of this cause in some seconds, and some events.
+    fn failing(
+        cause: Cause,
+        seconds: std::ops::Range<usize>,
+        events: &[(u64, &'static str, &'static str, &str, &str)],
+    ) -> Run {
+        let mut run = sample::quiet();
+        for row in &mut run.seconds[60 + seconds.start..60 + seconds.end] {
+            match cause.elb_status_code() {
+                502 => row.elb_502 = 25,
+                503 => row.elb_503 = 25,
+                _ => row.elb_504 = 25,
+            }
+        }
+        run.events.extend(sample::log(events));
+        sample::recount(&mut run, cause);
+        run
+    }
+
+    fn check(loaded: &Loaded, run: &Run, parts: &[&str]) {
+        let text = explain(loaded, run);
+        for part in parts {
+            assert!(text.contains(part), "`{part}` is not in: {text}");
+        }
+        assert!(text.ends_with(['.', ')']), "{text}");
+    }
+
+    #[test]
+    fn a_late_rule_is_told_with_the_numbers_of_the_scenario() {
+        check(
+            &sample::loaded(),
+            &sample::incident(),
+            &[
+                "At setWeight 100 (t = 420 s), the controller scaled the stable ReplicaSet from 1 to 0 pods 0.1 s after it \
+                 asked for weight 100",
+                "kept sending 10 % of the requests to the stable target group until t = 490 s, 70 s after",
+                "1,750 requests got 502 because the pod had closed its port.",
+                "goes on with the last targets it knew",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_late_rule_over_an_empty_group_is_a_503() {
+        let mut loaded = sample::loaded();
+        loaded.scenario.load_balancer.empty_target_group = EmptyTargetGroup::Answer503;
+        let events = [
+            (420_100, "rollouts-controller", "ScaleReplicaSet", "v1", "1 -> 0"),
+            (423_000, "load-balancer", "GroupEmpty", "node 0 stable", ""),
+            (480_100, "rollouts-controller", "SwitchService", "stable", "v1 -> v2"),
+        ];
+        let run = failing(Cause::NoRegisteredTargets, 423..490, &events);
+        check(
+            &loaded,
+            &run,
+            &["to the stable target group until t = 490 s", "1,675 requests got 503", "group was empty"],
+        );
+    }
+
+    #[test]
+    fn a_real_run_over_an_empty_group_names_no_cause_later_than_its_effect() {
+        let (loaded, run) = real(include_str!("../../../scenarios/article/2b-empty-group.toml"), &[]);
+        check(
+            &loaded,
+            &run,
+            &["scaled the stable ReplicaSet from 1 to 0", "group was empty", "The promotion ended it earlier"],
+        );
+        let switch = run.events.iter().find(|entry| entry.event == "SwitchService" && entry.object == "stable");
+        let switch = switch.expect("a promotion").at;
+        let first = run.causes[Cause::NoRegisteredTargets.index()].first.expect("an error");
+        assert!(first < switch, "the switch is not what emptied the group");
+        let text = explain(&loaded, &run);
+        assert!(!text.contains("pointed") && !text.contains(&time(&run, switch)), "{text}");
+    }
+
+    #[test]
+    fn an_exchange_of_targets_at_the_promotion_is_told_as_such() {
+        let events = [
+            (480_100, "rollouts-controller", "SwitchService", "stable", "v1 -> v2"),
+            (482_000, "load-balancer", "GroupEmpty", "node 0 stable", ""),
+        ];
+        let run = failing(Cause::NoRegisteredTargets, 482..492, &events);
+        check(
+            &sample::loaded(),
+            &run,
+            &[
+                "After the last step (over at t = 480 s)",
+                "from v1 to v2 (t = 480.1 s)",
+                "from t = 482 s to t = 492 s",
+                "250 requests got 503",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_late_deregistration_is_told_by_the_pod_that_suffered_longest() {
+        let events = [
+            (180_200, "pod", "Deleted", "pod-3", "v1"),
+            (180_200, "pod", "Deleted", "pod-4", "v1"),
+            (180_500, "pod", "ListenerClosed", "pod-3", "v1"),
+            (180_500, "pod", "ListenerClosed", "pod-4", "v1"),
+            (181_700, "load-balancer", "TargetRemoved", "node 0 stable", "pod-3"),
+            (183_400, "load-balancer", "TargetRemoved", "node 1 stable", "pod-4"),
+        ];
+        let run = failing(Cause::ConnectionRefused, 180..183, &events);
+        check(
+            &sample::loaded(),
+            &run,
+            &[
+                "At setWeight 60 (t = 180 s), 2 pods stopped: pod-4 closed its port 0.3 s",
+                "until 3.2 s after",
+                "75 requests got 502",
+            ],
+        );
+    }
+
+    #[test]
+    fn requests_cut_off_are_told_by_what_ended_the_program() {
+        let term = [(180_200, "pod", "Deleted", "pod-3", "v1"), (180_500, "pod", "Exited", "pod-3", "v1")];
+        let mut kill = term.to_vec();
+        kill.push((210_500, "pod", "SIGKILL", "pod-3", "v1"));
+        let mut loaded = sample::loaded();
+        check(
+            &loaded,
+            &failing(Cause::ResetInFlight, 180..181, &term),
+            &["1 pod exited at once on SIGTERM (no preStop hook)", "25 requests got 502"],
+        );
+        loaded.scenario.application.on_sigterm = OnSigterm::Ignore;
+        check(
+            &loaded,
+            &failing(Cause::ResetInFlight, 205..209, &kill),
+            &["1 pod still worked when the grace period of 30s"],
+        );
+    }
+
+    #[test]
+    fn overload_is_told_as_a_multiple_of_the_usual_share() {
+        let run = failing(Cause::IdleTimeout, 260..330, &[]);
+        let mut loaded = sample::loaded();
+        loaded.scenario.application.concurrency = 2;
+        loaded.scenario.traffic.service_time = Distribution::millis(50);
+        check(
+            &loaded,
+            &run,
+            &[
+                "At setWeight 80 (t = 260 s), 2 stable pods got 40 % of the requests",
+                "70 s after",
+                "50 requests/s each, 2 times the 25 of a pod in the steady state and more than the 40 that one can answer",
+                "1,750 requests got 504",
+                "idle time-out of 1m",
+            ],
+        );
+    }
+
+    #[test]
+    fn slow_answers_of_pods_with_free_workers_are_no_overload() {
+        let run = failing(Cause::IdleTimeout, 260..330, &[]);
+        check(&sample::loaded(), &run, &["may take longer (\"40ms\") than the ALB's idle time-out of 1m"]);
+    }
+
+    /// A scenario of the gallery with overrides, and its run.
+    fn real(text: &str, overrides: &[&str]) -> (Loaded, Run) {
+        let overrides: Vec<_> = overrides.iter().copied().map(String::from).collect();
+        let loaded = crate::scenario::load::load(text, "real", &overrides).expect("a scenario");
+        let run = crate::simulation::run(&loaded.scenario, 1);
+        (loaded, run)
+    }
+
+    const FIRST_RUN: &str = include_str!("../../../scenarios/first-run.toml");
+
+    #[test]
+    fn a_service_that_never_had_enough_pods_is_not_the_releases_fault() {
+        let (loaded, run) = real(FIRST_RUN, &["application.concurrency=1", "traffic.rate=80/s"]);
+        check(
+            &loaded,
+            &run,
+            &["Even without a release, 4 pods can't carry the load: 80 requests/s arrive", "(concurrency 1,"],
+        );
+    }
+
+    #[test]
+    fn errors_of_a_release_without_steps_are_not_before_it() {
+        let (loaded, run) = real(FIRST_RUN, &["rollout.strategy.canary.steps=[]"]);
+        assert!(run.steps.is_empty());
+        check(&loaded, &run, &["In the release, which has no steps, "]);
+    }
+
+    #[test]
+    fn too_few_requests_prove_nothing() {
+        let (loaded, mut run) = (sample::loaded(), sample::quiet());
+        run.requests.total = 30;
+        check(&loaded, &run, &["No request failed", "only 30 requests arrived: up to 10 % could still fail."]);
+        run.requests.total = 0;
+        assert_eq!(explain(&loaded, &run), "No request arrived, so the run says nothing about failures.");
+    }
+
+    #[test]
+    fn the_scenarios_own_limits_are_named() {
+        let loaded = sample::loaded();
+        check(&loaded, &failing(Cause::KeepAliveRace, 5..6, &[]), &["1m15s, longer than the ALB's 1m"]);
+        check(
+            &loaded,
+            &failing(Cause::DeregistrationDelayExpired, 200..202, &[]),
+            &["At setWeight 60 (t = 180 s)", "deregistration delay of 30s", "took 2.3 s"],
+        );
+    }
+
+    #[test]
+    fn without_an_error_the_protection_is_named() {
+        let (mut loaded, mut run) = (sample::loaded(), sample::quiet());
+        check(&loaded, &run, &["No request failed: no pod was stopped; the slowest weight took 70 s"]);
+        loaded.scenario.pod.pre_stop = Some(Duration::secs(90));
+        run.events.extend(sample::log(&[
+            (180_200, "pod", "Deleted", "pod-3", "v1"),
+            (270_500, "pod", "ListenerClosed", "pod-3", "v1"),
+        ]));
+        check(&loaded, &run, &["kept its port open for 90.3 s or more", "(preStop hook: 1m30s)"]);
+        loaded.scenario.rollout.dynamic_stable_scale = false;
+        check(&loaded, &run, &["stayed until 30s after the promotion"]);
+    }
+}

@@ -1,0 +1,41 @@
+//! The release cut into stretches that have a name in a sentence.
+
+use super::super::{Stage, is_set_weight, stages, time};
+use crate::run::{Run, StepRecord};
+use crate::units::Instant;
+use std::ops::Range;
+
+pub(super) struct Place<'a> {
+    /// `At setWeight 100 (t = 420 s)`.
+    pub(super) name: String,
+    /// The `setWeight` in force.
+    pub(super) asked: Option<&'a StepRecord>,
+    /// Of `Run::seconds`.
+    pub(super) rows: Range<u64>,
+}
+
+/// In the order of time, without gaps.
+pub(super) fn places(run: &Run) -> Vec<Place<'_>> {
+    let stages: Vec<_> = stages(run).filter(|stage| stage.first().started.is_some()).collect();
+    let start = |stage: &Stage| stage.first().started.map_or(u64::MAX, Instant::second);
+    let end = run.seconds.len() as u64;
+    let before = stages.first().map_or(run.release.second(), start);
+    let mut places = vec![Place { name: "Before the release".into(), asked: None, rows: 0..before }];
+    if stages.is_empty() {
+        places.push(Place { name: "In the release, which has no steps".into(), asked: None, rows: before..end });
+    }
+    let over = stages.last().and_then(|stage| stage.last().completed);
+    let mut asked = None;
+    for (index, stage) in stages.iter().enumerate() {
+        let first = stage.first();
+        asked = if is_set_weight(first) { Some(first) } else { asked };
+        let until = stages.get(index + 1).map_or(over.map_or(end, Instant::second), start);
+        let name = format!("At {} (t = {})", first.step, time(run, first.started.unwrap_or(run.release)));
+        places.push(Place { name, asked, rows: start(stage)..until });
+    }
+    if let Some(over) = over {
+        let name = format!("After the last step (over at t = {})", time(run, over));
+        places.push(Place { name, asked, rows: over.second()..end });
+    }
+    places
+}
