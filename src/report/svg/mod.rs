@@ -35,11 +35,11 @@ const PODS: [Layer; 4] = [
     Layer { name: "stable, serving", colour: RGBColor(0x17, 0x35, 0x5a), value: |second| second.stable_serving.into() },
     Layer { name: "canary, serving", colour: RGBColor(0x8f, 0xbf, 0xe6), value: |second| second.canary_serving.into() },
     Layer { name: "terminating", colour: RGBColor(0x77, 0x7d, 0x85), value: |second| second.terminating.into() },
-    Layer { name: "starting", colour: RGBColor(0xf6, 0xee, 0xd2), value: starting },
+    Layer { name: "not ready", colour: RGBColor(0xf6, 0xee, 0xd2), value: not_ready },
 ];
 
 /// Created, but neither ready nor deleted.
-fn starting(second: &Second) -> u32 {
+fn not_ready(second: &Second) -> u32 {
     let others = second.stable_serving + second.canary_serving + second.terminating;
     second.pods_total.saturating_sub(others).into()
 }
@@ -115,7 +115,7 @@ fn draw_run(canvas: &Canvas, frame: &Frame, loaded: &Loaded, run: &Run) {
         grouped(requests.elb_503),
         grouped(requests.elb_504),
     );
-    let title: String = loaded.scenario.title.chars().take(100).collect();
+    let title = fit(&loaded.scenario.title, layout.title);
     canvas.text(&title, (LEFT, frame.top + layout.head - 48), Font::bold(layout.title));
     canvas.text(&subtitle, (LEFT, frame.top + layout.head - 20), Font::plain(FAINT));
 
@@ -145,6 +145,15 @@ fn draw_run(canvas: &Canvas, frame: &Frame, loaded: &Loaded, run: &Run) {
     draw_weights(canvas, &weights, run, &bins);
 }
 
+/// Cut to the width of the panels. Bold letters are 0.6 em wide on average, and `plotters` divides sizes by 1.24.
+fn fit(title: &str, size: f64) -> String {
+    let room = (f64::from(RIGHT - LEFT) / (size / 1.24 * 0.6)) as usize;
+    match title.chars().count() > room {
+        true => title.chars().take(room - 1).chain(['…']).collect(),
+        false => title.into(),
+    }
+}
+
 fn most_pods(run: &Run) -> u32 {
     run.seconds.iter().map(|second| u32::from(second.pods_total)).max().unwrap_or(0)
 }
@@ -158,10 +167,6 @@ fn draw_errors(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
         .collect();
     panel.name(canvas, "ELB 5xx per second (requests/s)", &legend);
     draw_stack(canvas, panel, bins, Sample::Worst, &ERRORS);
-    if bins.len() < run.seconds.len() {
-        // A bin is one pixel: a pale one needs a line to be seen.
-        canvas.line(steps(bins, |bin| panel.axis.span(bin), |bin| panel.y(bin.worst.elb_5xx())), INK, 1);
-    }
     // `max_by_key` takes the last of equals.
     let highest = bins.iter().rev().max_by_key(|bin| bin.worst.elb_5xx()).filter(|bin| bin.worst.elb_5xx() > 0);
     let Some(bin) = highest else {
@@ -177,6 +182,9 @@ fn draw_errors(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
 
 fn draw_weights_gap(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
     let ends = |bin: &Bin| (panel.y(bin.last.weight_requested.into()), effective_y(panel, run, bin));
+    // With the promotion the weight returns to 0 because the groups change roles: no request is late from then on.
+    let promoted = run.rollout.promoted.map_or(i64::MAX, |at| secs_since_release(run, at).floor() as i64);
+    let bins = &bins[..bins.partition_point(|bin| bin.to <= promoted)];
     for same in bins.chunk_by(|bin, next| ends(bin) == ends(next)) {
         let (asked, effective) = ends(&same[0]);
         if asked != effective {
@@ -284,19 +292,25 @@ fn draw_marks(canvas: &Canvas, frame: &Frame, run: &Run, panels: &[&Panel]) {
     let top = frame.top + frame.layout.head;
     let mut taken: Vec<(i32, i32, i32)> = Vec::new();
     canvas.text("setWeight", (LEFT - 14, top + 18), Font::plain(FAINT).anchored(HPos::Right, VPos::Top));
+    let mut lines: Vec<i32> = Vec::new();
     for (at, label) in marks(run) {
         let x = frame.axis.x(secs_since_release(run, at).floor() as i64);
+        if lines.iter().all(|other| (x - other).abs() >= NEXT_LINE) {
+            for panel in panels {
+                canvas.line(vec![(x, panel.top), (x, panel.bottom())], MARK, 1);
+            }
+            lines.push(x);
+        }
         let half = text_width(&label) / 2;
         let centre = x.clamp(LEFT + half - 10, RIGHT - half + 10);
         let free = |row: i32| {
-            !taken.iter().any(|(r, from, to)| *r == row && centre - half < *to + 4 && *from - 4 < centre + half)
+            !taken
+                .iter()
+                .any(|(r, from, to)| *r == row && centre - half < *to + LABEL_GAP && *from - LABEL_GAP < centre + half)
         };
         // The lower row is where the eye looks for weights; the upper one holds what finds no room there.
         let rows = if label.ends_with('%') { &[18][..] } else { &[18, 0] };
         let Some(row) = rows.iter().copied().find(|row| free(*row)) else { continue };
-        for panel in panels {
-            canvas.line(vec![(x, panel.top), (x, panel.bottom())], MARK, 1);
-        }
         let covered = taken.iter().any(|(r, from, to)| *r == 18 && (*from..=*to).contains(&x));
         if row == 18 || !covered {
             canvas.line(vec![(x, top + row + 16), (x, top + Layout::MARKS + 1)], MARK, 1);
@@ -306,12 +320,18 @@ fn draw_marks(canvas: &Canvas, frame: &Frame, run: &Run, panels: &[&Panel]) {
     }
 }
 
+/// Between two labels in a row, in pixels.
+const LABEL_GAP: i32 = 12;
+
+/// Lines nearer than so many pixels are one.
+const NEXT_LINE: i32 = 4;
+
 /// What is marked, the most important first.
 fn marks(run: &Run) -> Vec<(Instant, String)> {
     let weights = run.steps.iter().filter(|step| super::is_set_weight(step));
     let mut marks: Vec<_> =
         weights.filter_map(|step| Some((step.started?, format!("{} %", step.weight_requested)))).collect();
-    marks.extend(run.rollout.promoted.map(|at| (at, "promoted".into())));
+    marks.extend(run.rollout.promoted.map(|at| (at, "promoted: roles switch".into())));
     marks.push((run.release, "release".into()));
     marks.extend(run.rollout.last_pod_removed.map(|at| (at, "last stable pod gone".into())));
     marks
@@ -429,25 +449,29 @@ mod tests {
     }
 
     #[test]
+    fn a_steady_day_is_not_drawn_and_that_is_said() {
+        let (loaded, mut run) = (sample::loaded(), sample::incident());
+        run.seconds.resize(86_400, sample::quiet().seconds[599]);
+        let axis = TimeAxis::of(&[(&loaded, &run)]);
+        // The last error is in second 489, the last change a weight that comes 70 s after 420 s.
+        assert_eq!(axis, TimeAxis { from: -60, to: 490 + 60, cut: true });
+        assert_eq!(bins(&run, axis).last().map(|bin| bin.to), Some(550));
+        assert!(timeline(&[(&loaded, &run)]).contains("steady time before and after is not drawn"));
+    }
+
+    #[test]
+    fn every_step_has_its_line_even_where_its_label_has_no_room() {
+        let (loaded, run) = (sample::loaded(), many_steps());
+        let svg = timeline(&[(&loaded, &run)]);
+        let full_height = |line: &&str| line.contains("#9A9A9A");
+        let labels = (0..=100).filter(|weight| svg.contains(&format!(">\n{weight} %\n<"))).count();
+        assert!(svg.lines().filter(full_height).count() > 3 * 100 && (10..60).contains(&labels), "{labels} labels");
+    }
+
+    #[test]
     fn a_title_cannot_break_the_document() {
         let (mut loaded, run) = (sample::loaded(), sample::quiet());
         loaded.scenario.title = "a < b & \"c\"".into();
         assert!(timeline(&[(&loaded, &run)]).contains("a &lt; b &amp; &quot;c&quot;"));
-    }
-
-    #[test]
-    fn scales_end_at_round_numbers_above_the_data() {
-        let axis = TimeAxis { from: 0, to: 100 };
-        for (most, height, step, scale) in [
-            (0, 190, 1, 1),
-            (25, 190, 5, 27),
-            (37, 190, 10, 45),
-            (100, 150, 20, 100),
-            (250, 64, 200, 400),
-            (13, 170, 5, 15),
-        ] {
-            let panel = Panel { top: 0, height, most, axis };
-            assert_eq!((panel.step(), panel.scale()), (step, scale), "{most} on {height} px");
-        }
     }
 }

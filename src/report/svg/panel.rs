@@ -22,13 +22,15 @@ pub(super) struct Bin {
     pub(super) last: Second,
 }
 
+/// The part of a run that the axis shows, in bins of two pixels or more: a narrower bar has no colour.
 pub(super) fn bins(run: &Run, axis: TimeAxis) -> Vec<Bin> {
-    let rows = run.seconds.len();
-    let (first, last) = (second_of_row(run, 0), second_of_row(run, rows));
-    let pixels = usize::try_from(axis.x(last) - axis.x(first)).expect("time runs to the right");
-    let count = rows.min(pixels.max(1));
+    let row = |second: i64| usize::try_from(second - second_of_row(run, 0)).unwrap_or(0).min(run.seconds.len());
+    let (first, last) = (row(axis.from), row(axis.to));
+    let pixels = axis.x(second_of_row(run, last)) - axis.x(second_of_row(run, first));
+    let rows = last - first;
+    let count = rows.min(usize::try_from(pixels / 2).expect("time runs to the right").max(1));
     let bin = |index: usize| {
-        let (from, to) = (index * rows / count, (index + 1) * rows / count);
+        let (from, to) = (first + index * rows / count, first + (index + 1) * rows / count);
         let seconds = &run.seconds[from..to];
         // `max_by_key` takes the last of equals.
         let worst = seconds.iter().rev().max_by_key(|second| second.elb_5xx()).copied().unwrap_or_default();
@@ -40,17 +42,47 @@ pub(super) fn bins(run: &Run, axis: TimeAxis) -> Vec<Bin> {
 }
 
 /// Seconds since the release, from left to right.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TimeAxis {
     pub(super) from: i64,
     pub(super) to: i64,
+    /// The runs go on where nothing happens any more, or began long before anything did.
+    pub(super) cut: bool,
 }
 
+/// What labels count.
+struct Unit {
+    name: &'static str,
+    seconds: i64,
+    /// The distances of two ticks, in this unit.
+    steps: &'static [i64],
+}
+
+const UNITS: [Unit; 3] = [
+    Unit { name: "seconds", seconds: 1, steps: &[1, 2, 5, 10, 15, 30, 60, 120, 300] },
+    Unit { name: "minutes", seconds: 60, steps: &[5, 10, 15, 20, 30] },
+    Unit { name: "hours", seconds: 3600, steps: &[1, 2, 3, 4, 6, 12, 24, 48, 120, 240] },
+];
+
 impl TimeAxis {
+    /// Most ticks that an axis has.
+    const TICKS: i64 = 13;
+
+    /// From the first of the runs to the last. Where that is more than twice as long as anything happens in them, only
+    /// the seconds in which something does, with a minute around them.
     pub(super) fn of(runs: &[(&Loaded, &Run)]) -> Self {
         let from = runs.iter().map(|(_, run)| second_of_row(run, 0)).min().unwrap_or(0);
-        let to = runs.iter().map(|(_, run)| second_of_row(run, run.seconds.len())).max().unwrap_or(1);
-        Self { from, to: to.max(from + 1) }
+        let to = runs.iter().map(|(_, run)| second_of_row(run, run.seconds.len())).max().unwrap_or(1).max(from + 1);
+        let eventful: Vec<_> = runs.iter().map(|(_, run)| eventful(run)).collect();
+        let first = eventful.iter().map(|(first, _)| *first).min().unwrap_or(from);
+        let last = eventful.iter().map(|(_, last)| *last).max().unwrap_or(to);
+        let margin = ((last - first) / 10).max(60);
+        let (first, last) = ((first - margin).max(from), (last + margin).min(to));
+        if (last - first) * 2 < to - from {
+            Self { from: first, to: last, cut: true }
+        } else {
+            Self { from, to, cut: false }
+        }
     }
 
     pub(super) fn x(self, second: i64) -> i32 {
@@ -63,11 +95,16 @@ impl TimeAxis {
         (self.x(bin.from), self.x(bin.to))
     }
 
-    /// Round numbers of seconds, minutes, hours; at most 13 of them.
-    pub(super) fn ticks(self) -> impl Iterator<Item = i64> {
-        const STEPS: [i64; 16] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21_600, 86_400];
+    /// The unit of the labels and the distance of two of them in seconds.
+    fn scale(self) -> (&'static Unit, i64) {
         let span = self.to - self.from;
-        let step = STEPS.into_iter().find(|step| span / step <= 12).unwrap_or(span / 12);
+        let steps = UNITS.iter().flat_map(|unit| unit.steps.iter().map(move |step| (unit, step * unit.seconds)));
+        let longest = (&UNITS[2], span / Self::TICKS / 3600 * 3600 + 3600);
+        steps.into_iter().find(|(_, step)| span / step < Self::TICKS).unwrap_or(longest)
+    }
+
+    pub(super) fn ticks(self) -> impl Iterator<Item = i64> {
+        let (_, step) = self.scale();
         (self.from.div_euclid(step)..=self.to.div_euclid(step))
             .map(move |n| n * step)
             .filter(move |at| *at >= self.from)
@@ -75,20 +112,34 @@ impl TimeAxis {
 
     pub(super) fn labels(self, canvas: &Canvas, top: i32) {
         let top = top - Layout::GAP;
+        let (unit, _) = self.scale();
         for tick in self.ticks() {
             let x = self.x(tick);
             canvas.line(vec![(x, top), (x, top + 5)], INK, 1);
             let sign = if tick < 0 { "−" } else { "" };
-            let label = format!("{sign}{}", grouped(tick.unsigned_abs()));
-            canvas.text(&label, (x, top + 8), Font::plain(INK).anchored(HPos::Center, VPos::Top));
+            let label = format!("{sign}{}", grouped(tick.unsigned_abs() / unit.seconds.unsigned_abs()));
+            let centre = x.min(WIDTH - 2 - text_width(&label) / 2);
+            canvas.text(&label, (centre, top + 8), Font::plain(INK).anchored(HPos::Center, VPos::Top));
         }
+        let note = if self.cut { "; the steady time before and after is not drawn" } else { "" };
+        let name = format!("{} since the start of the release{note}", unit.name);
         let centre = (LEFT + RIGHT) / 2;
-        canvas.text(
-            "seconds since the start of the release",
-            (centre, top + 28),
-            Font::plain(FAINT).anchored(HPos::Center, VPos::Top),
-        );
+        canvas.text(&name, (centre, top + 28), Font::plain(FAINT).anchored(HPos::Center, VPos::Top));
     }
+}
+
+/// The first and the last second in which a run is not in its steady state: the release, errors, pods coming and going.
+fn eventful(run: &Run) -> (i64, i64) {
+    let steady = |second: &Second| second.elb_5xx() == 0 && second.terminating == 0;
+    let busy = |row: &usize| !steady(&run.seconds[*row]);
+    let first = (0..run.seconds.len()).find(busy).map_or(0, |row| second_of_row(run, row));
+    let last = (0..run.seconds.len()).rfind(busy).map_or(0, |row| second_of_row(run, row));
+    let changes = run.seconds.windows(2).rposition(|pair| {
+        let state = |second: &Second| (second.weight_requested, second.weight_effective_sum, second.pods_total);
+        state(&pair[0]) != state(&pair[1])
+    });
+    let changed = changes.map_or(0, |row| second_of_row(run, row + 1));
+    (first.min(0), last.max(changed).max(0))
 }
 
 /// A diagram from 0 up to a round number.
@@ -183,4 +234,40 @@ pub(super) enum Swatch {
     Fill(RGBColor),
     Line,
     Dashes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_axis_counts_in_the_unit_that_fits() {
+        for (from, to, ticks, last, unit) in [
+            (-60, 540, 11, 540, "seconds"),
+            (-60, 4 * 3600, 13, 4 * 3600, "minutes"),
+            (0, 86_400, 13, 86_400, "hours"),
+            (0, 100 * 86_400, 11, 100 * 86_400, "hours"),
+        ] {
+            let axis = TimeAxis { from, to, cut: false };
+            let all: Vec<_> = axis.ticks().collect();
+            assert!(all.len() <= 13 && all.iter().all(|tick| (from..=to).contains(tick)), "{all:?}");
+            assert_eq!((all.len(), *all.last().expect("a tick"), axis.scale().0.name), (ticks, last, unit));
+        }
+    }
+
+    #[test]
+    fn scales_end_at_round_numbers_above_the_data() {
+        let axis = TimeAxis { from: 0, to: 100, cut: false };
+        for (most, height, step, scale) in [
+            (0, 190, 1, 1),
+            (25, 190, 5, 27),
+            (37, 190, 10, 45),
+            (100, 150, 20, 100),
+            (250, 64, 200, 400),
+            (13, 170, 5, 15),
+        ] {
+            let panel = Panel { top: 0, height, most, axis };
+            assert_eq!((panel.step(), panel.scale()), (step, scale), "{most} on {height} px");
+        }
+    }
 }
