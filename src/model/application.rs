@@ -6,7 +6,7 @@
 use crate::random::Distribution;
 use crate::units::{Duration, Instant};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// What the process does on SIGTERM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub struct Server {
     free_below: usize,
     /// When each worker is free; empty unless all were busy when they were last counted.
     busy: BinaryHeap<Reverse<Instant>>,
+    /// While all workers are busy: when the work on each request in the backlog begins. They begin in order of arrival.
+    waiting: VecDeque<Instant>,
     /// While all workers are busy, `open` is cleared of finished requests at this length.
     clear_at: usize,
 }
@@ -99,6 +101,7 @@ impl Server {
             open: Vec::with_capacity(concurrency.min(SHORT)),
             free_below: concurrency.min(SHORT),
             busy: BinaryHeap::new(),
+            waiting: VecDeque::new(),
             clear_at: 0,
         }
     }
@@ -145,6 +148,7 @@ impl Server {
     pub fn clear(&mut self) {
         self.open.clear();
         self.busy.clear();
+        self.waiting.clear();
         self.free_below = self.concurrency.min(SHORT);
     }
 
@@ -164,11 +168,18 @@ impl Server {
             ends.select_nth_unstable(first_kept);
             self.busy = ends[first_kept..].iter().copied().map(Reverse).collect();
             self.free_below = 0;
-        } else if self.open.len() >= self.clear_at || self.open.len() - self.concurrency >= self.backlog {
+        } else if self.open.len() >= self.clear_at {
             self.clear_finished(arrival);
         }
-        let waiting = self.open.len() - self.concurrency;
-        if waiting < self.backlog { self.busy.peek().map(|first| first.0) } else { None }
+        while self.waiting.front().is_some_and(|start| *start <= arrival) {
+            self.waiting.pop_front();
+        }
+        if self.waiting.len() >= self.backlog {
+            return None;
+        }
+        let start = self.busy.peek().map(|first| first.0)?;
+        self.waiting.push_back(start);
+        Some(start)
     }
 
     fn clear_finished(&mut self, now: Instant) {
