@@ -87,3 +87,12 @@ fn a_run_of_the_article(bencher: Bencher) {
     let scenario = article();
     bencher.bench_local(|| simulation::run(&scenario, 1).fingerprint);
 }
+
+/// Three times what the pods can carry: full queues, refused connections, failing probes.
+#[divan::bench]
+fn a_run_under_overload(bencher: Bencher) {
+    let mut scenario = article();
+    scenario.application.concurrency = 1;
+    assert!(scenario.utilisation() > 1.0);
+    bencher.bench_local(|| simulation::run(&scenario, 1).fingerprint);
+}

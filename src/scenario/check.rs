@@ -17,6 +17,7 @@ pub fn check(pass: &mut Pass, draft: &Draft, document: &Table) {
     let rules = Rules { document, draft };
     rules.title(pass);
     rules.simulation(pass);
+    rules.capacity(pass);
     rules.reconcile_delay(pass);
     rules.progress_deadline(pass);
     rules.services(pass);
@@ -56,6 +57,21 @@ impl Rules<'_> {
         if self.draft.scenario.simulation.duration.is_some() && self.node(key).is_some() {
             let message = "`cooldown` has no effect next to `duration`";
             pass.warning(key, self.place(key), message, "`duration` counts from the start of the release");
+        }
+    }
+
+    fn capacity(&self, pass: &mut Pass) {
+        let scenario = &self.draft.scenario;
+        let utilisation = scenario.utilisation();
+        if utilisation >= 1.0 && scenario.rollout.replicas > 0 {
+            let capacity = scenario.capacity_per_pod() * f64::from(scenario.rollout.replicas);
+            let message = format!(
+                "the pods can't carry this load even without a release: {} arrive, {} pods answer at most \
+                 {capacity:.1}/s (concurrency {} each)",
+                scenario.traffic.rate, scenario.rollout.replicas, scenario.application.concurrency,
+            );
+            let help = "lower traffic.rate or service_time, or raise application.concurrency or rollout.replicas";
+            pass.warning("traffic.rate", self.place("traffic.rate"), message, help);
         }
     }
 

@@ -1,6 +1,7 @@
 //! A scenario: everything that a run is a function of, but for the seed.
 
 mod application;
+mod capacity;
 mod check;
 pub mod diagnostic;
 pub mod document;

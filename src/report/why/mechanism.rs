@@ -1,7 +1,6 @@
 //! One sentence per mechanism that makes requests fail.
 
 use super::super::{counted, decimal, percent, span, time};
-use super::capacity::per_pod;
 use super::stop::{Stop, stops};
 use super::story::{Load, Story};
 use crate::model::Service;
@@ -254,7 +253,7 @@ impl<'a> Story<'a> {
     fn overload(&self) -> Option<String> {
         let scenario = &self.loaded.scenario;
         let usual = scenario.traffic.rate.per_second() / f64::from(scenario.rollout.replicas.max(1));
-        let capacity = per_pod(scenario);
+        let capacity = scenario.capacity_per_pod();
         let Load { service, pods, share, each } = self.busiest().filter(|load| load.each >= capacity)?;
         let late = self.asked.and_then(|step| Some(step.weight_effective? - step.weight_asked?));
         let late = late.filter(|late| *late > Duration::ZERO).map_or(String::new(), |late| {

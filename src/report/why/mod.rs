@@ -1,6 +1,5 @@
 //! One or two plain sentences on why requests failed, or what kept them from it, out of the run's own data.
 
-mod capacity;
 mod mechanism;
 mod place;
 mod stop;
@@ -20,7 +19,7 @@ pub fn explain(loaded: &Loaded, run: &Run) -> String {
     let Some(cause) = Cause::ALL.into_iter().rev().max_by_key(counts).filter(|cause| counts(cause) > 0) else {
         return protection(loaded, run);
     };
-    if capacity::utilisation(&loaded.scenario) >= 1.0 {
+    if loaded.scenario.utilisation() >= 1.0 {
         return never_enough(loaded, run);
     }
     match Story::new(loaded, run, cause) {
@@ -33,7 +32,7 @@ pub fn explain(loaded: &Loaded, run: &Run) -> String {
 fn never_enough(loaded: &Loaded, run: &Run) -> String {
     let scenario = &loaded.scenario;
     let replicas = u64::from(scenario.rollout.replicas);
-    let each = capacity::per_pod(scenario);
+    let each = scenario.capacity_per_pod();
     format!(
         "Even without a release, {} can't carry the load: {} requests/s arrive, and each pod answers at most {} \
          (concurrency {}, service time {} on average). {} failed.",
