@@ -1,8 +1,7 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use clap_complete::Shell;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Simulates an Argo Rollouts canary behind an AWS Application Load Balancer.
@@ -17,7 +16,7 @@ pub struct Arguments {
     /// Print no report and no list of files
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print every event of the control plane, too (on stderr)
+    /// With `run`: print every event of the control plane, too, of the first seed (on stderr)
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }
@@ -44,11 +43,11 @@ pub struct RunArguments {
     #[command(flatten)]
     pub overrides: Overrides,
     /// Run with the seeds 1 to N, or with the first N of the scenario's `seeds`
-    #[arg(long, value_name = "N", conflicts_with = "seed")]
-    pub seeds: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", conflicts_with = "seed", value_parser = value_parser!(u32).range(1..=100_000))]
+    pub seeds: Option<u32>,
     /// Threads for --seeds [default: one per core]
-    #[arg(long, value_name = "N", requires = "seeds")]
-    pub threads: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", requires = "seeds", value_parser = value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
     /// Where the files go [default: output/<scenario>/]
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
@@ -75,7 +74,8 @@ pub struct Overrides {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Seed of the random numbers, instead of the scenario's
-    #[arg(long, value_name = "N")]
+    // TOML's integers end there, and the resolved scenario names the seed.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,
 }
 

@@ -26,10 +26,11 @@ impl Console {
         Self { out, err, quiet, verbose }
     }
 
-    /// Columns of a report.
+    /// Columns of a report: those of the terminal, or 100 where there is none.
     pub fn width(&self) -> usize {
-        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-        columns.unwrap_or(100).clamp(40, 300)
+        let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+        asked.or_else(terminal).filter(|columns| *columns > 0).unwrap_or(100).clamp(40, 300)
     }
 
     /// A report, on stdout.

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 pub fn plot(arguments: &PlotArguments, console: &mut Console) -> Done<()> {
     let mut runs = Vec::new();
     for path in &arguments.paths {
-        let file = if path.is_dir() { path.join("scenario.toml") } else { path.clone() };
+        let resolved = path.join("scenario.toml");
+        let file = if resolved.is_file() { resolved } else { path.clone() };
         runs.push(source::scenario(&file, &arguments.overrides.set, console)?);
     }
     let progress = console.progress(runs.len(), String::new());

@@ -10,19 +10,33 @@ use crate::scenario::threshold::Verdict;
 use crate::simulation;
 use rayon::prelude::*;
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// All files, one after the other; the worst end counts.
+/// What one file asks for, checked.
+struct Job {
+    loaded: Loaded,
+    folder: PathBuf,
+    /// None: one run, with `seed`.
+    seeds: Option<Vec<u64>>,
+}
+
+/// All files, one after the other; the worst end counts. Nothing runs unless all of them are right.
 pub fn run(arguments: &RunArguments, console: &mut Console) -> Exit {
-    let (mut worst, mut names) = (Exit::Fine, BTreeSet::new());
+    let mut worst = Exit::Fine;
+    let mut jobs: Vec<Job> = Vec::new();
     for file in &arguments.files {
-        let name = source::name(file);
-        let done = if names.insert(name.clone()) {
-            run_file(file, arguments, console)
-        } else {
-            let message = format!("{}: there is a scenario of the name `{name}` before it", file.display());
-            Err(Failure::Input(message, "their files would go to the same folder: rename one".to_owned()))
+        match prepare(file, &jobs, arguments, console) {
+            Ok(job) => jobs.push(job),
+            Err(failure) => worst = worst.max(conclude(Err(failure), console)),
+        }
+    }
+    if worst != Exit::Fine {
+        return worst;
+    }
+    for job in &jobs {
+        let done = match &job.seeds {
+            None => run_once(job, arguments, console),
+            Some(seeds) => run_seeds(job, seeds, arguments, console),
         };
         let is_closed = matches!(done, Err(Failure::BrokenPipe));
         worst = worst.max(conclude(done, console));
@@ -33,27 +47,49 @@ pub fn run(arguments: &RunArguments, console: &mut Console) -> Exit {
     worst
 }
 
-fn run_file(file: &Path, arguments: &RunArguments, console: &mut Console) -> Done<Exit> {
+fn prepare(file: &Path, before: &[Job], arguments: &RunArguments, console: &mut Console) -> Done<Job> {
     let loaded = source::scenario(file, &arguments.overrides.set, console)?;
-    let folder = match &arguments.output {
-        None => Path::new("output").join(&loaded.scenario.name),
-        Some(folder) if arguments.files.len() == 1 => folder.clone(),
-        Some(folder) => folder.join(&loaded.scenario.name),
-    };
-    match arguments.seeds {
-        None => run_once(&loaded, &folder, arguments, console),
-        Some(count) => run_seeds(&loaded, count.get(), &folder, arguments, console),
+    let name = &loaded.scenario.name;
+    if before.iter().any(|job| job.loaded.scenario.name == *name) {
+        let message = format!("{}: there is a scenario of the name `{name}` before it", file.display());
+        return Err(Failure::Input(message, "their files would go to the same folder: rename one".to_owned()));
     }
+    let folder = match &arguments.output {
+        None => Path::new("output").join(name),
+        Some(folder) if arguments.files.len() == 1 => folder.clone(),
+        Some(folder) => folder.join(name),
+    };
+    spare_the_inputs(&folder, &arguments.files)?;
+    let seeds = arguments.seeds.map(|count| seeds(&loaded, count as usize)).transpose()?;
+    Ok(Job { loaded, folder, seeds })
 }
 
-fn run_once(loaded: &Loaded, folder: &Path, arguments: &RunArguments, console: &mut Console) -> Done<Exit> {
+/// No output may take the place of a scenario that was given: what a person wrote would be lost.
+fn spare_the_inputs(folder: &Path, inputs: &[PathBuf]) -> Done<()> {
+    let real = |path: &Path| path.canonicalize().ok();
+    for name in FILES {
+        let target = folder.join(name);
+        if real(&target).is_some_and(|target| inputs.iter().any(|input| real(input).as_ref() == Some(&target))) {
+            let message = format!("the run would overwrite its own input {}", target.display());
+            return Err(Failure::Input(message, "name another folder: --output DIR".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Everything that a run may write.
+const FILES: [&str; 6] = ["summary.json", "seeds.csv", "timeline.csv", "events.csv", "scenario.toml", "timeline.svg"];
+
+fn run_once(job: &Job, arguments: &RunArguments, console: &mut Console) -> Done<Exit> {
+    let Job { loaded, folder, .. } = job;
     let seed = arguments.overrides.seed.unwrap_or(loaded.scenario.seed);
     let run = simulation::run(&loaded.scenario, seed);
     let verdicts = judge(loaded, &run);
     let summary = summary::summary(loaded, &run, &verdicts);
     let mut outputs = vec![("summary.json", json(&summary))];
     outputs.extend(files_of_one_run(loaded, &run, seed)?);
-    files::write(folder, &outputs, &["seeds.csv"])?;
+    let obsolete: &[&str] = if has_table_of_seeds(folder) { &["seeds.csv"] } else { &[] };
+    files::write(folder, &outputs, obsolete)?;
     if console.verbose {
         print_events(&run, console);
     }
@@ -68,14 +104,8 @@ fn run_once(loaded: &Loaded, folder: &Path, arguments: &RunArguments, console: &
     Ok(if verdicts.iter().all(|verdict| verdict.met) { Exit::Fine } else { Exit::Unmet })
 }
 
-fn run_seeds(
-    loaded: &Loaded,
-    count: usize,
-    folder: &Path,
-    arguments: &RunArguments,
-    console: &mut Console,
-) -> Done<Exit> {
-    let seeds = seeds(loaded, count)?;
+fn run_seeds(job: &Job, seeds: &[u64], arguments: &RunArguments, console: &mut Console) -> Done<Exit> {
+    let Job { loaded, folder, .. } = job;
     let progress = console.progress(seeds.len(), loaded.scenario.name.clone());
     let replicate = |(index, seed): (usize, &u64)| {
         let run = simulation::run(&loaded.scenario, *seed);
@@ -86,7 +116,8 @@ fn run_seeds(
         // One run is kept for the files that show a single one; the others would only fill the memory.
         (summary, met, (index == 0).then_some(run))
     };
-    let threads = arguments.threads.map_or(0, std::num::NonZeroUsize::get);
+    // 0: as many as there are cores.
+    let threads = arguments.threads.unwrap_or(0) as usize;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| Failure::World(format!("cannot start threads: {error}"), String::new()))?;
     let mut replications: Vec<_> = pool.install(|| seeds.par_iter().enumerate().map(replicate).collect());
@@ -101,6 +132,9 @@ fn run_seeds(
     let mut outputs = vec![("summary.json", json(&aggregate)), ("seeds.csv", seeds_csv)];
     outputs.extend(files_of_one_run(loaded, &first, seeds[0])?);
     files::write(folder, &outputs, &[])?;
+    if console.verbose {
+        print_events(&first, console);
+    }
     if !console.quiet {
         let report = match arguments.format {
             Format::Text => replications::table(&summaries),
@@ -120,6 +154,13 @@ fn seeds(loaded: &Loaded, count: usize) -> Done<Vec<u64>> {
         return Err(Failure::Input(message, "leave `seeds` out of the scenario to run with 1, 2, 3, …".to_owned()));
     }
     Ok(named[..count].to_vec())
+}
+
+/// Whether an earlier run with --seeds left its table here, which would not fit to the files of this one.
+fn has_table_of_seeds(folder: &Path) -> bool {
+    let summary = std::fs::read(folder.join("summary.json")).ok();
+    let summary = summary.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    summary.is_some_and(|summary| summary["schema"] == summary::SCHEMA && summary["seeds"].is_array())
 }
 
 fn judge(loaded: &Loaded, run: &Run) -> Vec<Verdict> {

@@ -53,16 +53,12 @@ fn text(path: &Path) -> Done<String> {
     let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
     let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
     if metadata.is_dir() {
-        let help = match path.join("scenario.toml") {
-            inner if inner.is_file() => format!("did you mean {}?", inner.display()),
-            _ => "give the scenario file inside of it".to_owned(),
-        };
-        return Err(Failure::World(format!("cannot read {shown}: it is a folder"), help));
+        return Err(Failure::World(format!("cannot read {shown}: it is a folder"), inside(path)));
     }
     let mut bytes = Vec::new();
     file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     if bytes.len() > MAX_BYTES {
-        let message = format!("{shown} is longer than {MAX_BYTES} bytes: that is no scenario");
+        let message = format!("{shown} is longer than 1 MiB: that is no scenario");
         return Err(input(message, "is this the right file?"));
     }
     let binary = |at: usize| input(format!("{shown} is not a text file (byte {at})"), "a scenario is TOML in UTF-8");
@@ -70,6 +66,21 @@ fn text(path: &Path) -> Done<String> {
         return Err(binary(at));
     }
     String::from_utf8(bytes).map_err(|error| binary(error.utf8_error().valid_up_to()))
+}
+
+/// What of a folder could have been meant.
+fn inside(folder: &Path) -> String {
+    let scenario = |path: &Path| path.join("scenario.toml");
+    if scenario(folder).is_file() {
+        return format!("did you mean {}?", scenario(folder).display());
+    }
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut runs: Vec<_> = entries.filter(|path| scenario(path).is_file()).collect();
+    runs.sort();
+    match runs.first() {
+        Some(run) => format!("give the folder of one run, like {}", run.display()),
+        None => "give the scenario file inside of it".to_owned(),
+    }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

@@ -134,6 +134,10 @@ fn seeds(root: &mut Reader<'_, '_>) -> Option<Vec<u64>> {
         Some(items) if !items.is_empty() => items.iter().map(seed_from).collect::<Result<Vec<_>, _>>(),
         Some(_) | None => Err(("`seeds` is a list of integers".to_owned(), "write seeds = [1, 2, 3]".to_owned())),
     };
+    let seeds = seeds.and_then(|seeds| match repeated(&seeds) {
+        Some(seed) => Err((format!("`seeds` names {seed} twice: it would count twice"), String::new())),
+        None => Ok(seeds),
+    });
     match seeds {
         Ok(seeds) => {
             root.pass.parameter("seeds".to_owned(), node.to_toml(), Some(node), NOTE);
@@ -144,4 +148,10 @@ fn seeds(root: &mut Reader<'_, '_>) -> Option<Vec<u64>> {
             None
         }
     }
+}
+
+fn repeated(seeds: &[u64]) -> Option<u64> {
+    let mut sorted = seeds.to_vec();
+    sorted.sort_unstable();
+    sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
 }

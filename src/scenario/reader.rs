@@ -31,8 +31,7 @@ impl Pass {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        let (key, message, help) = (key.to_owned(), message.into(), help.into());
-        self.problems.push(Problem { severity: Severity::Error, key, message, place, help });
+        self.problem(Severity::Error, key, place, message.into(), help.into());
     }
 
     pub fn warning(
@@ -42,8 +41,11 @@ impl Pass {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        let (key, message, help) = (key.to_owned(), message.into(), help.into());
-        self.problems.push(Problem { severity: Severity::Warning, key, message, place, help });
+        self.problem(Severity::Warning, key, place, message.into(), help.into());
+    }
+
+    fn problem(&mut self, severity: Severity, key: &str, place: Option<Range<usize>>, message: String, help: String) {
+        self.problems.push(Problem { severity, key: key.to_owned(), message, place, help });
     }
 
     pub fn parameter(&mut self, key: String, value: String, node: Option<&Node>, note: &'static str) {

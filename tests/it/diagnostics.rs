@@ -203,7 +203,7 @@ fn a_binary_file_is_no_scenario() {
 #[test]
 fn a_flood_of_brackets_is_refused_at_once() {
     for (name, length, message) in [
-        ("brackets_10_mb", 10 << 20, "error: x.toml is longer than 1048576 bytes: that is no scenario"),
+        ("brackets_10_mb", 10 << 20, "error: x.toml is longer than 1 MiB: that is no scenario"),
         ("brackets_1_mb", (1 << 20) - 4, "error: this is not TOML: "),
     ] {
         let folder = folder(name);
@@ -302,17 +302,120 @@ fn an_unmet_threshold_ends_with_1_and_the_files_are_there() {
 }
 
 #[test]
-fn of_several_files_the_worst_counts_and_the_others_run() {
+fn of_several_files_none_runs_unless_all_are_right() {
     let folder = folder("several");
     fs::write(folder.join("good.toml"), VALID).unwrap();
     fs::write(folder.join("bad.toml"), with("replicas = 4", "replica = 4")).unwrap();
-    let output = sim(&folder, &["run", "bad.toml", "good.toml", "-q"]);
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-    assert!(folder.join("output/good/summary.json").is_file() && !folder.join("output/bad").exists());
-    let output = sim(&folder, &["run", "good.toml", "missing.toml", "bad.toml", "-q"]);
-    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
-    let output = sim(&folder, &["run", "good.toml", "./good.toml", "-q"]);
-    assert!(stderr(&output).contains("there is a scenario of the name `good` before it"), "{}", stderr(&output));
+    fs::write(folder.join("worse.toml"), with("40/s", "-40/s")).unwrap();
+    for (files, exit, messages) in [
+        (&["good.toml", "bad.toml", "worse.toml"][..], 2, &["unknown key `replica`", "`-40/s` is negative"][..]),
+        (&["good.toml", "missing.toml", "bad.toml"], 3, &["there is no such file", "unknown key `replica`"]),
+        (&["good.toml", "./good.toml"], 2, &["there is a scenario of the name `good` before it"]),
+    ] {
+        let output = sim(&folder, &[&["run", "-q"], files].concat());
+        assert_eq!(output.status.code(), Some(exit), "{}", stderr(&output));
+        for message in messages {
+            assert!(stderr(&output).contains(message), "{message} is not in {}", stderr(&output));
+        }
+        assert!(!folder.join("output").exists(), "{files:?}");
+    }
+}
+
+#[test]
+fn of_several_files_the_worst_end_counts() {
+    let folder = folder("worst");
+    fs::write(folder.join("met.toml"), VALID).unwrap();
+    fs::write(folder.join("unmet.toml"), format!("{VALID}[thresholds]\n\"requests.count\" = \"== 0\"\n")).unwrap();
+    let output = sim(&folder, &["run", "unmet.toml", "met.toml", "-q"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    for name in ["met", "unmet"] {
+        assert!(folder.join("output").join(name).join("summary.json").is_file(), "{name}");
+    }
+}
+
+#[test]
+fn a_run_never_overwrites_its_own_input() {
+    let folder = folder("own_input");
+    fs::write(folder.join("scenario.toml"), VALID).unwrap();
+    fs::create_dir(folder.join("other")).unwrap();
+    fs::write(folder.join("other/x.toml"), VALID).unwrap();
+    for arguments in [
+        &["run", "scenario.toml", "--output", "."][..],
+        &["run", "./scenario.toml", "--output", "other/.."],
+        // The files of `x` would go to the folder of the other one.
+        &["run", "other/x.toml", "scenario.toml", "--output", ".."],
+    ] {
+        let output = sim(&folder, arguments);
+        assert!(stderr(&output).starts_with("error: the run would overwrite its own input "), "{}", stderr(&output));
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(files(&folder), ["scenario.toml", "x.toml"]);
+        assert_eq!(fs::read_to_string(folder.join("scenario.toml")).unwrap(), VALID);
+    }
+}
+
+#[test]
+fn only_a_table_of_our_own_is_obsolete() {
+    let folder = folder("obsolete");
+    fs::write(folder.join("x.toml"), VALID).unwrap();
+    let seeds_csv = folder.join("results/seeds.csv");
+    fs::create_dir(folder.join("results")).unwrap();
+    fs::write(&seeds_csv, "mine").unwrap();
+    for _ in 0..2 {
+        assert_eq!(sim(&folder, &["run", "x.toml", "-q", "--output", "results"]).status.code(), Some(0));
+    }
+    assert_eq!(fs::read_to_string(&seeds_csv).unwrap(), "mine");
+    assert_eq!(sim(&folder, &["run", "x.toml", "-q", "--output", "again", "--seeds", "2"]).status.code(), Some(0));
+    assert!(folder.join("again/seeds.csv").is_file());
+    assert_eq!(sim(&folder, &["run", "x.toml", "-q", "--output", "again"]).status.code(), Some(0));
+    assert!(!folder.join("again/seeds.csv").exists(), "it belonged to the run before");
+}
+
+#[test]
+fn numbers_beyond_all_sense_are_refused() {
+    let folder = folder("numbers");
+    fs::write(folder.join("x.toml"), VALID).unwrap();
+    for arguments in [
+        &["--seeds", "18446744073709551615"][..],
+        &["--seeds", "100001"],
+        &["--seeds", "2", "--threads", "1025"],
+        &["--seeds", "2", "--threads", "0"],
+        &["--seed", "9223372036854775808"],
+        &["--seed", "-1"],
+    ] {
+        let output = sim(&folder, &[&["run", "x.toml"], arguments].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).starts_with("error: "), "{}", stderr(&output));
+        assert_eq!(files(&folder), ["x.toml"]);
+    }
+    let output = sim(&folder, &["run", "x.toml", "-q", "--seed", "9223372036854775807"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let again = sim(&folder, &["run", "output/x/scenario.toml", "-q", "--output", "again"]);
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+}
+
+#[test]
+fn verbose_prints_the_events_of_the_first_seed() {
+    let folder = folder("verbose");
+    fs::write(folder.join("x.toml"), VALID).unwrap();
+    let events = |arguments: &[&str]| stderr(&sim(&folder, &[&["run", "x.toml", "-v"], arguments].concat()));
+    let one = events(&["--seed", "1"]);
+    assert!(one.contains("rollouts-controller SetWeight ingress canary 25 stable 75"), "{one}");
+    assert_eq!(events(&["--seeds", "2"]), one);
+    assert_ne!(events(&["--seed", "2"]), one);
+}
+
+#[test]
+fn a_folder_of_runs_names_one_of_them() {
+    let folder = folder("folder_of_runs");
+    fs::write(folder.join("x.toml"), VALID).unwrap();
+    assert_eq!(sim(&folder, &["run", "x.toml", "-q"]).status.code(), Some(0));
+    let output = sim(&folder, &["plot", "output"]);
+    assert!(
+        stderr(&output).contains("it is a folder\n |\n = help: give the folder of one run, like output/x"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(output.status.code(), Some(3));
 }
 
 #[test]

@@ -17,12 +17,20 @@ impl<'a> Story<'a> {
     pub(super) fn sentence(&self) -> String {
         match self.cause {
             Cause::ConnectionRefused | Cause::HostUnreachable => self.pod_gone(),
-            Cause::ConnectTimeout => self.overload().unwrap_or_else(|| self.pod_gone()),
+            Cause::ConnectTimeout => {
+                let backlog = self.loaded.scenario.application.backlog;
+                let reason = format!("the backlog of {backlog} was full: {}", self.cause.description());
+                self.overload(&reason).unwrap_or_else(|| self.pod_gone())
+            }
             Cause::NoRegisteredTargets => self.group_empty(),
             Cause::ResetInFlight => self.cut_off(),
             Cause::KeepAliveRace => self.keep_alive_race(),
             Cause::DeregistrationDelayExpired => self.deregistration_delay_expired(),
-            Cause::IdleTimeout => self.overload().unwrap_or_else(|| self.slow()),
+            Cause::IdleTimeout => {
+                let idle_timeout = self.loaded.scenario.load_balancer.idle_timeout;
+                let reason = format!("no answer came within the idle time-out of {idle_timeout}");
+                self.overload(&reason).unwrap_or_else(|| self.slow())
+            }
         }
     }
 
@@ -250,7 +258,7 @@ impl<'a> Story<'a> {
     }
 
     /// Too few pods for the share of the requests that they get. None if they had enough.
-    fn overload(&self) -> Option<String> {
+    fn overload(&self, reason: &str) -> Option<String> {
         let scenario = &self.loaded.scenario;
         let usual = scenario.traffic.rate.per_second() / f64::from(scenario.rollout.replicas.max(1));
         let capacity = scenario.capacity_per_pod();
@@ -259,12 +267,6 @@ impl<'a> Story<'a> {
         let late = late.filter(|late| *late > Duration::ZERO).map_or(String::new(), |late| {
             format!(" (the weight reached the ALB {} after it was asked for)", span(late))
         });
-        let reason = match self.cause {
-            Cause::IdleTimeout => {
-                format!("no answer came within the idle time-out of {}", scenario.load_balancer.idle_timeout)
-            }
-            _ => format!("the backlog of {} was full: {}", scenario.application.backlog, self.cause.description()),
-        };
         Some(format!(
             "{}, {} got {} of the requests{late}: {} requests/s each, {} times the {} of a pod in the steady state and \
              more than the {} that one can answer; {}.",
@@ -275,7 +277,7 @@ impl<'a> Story<'a> {
             decimal(each / usual, 1),
             decimal(usual, 1),
             decimal(capacity, 1),
-            self.failed(&reason),
+            self.failed(reason),
         ))
     }
 
