@@ -211,6 +211,7 @@ fn each_rule_of_the_controllers_has_its_message() {
         ("thresholds.\"elb_520.count\"=\"== 0\"".into(), "there is no metric `elb_520.count`"),
         ("title=\"a\\nb\"".into(), "the title is more than one line"),
         ("rollouts_controller.reconcile_delay=0s".into(), "reconcile_delay must be above zero"),
+        ("seeds=[5, 3, 5]".into(), "`seeds` names 5 twice: it would count twice"),
     ] {
         let got = messages(first_run(), &[&set]);
         assert!(got.iter().any(|text| text == message), "{set}: {got:#?}");
