@@ -1,7 +1,7 @@
 //! Rules across fields: what Argo Rollouts and Kubernetes would refuse, and what is odd but possible.
 
 use super::document::{Node, Table};
-use super::load::Draft;
+use super::draft::Draft;
 use super::pre_stop::PreStop;
 use super::reader::Pass;
 use crate::units::Duration;

@@ -1,6 +1,7 @@
 //! `[ingress]`: annotations of the AWS Load Balancer Controller.
 
-use super::document::{Entry, Node, quoted};
+use super::document::{Entry, Node};
+use super::quoted::quoted;
 use super::reader::{Reader, nearest, text_from};
 use crate::model::load_balancer::TargetGroupSpec;
 use crate::units::Duration;

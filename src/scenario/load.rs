@@ -2,19 +2,12 @@
 
 use super::diagnostic::{Problem, Severity};
 use super::document::{self, Node, Table};
+use super::draft::Draft;
 use super::reader::{Pass, Reader};
 use super::rollout::{self, RolloutSection};
-use super::threshold::{self, Threshold};
+use super::threshold;
 use super::{Loaded, Scenario, application, check, environment, ingress};
 use serde_json::json;
-
-/// What the document holds, before the rules across fields.
-#[derive(Debug)]
-pub struct Draft {
-    pub scenario: Scenario,
-    pub thresholds: Vec<Threshold>,
-    pub pre_stop: super::pre_stop::PreStop,
-}
 
 /// Reads a scenario. `name` is the file's, without its ending; `overrides` are `--set`'s `KEY=VALUE`.
 ///

@@ -1,6 +1,6 @@
 //! Dotted keys, as `--set` takes them and reports print them: `rollout.strategy.canary.steps[3].setWeight`.
 
-use super::document::quoted;
+use super::quoted::quoted;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {

@@ -5,8 +5,9 @@
 //! document, the JSON Schema.
 
 use super::diagnostic::{Problem, Severity};
-use super::document::{Kind, Node, Table, quoted};
+use super::document::{Kind, Node, Table};
 use super::path;
+use super::quoted::quoted;
 use super::schema::Field;
 use super::{Origin, Parameter};
 use crate::random::{Distribution, Tail};
