@@ -13,7 +13,7 @@ pub mod text;
 pub mod why;
 
 use crate::run::{Run, Second, StepRecord};
-use crate::scenario::threshold::Unit;
+use crate::scenario::metric::Unit;
 use crate::units::{Duration, Instant};
 
 pub use crate::scenario::threshold::Verdict;

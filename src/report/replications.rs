@@ -191,7 +191,7 @@ mod tests {
     use crate::model::outcome::Cause;
     use crate::report::{Verdict, sample, summary::summary};
     use crate::run::Run;
-    use crate::scenario::threshold::Unit;
+    use crate::scenario::metric::Unit;
 
     fn of(run: &Run) -> Value {
         let met = run.requests.elb_5xx() == 0;

@@ -155,7 +155,7 @@ pub(super) fn number(value: f64, places: usize) -> Value {
 mod tests {
     use super::*;
     use crate::report::sample;
-    use crate::scenario::threshold::Unit;
+    use crate::scenario::metric::Unit;
 
     fn verdict() -> Verdict {
         Verdict { threshold: "elb_502.count == 0".into(), observed: 1750.0, met: false, unit: Unit::Number }

@@ -332,7 +332,7 @@ fn assumptions(loaded: &Loaded, width: usize) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::report::sample;
-    use crate::scenario::threshold::Unit;
+    use crate::scenario::metric::Unit;
 
     fn verdicts() -> [Verdict; 2] {
         let verdict =

@@ -9,6 +9,7 @@ mod draft;
 mod environment;
 mod ingress;
 pub mod load;
+pub mod metric;
 pub mod path;
 mod pre_stop;
 mod quoted;

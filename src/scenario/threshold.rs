@@ -1,10 +1,10 @@
 //! `[thresholds]`: what a run must hold, in k6's grammar: a metric, and a condition or a list of conditions.
 
 use super::document::{Entry, Node};
+use super::metric::{Metric, Unit};
 use super::path;
 use super::reader::{Pass, Reader, nearest, text_from};
-use crate::model::outcome::Cause;
-use crate::run::{Run, Stretch};
+use crate::run::Run;
 use crate::units::Duration;
 
 /// One condition on one figure of a run.
@@ -27,42 +27,6 @@ pub struct Verdict {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Metric {
-    Count(Answer),
-    Rate(Answer),
-    Cause(Cause),
-    /// ELB 5xx of the requests that arrived during one step.
-    Step(usize),
-    FailingSeconds,
-    ShareWhileFailing,
-    WorstTenSeconds,
-    PodsPeak,
-    ExtraPodSeconds,
-    RolloutDuration,
-    Latency(Rank),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    Requests,
-    Ok,
-    Elb502,
-    Elb503,
-    Elb504,
-    Elb5xx,
-    Target5xx,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rank {
-    P50,
-    P90,
-    P99,
-    P999,
-    Max,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operator {
     Equal,
     NotEqual,
@@ -70,15 +34,6 @@ enum Operator {
     AtMost,
     Greater,
     AtLeast,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    Number,
-    /// Of 1.
-    Share,
-    Seconds,
-    Milliseconds,
 }
 
 /// Longer operators first: `<=` starts with `<`.
@@ -104,103 +59,6 @@ impl Operator {
     }
 }
 
-/// Every name that does not carry a number of the user's.
-fn metrics() -> Vec<(String, Metric)> {
-    let answers = [
-        ("requests", Answer::Requests),
-        ("ok", Answer::Ok),
-        ("elb_502", Answer::Elb502),
-        ("elb_503", Answer::Elb503),
-        ("elb_504", Answer::Elb504),
-        ("elb_5xx", Answer::Elb5xx),
-        ("target_5xx", Answer::Target5xx),
-    ];
-    let ranks = [("p50", Rank::P50), ("p90", Rank::P90), ("p99", Rank::P99), ("p999", Rank::P999), ("max", Rank::Max)];
-    let both = |(name, answer)| {
-        [(format!("{name}.count"), Metric::Count(answer)), (format!("{name}.rate"), Metric::Rate(answer))]
-    };
-    let single = [
-        ("errors.seconds", Metric::FailingSeconds),
-        ("errors.share_while_failing", Metric::ShareWhileFailing),
-        ("errors.worst_10s.share", Metric::WorstTenSeconds),
-        ("pods.peak", Metric::PodsPeak),
-        ("pods.extra_pod_seconds", Metric::ExtraPodSeconds),
-        ("rollout.duration_s", Metric::RolloutDuration),
-    ];
-    let mut metrics: Vec<_> = answers.into_iter().flat_map(both).collect();
-    metrics.extend(Cause::ALL.map(|cause| (format!("{}.count", cause.name()), Metric::Cause(cause))));
-    metrics.extend(single.map(|(name, metric)| (name.to_owned(), metric)));
-    metrics.extend(ranks.map(|(name, rank)| (format!("latency_ms.{name}"), Metric::Latency(rank))));
-    metrics
-}
-
-impl Metric {
-    fn parse(name: &str) -> Option<Self> {
-        let step = name.strip_prefix("elb_5xx{step=").and_then(|rest| rest.strip_suffix("}.count"));
-        if let Some(step) = step {
-            return step.parse().ok().map(Self::Step);
-        }
-        metrics().into_iter().find(|(known, _)| known == name).map(|(_, metric)| metric)
-    }
-
-    fn unit(self) -> Unit {
-        match self {
-            Self::Count(_)
-            | Self::Cause(_)
-            | Self::Step(_)
-            | Self::FailingSeconds
-            | Self::PodsPeak
-            | Self::ExtraPodSeconds => Unit::Number,
-            Self::Rate(_) | Self::ShareWhileFailing | Self::WorstTenSeconds => Unit::Share,
-            Self::RolloutDuration => Unit::Seconds,
-            Self::Latency(_) => Unit::Milliseconds,
-        }
-    }
-
-    fn observe(self, run: &Run) -> f64 {
-        match self {
-            Self::Count(answer) => answer.count(run) as f64,
-            Self::Rate(answer) => share(answer.count(run), run.requests.total),
-            Self::Cause(cause) => run.causes[cause.index()].count as f64,
-            Self::Step(index) => run.steps.get(index).map_or(0.0, |step| step.elb_5xx as f64),
-            Self::FailingSeconds => run.failing_seconds().seconds as f64,
-            Self::ShareWhileFailing => run.failing_seconds().share(),
-            Self::WorstTenSeconds => run.worst_ten_seconds().map_or(0.0, Stretch::share),
-            Self::PodsPeak => f64::from(run.pods.peak),
-            Self::ExtraPodSeconds => run.pods.extra_pod_seconds(),
-            Self::RolloutDuration => run.rollout.duration.as_secs_f64(),
-            Self::Latency(rank) => {
-                let latency = match rank {
-                    Rank::P50 => run.latency.p50,
-                    Rank::P90 => run.latency.p90,
-                    Rank::P99 => run.latency.p99,
-                    Rank::P999 => run.latency.p999,
-                    Rank::Max => run.latency.max,
-                };
-                latency.as_secs_f64() * 1_000.0
-            }
-        }
-    }
-}
-
-impl Answer {
-    fn count(self, run: &Run) -> u64 {
-        match self {
-            Self::Requests => run.requests.total,
-            Self::Ok => run.requests.ok,
-            Self::Elb502 => run.requests.elb_502,
-            Self::Elb503 => run.requests.elb_503,
-            Self::Elb504 => run.requests.elb_504,
-            Self::Elb5xx => run.requests.elb_5xx(),
-            Self::Target5xx => run.requests.target_5xx,
-        }
-    }
-}
-
-fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
-}
-
 impl Threshold {
     pub fn judge(&self, run: &Run) -> Verdict {
         let observed = self.metric.observe(run);
@@ -210,19 +68,7 @@ impl Threshold {
 
     /// The step that this is about, if it is about one.
     pub fn step(&self) -> Option<usize> {
-        match self.metric {
-            Metric::Step(index) => Some(index),
-            Metric::Count(_)
-            | Metric::Rate(_)
-            | Metric::Cause(_)
-            | Metric::FailingSeconds
-            | Metric::ShareWhileFailing
-            | Metric::WorstTenSeconds
-            | Metric::PodsPeak
-            | Metric::ExtraPodSeconds
-            | Metric::RolloutDuration
-            | Metric::Latency(_) => None,
-        }
+        self.metric.step()
     }
 
     fn parse(name: &str, metric: Metric, condition: &str) -> Result<Self, String> {
@@ -244,17 +90,6 @@ impl Threshold {
         };
         let bound = bound.ok_or_else(|| format!("`{condition}` does not end in {}", metric.unit().wanted()))?;
         Ok(Self { text: format!("{name} {condition}"), metric, operator, bound })
-    }
-}
-
-impl Unit {
-    const fn wanted(self) -> &'static str {
-        match self {
-            Self::Number => "a number",
-            Self::Share => "a share like 0.01% or 0.0001",
-            Self::Seconds => "a duration like 90s",
-            Self::Milliseconds => "a duration like 250ms",
-        }
     }
 }
 
@@ -280,7 +115,7 @@ fn read_entry(pass: &mut Pass, key: &str, name: &str, entry: &Entry, thresholds:
         return;
     }
     let Some(metric) = Metric::parse(name) else {
-        let known: Vec<_> = metrics().into_iter().map(|(name, _)| name).collect();
+        let known = Metric::names();
         let help = match nearest(name, &known.iter().map(String::as_str).collect::<Vec<_>>()) {
             Some(known) => format!("did you mean `{known}`?"),
             None => format!("known metrics: {}, elb_5xx{{step=N}}.count", known.join(", ")),
