@@ -20,6 +20,8 @@ pub struct Run {
     pub requests: Requests,
     /// Indexed by `Cause::index`.
     pub causes: [CauseCount; Cause::ALL.len()],
+    /// The seconds in which requests failed, in order.
+    pub failures: Vec<FailingSecond>,
     pub steps: Vec<StepRecord>,
     pub rollout: RolloutRecord,
     pub pods: Pods,
@@ -143,6 +145,14 @@ impl Requests {
     }
 }
 
+/// A second of `Run::seconds` with its ELB 5xx by cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailingSecond {
+    pub row: u32,
+    /// Indexed by `Cause::index`.
+    pub causes: [u32; Cause::ALL.len()],
+}
+
 /// How often a cause struck; `first` and `last` are arrivals of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CauseCount {
@@ -202,8 +212,8 @@ pub struct RolloutRecord {
     pub outcome: RolloutOutcome,
     /// When `status.stableRS` became the new revision.
     pub promoted: Option<Instant>,
-    /// When the previous ReplicaSet's last pod was removed.
-    pub last_pod_removed: Option<Instant>,
+    /// When the last pod of the revision that was stable before was removed. None while there is one.
+    pub stable_gone: Option<Instant>,
     /// From the new template to the promotion, or to the end of the run.
     pub duration: Duration,
     /// ELB 5xx of the requests that arrived after the last step was completed.

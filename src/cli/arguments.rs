@@ -51,7 +51,7 @@ pub struct RunArguments {
     /// Where the files go [default: output/<scenario>/]
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// What to print on stdout
+    /// What to print on stdout: the report, or summary.json (of several files one after the other)
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
@@ -63,7 +63,7 @@ pub struct PlotArguments {
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub overrides: Overrides,
-    /// The SVG [default: output/<scenario>/timeline.svg, of several output/plot.svg]
+    /// The SVG [default: timeline.svg in the folder of the run, output/<scenario>.svg, of several output/plot.svg]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

@@ -46,7 +46,11 @@ fn origin(problem: &Problem, input: Input<'_>) -> String {
     }
     let gave = |assignment: &&String| {
         let key = assignment.split_once('=').map_or(assignment.as_str(), |(key, _)| key).trim();
-        problem.key.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        // An unknown table is the problem of the whole table, and the override gave a key in it.
+        let within = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        within(&problem.key, key) || within(key, &problem.key)
     };
     match input.overrides.iter().rev().find(gave) {
         Some(assignment) => format!("--set {assignment}"),

@@ -10,6 +10,15 @@ use crate::simulation;
 use std::path::{Path, PathBuf};
 
 pub fn plot(arguments: &PlotArguments, console: &mut Console) -> Done<()> {
+    let is_changed = !arguments.overrides.set.is_empty() || arguments.overrides.seed.is_some();
+    if let [path] = &arguments.paths[..]
+        && path.is_dir()
+        && is_changed
+        && arguments.output.is_none()
+    {
+        let message = format!("{} holds the picture of the run as it was, without --set or --seed", path.display());
+        return Err(Failure::Input(message, "say where this one goes: --output FILE".to_owned()));
+    }
     let mut runs = Vec::new();
     for path in &arguments.paths {
         let resolved = path.join("scenario.toml");
@@ -38,7 +47,7 @@ pub fn plot(arguments: &PlotArguments, console: &mut Console) -> Done<()> {
 fn default_target(paths: &[PathBuf], pictures: &[(Loaded, Run)]) -> PathBuf {
     match (paths, pictures) {
         ([path], _) if path.is_dir() => path.join("timeline.svg"),
-        ([_], [(loaded, _)]) => Path::new("output").join(&loaded.scenario.name).join("timeline.svg"),
+        ([_], [(loaded, _)]) => Path::new("output").join(format!("{}.svg", loaded.scenario.name)),
         _ => PathBuf::from("output/plot.svg"),
     }
 }

@@ -50,6 +50,10 @@ pub fn run(arguments: &RunArguments, console: &mut Console) -> Exit {
 fn prepare(file: &Path, before: &[Job], arguments: &RunArguments, console: &mut Console) -> Done<Job> {
     let loaded = source::scenario(file, &arguments.overrides.set, console)?;
     let name = &loaded.scenario.name;
+    if ["", ".", ".."].contains(&name.as_str()) {
+        let message = format!("{}: a scenario's name is the name of its file, and this one has none", file.display());
+        return Err(Failure::Input(message, "rename the file".to_owned()));
+    }
     if before.iter().any(|job| job.loaded.scenario.name == *name) {
         let message = format!("{}: there is a scenario of the name `{name}` before it", file.display());
         return Err(Failure::Input(message, "their files would go to the same folder: rename one".to_owned()));

@@ -72,7 +72,7 @@ fn text(path: &Path) -> Done<String> {
 fn inside(folder: &Path) -> String {
     let scenario = |path: &Path| path.join("scenario.toml");
     if scenario(folder).is_file() {
-        return format!("did you mean {}?", scenario(folder).display());
+        return format!("to run it again: sim run {} --output DIR", scenario(folder).display());
     }
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut runs: Vec<_> = entries.filter(|path| scenario(path).is_file()).collect();

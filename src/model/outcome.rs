@@ -30,14 +30,17 @@ pub enum Cause {
     DeregistrationDelayExpired,
     /// Code 503. The target group that the weighted rule chose has no target that may get the request. Access log: no target.
     NoRegisteredTargets,
-    /// Code 504. Nobody answered the SYN for 10 s: the pod's address is gone, or its backlog is full.
+    /// Code 504. Nobody answered the SYN for 10 s: the pod's address is gone.
     ConnectTimeout,
+    /// Code 504. Nobody answered the SYN for 10 s: the pod lives, but its queue of connections is full. Access log: as
+    /// `connect_timeout`.
+    BacklogFull,
     /// Code 504. The target accepted the request and did not answer within the load balancer's idle time-out.
     IdleTimeout,
 }
 
 impl Cause {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ConnectionRefused,
         Self::HostUnreachable,
         Self::ResetInFlight,
@@ -45,6 +48,7 @@ impl Cause {
         Self::DeregistrationDelayExpired,
         Self::NoRegisteredTargets,
         Self::ConnectTimeout,
+        Self::BacklogFull,
         Self::IdleTimeout,
     ];
 
@@ -62,6 +66,7 @@ impl Cause {
             Self::DeregistrationDelayExpired => "deregistration_delay_expired",
             Self::NoRegisteredTargets => "no_registered_targets",
             Self::ConnectTimeout => "connect_timeout",
+            Self::BacklogFull => "backlog_full",
             Self::IdleTimeout => "idle_timeout",
         }
     }
@@ -75,7 +80,7 @@ impl Cause {
             | Self::KeepAliveRace
             | Self::DeregistrationDelayExpired => 502,
             Self::NoRegisteredTargets => 503,
-            Self::ConnectTimeout | Self::IdleTimeout => 504,
+            Self::ConnectTimeout | Self::BacklogFull | Self::IdleTimeout => 504,
         }
     }
 
@@ -89,6 +94,7 @@ impl Cause {
             Self::DeregistrationDelayExpired => "the deregistration delay ran out",
             Self::NoRegisteredTargets => "the target group was empty",
             Self::ConnectTimeout => "nobody answered the connection for 10 s",
+            Self::BacklogFull => "the pod's queue of connections was full",
             Self::IdleTimeout => "the pod gave no answer within the idle time-out",
         }
     }

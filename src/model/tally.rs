@@ -4,7 +4,7 @@
 //! it is counted again. Per second of arrival, so each second's figures add up.
 
 use crate::model::outcome::{Cause, Outcome};
-use crate::run::{CauseCount, Latency, Requests, Second, TracedRequest};
+use crate::run::{CauseCount, FailingSecond, Latency, Requests, Second, TracedRequest};
 use crate::units::{Duration, Instant};
 use std::collections::VecDeque;
 
@@ -32,6 +32,7 @@ pub struct Tally {
     horizon: usize,
     histogram: Histogram,
     causes: [CauseTally; Cause::ALL.len()],
+    failures: Vec<FailingSecond>,
     /// Arrivals of requests that will time out, unless their pod dies first: an idle time-out is the only failure that
     /// lies in the future when it is counted and can still become another one.
     timeouts_ahead: VecDeque<Instant>,
@@ -70,6 +71,7 @@ impl Tally {
             horizon: usize::try_from(longest_answer.whole_secs()).unwrap_or(usize::MAX).saturating_add(2),
             histogram: Histogram::new(),
             causes: [none; Cause::ALL.len()],
+            failures: vec![],
             timeouts_ahead: VecDeque::new(),
             sections: vec![(Instant::START, 0)],
             fingerprint: 0,
@@ -111,6 +113,7 @@ impl Tally {
             }
             Outcome::Elb(cause) => {
                 *code_count(self.second(fate.arrival), cause) -= 1;
+                *self.cause_in_second(fate.arrival, cause) -= 1;
                 self.causes[cause.index()].count -= 1;
                 *self.section(before.arrival) -= 1;
                 let place = self.timeouts_ahead.iter().position(|arrival| *arrival == before.arrival);
@@ -155,6 +158,7 @@ impl Tally {
         Totals {
             requests,
             causes,
+            failures: self.failures,
             latency: self.histogram.latency(),
             fingerprint: self.fingerprint,
             sections: self.sections.iter().map(|(_, count)| *count).collect(),
@@ -171,6 +175,7 @@ impl Tally {
             return;
         };
         *code_count(second, cause) += 1;
+        *self.cause_in_second(fate.arrival, cause) += 1;
         *self.section(fate.arrival) += 1;
         let entry = &mut self.causes[cause.index()];
         entry.count += 1;
@@ -179,6 +184,15 @@ impl Tally {
         } else {
             entry.extend_to(fate.arrival);
         }
+    }
+
+    fn cause_in_second(&mut self, arrival: Instant, cause: Cause) -> &mut u32 {
+        let row = u32::try_from(second_index(arrival)).expect("a run is shorter than 136 years");
+        let place = self.failures.partition_point(|second| second.row < row);
+        if self.failures.get(place).is_none_or(|second| second.row != row) {
+            self.failures.insert(place, FailingSecond { row, causes: [0; Cause::ALL.len()] });
+        }
+        &mut self.failures[place].causes[cause.index()]
     }
 
     fn section(&mut self, arrival: Instant) -> &mut u64 {
@@ -225,6 +239,7 @@ pub struct Totals {
     pub seconds: Vec<Second>,
     pub requests: Requests,
     pub causes: [CauseCount; Cause::ALL.len()],
+    pub failures: Vec<FailingSecond>,
     pub latency: Latency,
     pub fingerprint: u64,
     /// ELB 5xx by section: the first reaches from the start to the first `begin_section`.

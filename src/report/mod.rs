@@ -11,6 +11,7 @@ pub mod summary;
 pub mod svg;
 pub mod text;
 pub mod why;
+mod window;
 
 use crate::run::{Run, Second, StepRecord};
 use crate::scenario::metric::Unit;
@@ -124,10 +125,17 @@ fn time(run: &Run, at: Instant) -> String {
     format!("{} s", grouped_decimal(secs_since_release(run, at), 1))
 }
 
-/// A span to the tenth of a second, shorter ones to the millisecond: `70.3 s`, `0.012 s`.
+/// A span to the tenth of a second, one below a second to the tenth of a millisecond: `70.3 s`, `120 ms`, `0 s`.
 fn span(duration: Duration) -> String {
-    let secs = duration.as_secs_f64();
-    format!("{} s", grouped_decimal(secs, if secs < 0.1 { 3 } else { 1 }))
+    if Duration::ZERO < duration && duration < Duration::secs(1) {
+        return millis(duration);
+    }
+    format!("{} s", grouped_decimal(duration.as_secs_f64(), 1))
+}
+
+/// `40.1 ms`.
+fn millis(duration: Duration) -> String {
+    format!("{} ms", grouped_decimal(duration.as_nanos() as f64 / 1e6, 1))
 }
 
 /// A share of 1 in percent, with as many decimals as a small one needs.

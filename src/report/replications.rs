@@ -4,7 +4,8 @@
 //! not exceed. They are figures of real runs, never something in between two.
 
 use super::summary::number;
-use super::{grouped_decimal, percent};
+use super::text::{BAD, GOOD, TITLE, paint};
+use super::{counted, grouped_decimal, percent};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -137,9 +138,11 @@ fn figure(summary: &Value, name: &str) -> Option<f64> {
     summary[path.0][path.1].as_f64()
 }
 
-/// The terminal table: one row per figure.
+/// The terminal table: one row per figure, one line per threshold.
 pub fn table(summaries: &[Value]) -> String {
-    let mut text = format!("{:<28}", format!("{} seeds", summaries.len()));
+    let said = |name: &str| summaries.first().and_then(|summary| summary[name].as_str()).unwrap_or_default();
+    let mut text = format!("{}\nscenario {}\n\n", paint(TITLE, said("title")), said("scenario"));
+    text.push_str(&format!("{:<28}", counted(summaries.len() as u64, "seed")));
     for name in Spread::NAMES {
         text.push_str(&format!("{name:>10}"));
     }
@@ -151,6 +154,16 @@ pub fn table(summaries: &[Value]) -> String {
             text.push_str(&format!("{:>10}", value.map_or("–".into(), |value| cell(name, value))));
         }
         text.push('\n');
+    }
+    let thresholds = summaries.first().and_then(|summary| summary["thresholds"].as_array());
+    for (index, threshold) in thresholds.into_iter().flatten().enumerate() {
+        let met = |summary: &&Value| summary["thresholds"][index]["met"] == json!(true);
+        let met = summaries.iter().filter(met).count();
+        let style = if met == summaries.len() { GOOD } else { BAD };
+        let mark = if met == summaries.len() { '✓' } else { '✗' };
+        let name = threshold["threshold"].as_str().unwrap_or_default();
+        let line = format!("{mark} {name}: met with {met} of {}", counted(summaries.len() as u64, "seed"));
+        text.push_str(&format!("{}\n", paint(style, line)));
     }
     text
 }
@@ -263,7 +276,9 @@ mod tests {
     #[test]
     fn the_table_has_a_row_per_figure_and_fits_80_columns() {
         let table = table(&four_seeds());
-        assert_eq!(table.lines().count(), 1 + FIGURES.len());
+        assert_eq!(table.lines().count(), 3 + 1 + FIGURES.len() + 1);
+        assert!(table.contains("scenario web-incident\n\n4 seeds  "), "{table}");
+        assert!(table.contains("✗ elb_5xx.count == 0: met with 1 of 4 seeds"), "{table}");
         assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
         assert!(
             table.contains("ELB 502 (requests)                   0       875         0     1,750     1,750"),

@@ -15,7 +15,8 @@ use crate::model::scheduler::ClusterSpec;
 use crate::model::traffic::{Arrivals, TrafficSpec};
 use crate::random::Distribution;
 use crate::run::{
-    CauseCount, Latency, LogEntry, Pods, Requests, RolloutOutcome, RolloutRecord, Run, Second, StepRecord,
+    CauseCount, FailingSecond, Latency, LogEntry, Pods, Requests, RolloutOutcome, RolloutRecord, Run, Second,
+    StepRecord,
 };
 use crate::scenario::{Loaded, Origin, Parameter, Scenario, SimulationSpec};
 use crate::units::{Duration, Instant, Percent};
@@ -202,6 +203,12 @@ pub fn recount(run: &mut Run, cause: Cause) {
         first: (0..run.seconds.len()).find(failing).map(|row| instant(row, 300)),
         last: (0..run.seconds.len()).rfind(failing).map(|row| instant(row, 980)),
     };
+    let second = |(row, second): (usize, &Second)| {
+        let mut causes = [0; Cause::ALL.len()];
+        causes[cause.index()] = second.elb_5xx();
+        FailingSecond { row: row as u32, causes }
+    };
+    run.failures = run.seconds.iter().enumerate().filter(|(_, second)| second.elb_5xx() > 0).map(second).collect();
     let starts: Vec<_> = run.steps.iter().map(|step| step.started.map_or(u64::MAX, Instant::second)).collect();
     for (index, step) in run.steps.iter_mut().enumerate() {
         let next = starts.get(index + 1).copied().unwrap_or(WARMUP + 480);
@@ -227,11 +234,12 @@ pub fn quiet() -> Run {
         events,
         requests: Requests { total, ok: total, ..Requests::default() },
         causes: [CauseCount::default(); Cause::ALL.len()],
+        failures: Vec::new(),
         steps: steps(),
         rollout: RolloutRecord {
             outcome: RolloutOutcome::Promoted,
             promoted: Some(at_millis(480_100)),
-            last_pod_removed: Some(at(485)),
+            stable_gone: Some(at(485)),
             duration: Duration::millis(480_100),
             elb_5xx_after_last_step: 0,
         },

@@ -3,20 +3,21 @@
 //! Colours are written as ANSI sequences; whoever prints to something else strips them.
 
 use super::summary::assumed;
+use super::window::Window;
 use super::{
-    Stage, Verdict, counted, decimal, grouped, grouped_decimal, is_set_weight, percent, second_of_row, span, stages,
+    Stage, Verdict, counted, grouped, grouped_decimal, is_set_weight, millis, percent, second_of_row, span, stages,
     time, why,
 };
 use crate::model::outcome::Cause;
 use crate::model::traffic::Arrivals;
-use crate::run::{Run, StepRecord};
+use crate::run::{RolloutOutcome, Run, StepRecord};
 use crate::scenario::Loaded;
 use crate::units::Duration;
 use anstyle::{AnsiColor, Style};
 
-const TITLE: Style = Style::new().bold();
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default();
+pub(super) const TITLE: Style = Style::new().bold();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default();
+pub(super) const BAD: Style = AnsiColor::Red.on_default();
 const QUIET: Style = Style::new().dimmed();
 
 /// Where the text after a line's name begins.
@@ -52,7 +53,7 @@ pub fn render(loaded: &Loaded, run: &Run, verdicts: &[Verdict], width: usize) ->
     lines.join("\n")
 }
 
-fn paint(style: Style, text: impl std::fmt::Display) -> String {
+pub(super) fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
@@ -71,6 +72,17 @@ fn header(loaded: &Loaded, run: &Run, width: usize) -> Vec<String> {
         Arrivals::Poisson => "Poisson",
         Arrivals::Uniform => "evenly spread",
     };
+    // A rate that would print as 0 is shown as the scenario writes it.
+    let rate = match scenario.traffic.rate.per_second() {
+        rate if rate >= 0.1 => format!("{} requests/s", grouped_decimal(rate, 2)),
+        _ => scenario.traffic.rate.to_string(),
+    };
+    let ending = match run.rollout.outcome {
+        RolloutOutcome::Paused | RolloutOutcome::Running => format!("still {}", run.rollout.outcome.name()),
+        RolloutOutcome::Promoted | RolloutOutcome::Aborted | RolloutOutcome::Degraded => {
+            run.rollout.outcome.name().into()
+        }
+    };
     let failed = requests.elb_5xx();
     let share = if requests.total == 0 { 0.0 } else { failed as f64 / requests.total as f64 };
     let verdict = if failed == 0 {
@@ -80,21 +92,22 @@ fn header(loaded: &Loaded, run: &Run, width: usize) -> Vec<String> {
         let sum = paint(BAD, format!("{} ELB 5xx ({})", grouped(failed), percent(share)));
         format!("{sum} = {x502} × 502, {x503} × 503, {x504} × 504")
     };
+    let columns = |text: &str| anstream::adapter::strip_str(text).to_string().chars().count();
+    let total = format!("{}: {verdict}", counted(requests.total, "request"));
+    let total = if columns(&total) <= width { total } else { total.replacen(": ", ":\n", 1) };
     vec![
         paint(TITLE, fit(&scenario.title, width)),
         fit(&format!("scenario {}, seed {}, fingerprint {:016x}", scenario.name, run.seed, run.fingerprint), width),
         fit(
             &format!(
-                "{} requests/s ({arrivals}), {} simulated, {}, {} after {}",
-                grouped_decimal(scenario.traffic.rate.per_second(), 2),
+                "{rate} ({arrivals}), {} simulated, {}, {ending} after {}",
                 whole_seconds(run.end.saturating_since(crate::units::Instant::START)),
                 counted(scenario.rollout.replicas.into(), "replica"),
-                run.rollout.outcome.name(),
                 whole_seconds(run.rollout.duration),
             ),
             width,
         ),
-        format!("{}: {verdict}", counted(requests.total, "request")),
+        total,
     ]
 }
 
@@ -108,14 +121,20 @@ const COLUMNS: usize = 7;
 fn step_table(run: &Run, width: usize) -> Vec<String> {
     let heads = ["#", "step", "start", "weight", "effective", "st/can", "ELB 5xx"].map(String::from);
     let mut rows = vec![(0, heads)];
-    rows.extend(stages(run).map(|stage| (stage.elb_5xx(), stage_cells(run, stage))));
-    let after = run.rollout.elb_5xx_after_last_step;
-    if after > 0 {
-        let completed = run.steps.last().and_then(|step| step.completed);
-        let started = completed.map_or_else(|| "–".into(), |at| time(run, at));
+    let (before, after) = outside_the_steps(run);
+    let row = |words: &str, started: String, errors: u64| {
         let dash = || String::from("–");
-        let words = if run.steps.is_empty() { "the release (no steps)" } else { "after the last step" };
-        rows.push((after, [String::new(), words.into(), started, dash(), dash(), dash(), grouped(after)]));
+        (errors, [String::new(), words.into(), started, dash(), dash(), dash(), grouped(errors)])
+    };
+    if before > 0 {
+        rows.push(row("before the release", "–".into(), before));
+    }
+    rows.extend(stages(run).map(|stage| (stage.elb_5xx(), stage_cells(run, stage))));
+    if run.steps.is_empty() {
+        rows.push(row("the release, without steps", time(run, run.release), after));
+    } else if after > 0 {
+        let completed = run.steps.last().and_then(|step| step.completed);
+        rows.push(row("after the last step", completed.map_or_else(|| "–".into(), |at| time(run, at)), after));
     }
     let mut widths = [0; COLUMNS];
     for (_, cells) in &rows {
@@ -136,6 +155,18 @@ fn step_table(run: &Run, width: usize) -> Vec<String> {
     let mut lines = rows.iter().map(|(errors, cells)| coloured(*errors, line(cells)));
     let head = lines.next().map(|head| paint(QUIET, head));
     head.into_iter().chain(lines).collect()
+}
+
+/// ELB 5xx before the first step and after the last, so that the table adds up to the header.
+fn outside_the_steps(run: &Run) -> (u64, u64) {
+    if run.steps.is_empty() {
+        let warmup = usize::try_from(run.release.second()).expect("a run's seconds can be indexed");
+        let before = run.seconds[..warmup].iter().map(|second| u64::from(second.elb_5xx())).sum();
+        return (before, run.requests.elb_5xx() - before);
+    }
+    let after = run.rollout.elb_5xx_after_last_step;
+    let steps: u64 = run.steps.iter().map(|step| step.elb_5xx).sum();
+    (run.requests.elb_5xx() - steps - after, after)
 }
 
 /// What is left of a step's words at least.
@@ -178,34 +209,34 @@ fn effective(run: &Run, step: &StepRecord) -> String {
 
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// The highest second of each bin, so that no spike is lost; a dot where nothing failed.
+/// The highest second of each bin, so that no spike is lost; a dot where nothing failed. Long steady times are left out.
 fn sparkline(run: &Run, width: usize) -> Vec<String> {
     let peak = run.seconds.iter().map(|second| second.elb_5xx()).max().unwrap_or(0);
     if peak == 0 {
         return vec!["ELB 5xx per second: none".into()];
     }
-    let rows = run.seconds.len();
-    let bins = rows.min(width);
+    let window = Window::of(&[run]);
+    let seconds = &run.seconds[window.rows(run)];
+    let bins = seconds.len().min(width);
     // Never two bins for one row, never a row without a bin.
-    let bin = |bin: usize| &run.seconds[bin * rows / bins..(bin + 1) * rows / bins];
+    let bin = |bin: usize| &seconds[bin * seconds.len() / bins..(bin + 1) * seconds.len() / bins];
     let block = |index: usize| {
         let most = bin(index).iter().map(|second| second.elb_5xx()).max().unwrap_or(0);
         let level = (u64::from(most) * 8).div_ceil(u64::from(peak));
         if most == 0 { '·' } else { BLOCKS[usize::try_from(level).expect("at most 8") - 1] }
     };
     let line: String = (0..bins).map(block).collect();
-    let release = (run.release.second() as usize * bins / rows.max(1)).min(bins - 1);
+    let release = usize::try_from(-window.from).ok().map(|before| before * bins / seconds.len());
     vec![
         format!("ELB 5xx per second, highest {} requests/s", grouped(u64::from(peak))),
         paint(BAD, line),
-        paint(QUIET, axis(run, bins, release)),
+        paint(QUIET, axis(window, bins, release)),
     ]
 }
 
-/// The first second, the release and the last second under their places, as far as there is room.
-fn axis(run: &Run, bins: usize, release: usize) -> String {
-    let start = format!("{} s", second_of_row(run, 0));
-    let end = format!("{} s", grouped_decimal(second_of_row(run, run.seconds.len()) as f64, 0));
+/// The window's first second, the release and its last second under their places, as far as there is room.
+fn axis(window: Window, bins: usize, release: Option<usize>) -> String {
+    let (start, end) = (seconds(window.from), seconds(window.to));
     let mut line: Vec<char> = format!("{start:<bins$}").chars().collect();
     let mut put = |at: usize, text: &str| {
         let needed = at.saturating_sub(1)..at + text.chars().count() + 1;
@@ -214,7 +245,9 @@ fn axis(run: &Run, bins: usize, release: usize) -> String {
         }
     };
     put(bins.saturating_sub(end.len()), &end);
-    put(release, "↑ 0 s, the release");
+    if let Some(release) = release {
+        put(release, "↑ 0 s, the release");
+    }
     let line: String = line.into_iter().collect();
     line.trim_end().into()
 }
@@ -246,7 +279,7 @@ fn figures(loaded: &Loaded, run: &Run) -> Vec<String> {
         let until = start + 10;
         lines.push(line(
             "worst 10 s",
-            format!("t = {} s to {until} s: {} of the requests failed", start, percent(worst.share())),
+            format!("t = {} to {}: {} of the requests failed", seconds(start), seconds(until), percent(worst.share())),
         ));
     }
     let extra = run.pods.extra_pod_seconds();
@@ -258,16 +291,21 @@ fn figures(loaded: &Loaded, run: &Run) -> Vec<String> {
             grouped(loaded.scenario.rollout.replicas.into()),
             if extra > 0.0 { "+" } else { "" },
             grouped_decimal(extra, 0),
-            decimal(extra / 3600.0, 2),
+            grouped_decimal(extra / 3600.0, if extra.abs() < 36.0 { 3 } else { 2 }),
         ),
     ));
-    let millis = |duration: Duration| format!("{} ms", grouped_decimal(duration.as_nanos() as f64 / 1e6, 1));
     let latency = &run.latency;
-    lines.push(line(
-        "latency",
-        format!("p50 {}, p99 {}, max {}", millis(latency.p50), millis(latency.p99), millis(latency.max)),
-    ));
+    let latency = match run.requests.ok {
+        0 => "no request was answered".into(),
+        _ => format!("p50 {}, p99 {}, max {}", millis(latency.p50), millis(latency.p99), millis(latency.max)),
+    };
+    lines.push(line("latency", latency));
     lines
+}
+
+/// Seconds since the release.
+fn seconds(seconds: i64) -> String {
+    format!("{} s", grouped_decimal(seconds as f64, 0))
 }
 
 fn verdict_line(verdict: &Verdict, width: usize) -> String {
@@ -275,13 +313,18 @@ fn verdict_line(verdict: &Verdict, width: usize) -> String {
     if verdict.met { paint(GOOD, format!("✓ {text}")) } else { paint(BAD, format!("✗ {text}")) }
 }
 
-/// The words of a sentence; a number and its unit stay together.
+/// The words of a sentence; a number, its unit and `t =` before it stay together.
 fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match words.last_mut() {
             Some(last)
-                if matches!(word.trim_end_matches(|c: char| c.is_ascii_punctuation() && c != '%'), "s" | "%") =>
+                if word == "="
+                    || last.ends_with(" =")
+                    || matches!(
+                        word.trim_end_matches(|c: char| c.is_ascii_punctuation() && c != '%'),
+                        "s" | "ms" | "%"
+                    ) =>
             {
                 last.push(' ');
                 last.push_str(word);
@@ -365,6 +408,7 @@ mod tests {
     fn no_line_is_wider_than_the_terminal() {
         let mut long = sample::incident();
         long.rollout.elb_5xx_after_last_step = 12_345_678;
+        long.requests.elb_502 += 12_345_678;
         long.causes = [long.causes[0]; Cause::ALL.len()];
         for step in &mut long.steps {
             step.step = format!("{} and a very long name", step.step);
@@ -405,7 +449,7 @@ mod tests {
 
     #[test]
     fn a_number_and_its_unit_are_not_torn_apart() {
-        assert_eq!(words("after 70 s, 10 % of it (90 s)."), ["after", "70 s,", "10 %", "of", "it", "(90 s)."]);
+        assert_eq!(words("after 70 s, 10 % of it (t = 90 s)."), ["after", "70 s,", "10 %", "of", "it", "(t = 90 s)."]);
         let (name, words) = ("why", ["aaa", "bbb", "ccc"].map(String::from));
         assert_eq!(paragraph(name, &words, ", ", 19), ["why        aaa,", "           bbb,", "           ccc"]);
     }
@@ -443,11 +487,13 @@ mod tests {
     fn one_bad_second_of_a_day_stays_visible() {
         let mut run = sample::quiet();
         run.seconds = vec![run.seconds[0]; 86_400];
-        run.seconds[43_200].elb_503 = 1;
+        for second in [20, 43_200, 86_380] {
+            run.seconds[second].elb_503 = 1;
+        }
         let lines = sparkline(&run, 80);
         let line = strip(&lines[1]);
-        assert_eq!((line.chars().count(), line.chars().filter(|c| *c == '█').count()), (80, 1));
-        assert_eq!(line.chars().position(|c| c == '█'), Some(40));
+        assert_eq!((line.chars().count(), line.chars().filter(|c| *c == '█').count()), (80, 3));
+        assert_eq!(line.chars().nth(40), Some('█'));
     }
 
     #[test]

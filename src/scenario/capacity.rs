@@ -9,9 +9,8 @@ impl Scenario {
         if work > 0.0 { f64::from(self.application.concurrency) / work } else { f64::INFINITY }
     }
 
-    /// The load ÷ what all pods can carry in the steady state. From 1 on their queues grow without end.
-    pub fn utilisation(&self) -> f64 {
-        let capacity = self.capacity_per_pod() * f64::from(self.rollout.replicas);
-        if capacity > 0.0 { self.traffic.rate.per_second() / capacity } else { f64::INFINITY }
+    /// Whether more requests arrive than all pods can answer in the steady state: then their queues grow without end.
+    pub fn is_overloaded(&self) -> bool {
+        self.traffic.rate.per_second() > self.capacity_per_pod() * f64::from(self.rollout.replicas)
     }
 }

@@ -47,8 +47,12 @@ impl Rules<'_> {
     }
 
     fn title(&self, pass: &mut Pass) {
-        if self.draft.scenario.title.contains(char::is_control) {
-            pass.error("title", self.place("title"), "the title is more than one line", "reports print it on one line");
+        let title = &self.draft.scenario.title;
+        if title.contains(char::is_control) {
+            let message = "the title holds a line break or another control character";
+            pass.error("title", self.place("title"), message, "reports print it on one line");
+        } else if title.trim().is_empty() {
+            pass.error("title", self.place("title"), "the title is empty", "leave it out to use the file's name");
         }
     }
 
@@ -62,15 +66,18 @@ impl Rules<'_> {
 
     fn capacity(&self, pass: &mut Pass) {
         let scenario = &self.draft.scenario;
-        let utilisation = scenario.utilisation();
-        if utilisation >= 1.0 && scenario.rollout.replicas > 0 {
-            let capacity = scenario.capacity_per_pod() * f64::from(scenario.rollout.replicas);
+        if scenario.is_overloaded() {
             let message = format!(
-                "the pods can't carry this load even without a release: {} arrive, {} pods answer at most \
-                 {capacity:.1}/s (concurrency {} each)",
-                scenario.traffic.rate, scenario.rollout.replicas, scenario.application.concurrency,
+                "the pods can't carry this load even without a release: {} arrive, a pod answers at most {:.1}/s",
+                scenario.traffic.rate,
+                scenario.capacity_per_pod(),
             );
-            let help = "lower traffic.rate or service_time, or raise application.concurrency or rollout.replicas";
+            let help = format!(
+                "service_time is {:.1} ms on average, concurrency {}, replicas {}: change one of them, or traffic.rate",
+                scenario.traffic.service_time.mean().as_secs_f64() * 1e3,
+                scenario.application.concurrency,
+                scenario.rollout.replicas,
+            );
             pass.warning("traffic.rate", self.place("traffic.rate"), message, help);
         }
     }

@@ -1,7 +1,7 @@
 //! Who tells whom inside Kubernetes: ReplicaSets, pods, EndpointSlices.
 
 use super::event::Event;
-use super::{Member, Simulation, index, start};
+use super::{Member, STABLE, Simulation, index, start};
 use crate::model::endpoint_slice::{self, Conditions};
 use crate::model::load_balancer::data_plane::Command;
 use crate::model::load_balancer_controller::target_group_binding;
@@ -152,6 +152,9 @@ impl Simulation<'_> {
         }
         self.log(now, "pod", "Removed", id, revision);
         self.recorder.pod_removed(existed);
+        if revision == STABLE && self.pods.iter().all(|member| member.revision != STABLE || member.removed) {
+            self.recorder.stable_gone(now);
+        }
         self.record_pods(now);
         self.tell_endpoint_slices(now, endpoint_slice::Input::PodRemoved(id));
         self.end_if_over(now);

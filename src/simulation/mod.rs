@@ -231,14 +231,19 @@ impl Simulation<'_> {
     }
 
     fn record_pods(&mut self, now: Instant) {
-        let count = |which: &dyn Fn(&Member) -> bool| {
-            u16::try_from(self.pods.iter().filter(|member| !member.removed && which(member)).count())
-                .unwrap_or(u16::MAX)
-        };
-        self.state.stable_serving = count(&|member| member.revision == STABLE && member.serves());
-        self.state.canary_serving = count(&|member| member.revision != STABLE && member.serves());
-        self.state.terminating = count(&|member| member.deleted);
-        self.state.pods_total = count(&|_| true);
+        let [mut stable, mut canary, mut terminating, mut total] = [0u16; 4];
+        for member in self.pods.iter().filter(|member| !member.removed) {
+            let one = |count: &mut u16| *count = count.saturating_add(1);
+            one(&mut total);
+            if member.deleted {
+                one(&mut terminating);
+            }
+            if member.serves() {
+                one(if member.revision == STABLE { &mut stable } else { &mut canary });
+            }
+        }
+        (self.state.stable_serving, self.state.canary_serving) = (stable, canary);
+        (self.state.terminating, self.state.pods_total) = (terminating, total);
         self.record_state(now);
     }
 
@@ -253,7 +258,6 @@ impl Simulation<'_> {
             return;
         }
         self.over = true;
-        self.recorder.last_pod_removed(now);
         let whole_second = (now + Duration::from_nanos(999_999_999)).floor_to_second();
         self.end = self.end.or(Some(whole_second + self.scenario.simulation.cooldown));
     }
@@ -261,6 +265,9 @@ impl Simulation<'_> {
     fn close(mut self, end: Instant) -> TracedRun {
         for member in self.pods.iter().filter(|member| !member.removed) {
             self.recorder.pod_removed(end - member.created);
+        }
+        if self.pods.iter().any(|member| member.revision == STABLE && !member.removed) {
+            self.recorder.stable_there();
         }
         let totals = self.tally.close(usize::try_from((end - Instant::START).whole_secs()).expect("seconds fit"));
         let outcome = if self.rollout.is_fully_promoted() && self.rollout.knows(CANARY) {

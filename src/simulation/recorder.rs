@@ -31,7 +31,7 @@ pub struct Recorder {
     started: Vec<Option<Instant>>,
     completed: Vec<Option<Instant>>,
     promoted: Option<Instant>,
-    last_pod_removed: Option<Instant>,
+    stable_gone: Option<Instant>,
     peak: u32,
     pod_time: Duration,
 }
@@ -60,7 +60,7 @@ impl Recorder {
             started: vec![None; steps],
             completed: vec![None; steps],
             promoted: None,
-            last_pod_removed: None,
+            stable_gone: None,
             peak: 0,
             pod_time: Duration::ZERO,
         }
@@ -107,8 +107,13 @@ impl Recorder {
         self.pod_time += existed;
     }
 
-    pub fn last_pod_removed(&mut self, now: Instant) {
-        self.last_pod_removed = Some(now);
+    /// At the end of the run.
+    pub fn stable_there(&mut self) {
+        self.stable_gone = None;
+    }
+
+    pub fn stable_gone(&mut self, now: Instant) {
+        self.stable_gone = Some(now);
     }
 
     pub fn into_run(mut self, totals: Totals, ending: &Ending<'_>) -> Run {
@@ -126,11 +131,12 @@ impl Recorder {
             events: std::mem::take(&mut self.events),
             requests: totals.requests,
             causes: totals.causes,
+            failures: totals.failures,
             steps,
             rollout: RolloutRecord {
                 outcome: ending.outcome,
                 promoted: self.promoted,
-                last_pod_removed: self.last_pod_removed,
+                stable_gone: self.stable_gone,
                 duration: until.saturating_since(ending.release),
                 elb_5xx_after_last_step: after.unwrap_or(0),
             },
@@ -171,8 +177,8 @@ impl Recorder {
             let started = self.started[index];
             let is_set_weight = matches!(step, Step::SetWeight(_));
             let weight_asked = started.filter(|_| is_set_weight).and_then(|at| in_force(&self.asked, at, weight));
-            // A weight that comes back after the step was over belongs to another one.
-            let over = self.completed[index].unwrap_or(ending.end);
+            // The pass after the one that completes the step may write it; what comes after the next one is another's.
+            let over = self.next_set_weight(ending, index).unwrap_or(ending.end);
             let weight_asked = weight_asked.filter(|at| *at <= over);
             let (stable_pods, canary_pods) = self.settled(ending, index);
             StepRecord {
@@ -189,6 +195,13 @@ impl Recorder {
             }
         };
         (0..ending.steps.len()).map(record).collect()
+    }
+
+    /// When the next weight was asked for, be it by a step or by the promotion.
+    fn next_set_weight(&self, ending: &Ending<'_>, index: usize) -> Option<Instant> {
+        let is_set_weight = |next: &usize| matches!(ending.steps[*next], Step::SetWeight(_));
+        let next = (index + 1..ending.steps.len()).find(is_set_weight);
+        next.and_then(|next| self.started[next]).or(self.promoted)
     }
 
     /// The wanted sizes just before the next step but pauses began, or before the promotion.

@@ -92,6 +92,14 @@ fn the_trace_adds_up(run: &Run) -> Checked {
         prop_assert_eq!(count.count, arrivals.len() as u64, "{:?}", cause);
         prop_assert_eq!(count.first, arrivals.first().copied(), "{:?}", cause);
         prop_assert_eq!(count.last, arrivals.last().copied(), "{:?}", cause);
+        let in_seconds: u64 = run.failures.iter().map(|second| u64::from(second.causes[cause.index()])).sum();
+        prop_assert_eq!(in_seconds, count.count, "{:?} by second", cause);
+    }
+    for second in &run.failures {
+        let by_code = |code| Cause::ALL.into_iter().filter(move |cause| cause.elb_status_code() == code);
+        let codes = [502, 503, 504].map(|code| by_code(code).map(|cause| second.causes[cause.index()]).sum::<u32>());
+        let row = &run.seconds[second.row as usize];
+        prop_assert_eq!(codes, [row.elb_502, row.elb_503, row.elb_504], "second {}", second.row);
     }
     let slowest = trace.iter().filter(|request| request.outcome == Outcome::Ok).map(|r| r.answered - r.arrival).max();
     prop_assert_eq!(run.latency.max.as_nanos() / 1_000, slowest.map_or(0, |time| time.as_nanos() / 1_000));
@@ -137,8 +145,14 @@ fn time_never_falls(run: &Run) -> Checked {
     prop_assert_eq!((run.end - Instant::START).as_nanos(), run.seconds.len() as u64 * 1_000_000_000);
     prop_assert!(run.release < run.end);
     let times = run.steps.iter().flat_map(|step| [step.started, step.completed]).flatten();
-    let times: Vec<_> = times.chain(run.rollout.promoted).chain(run.rollout.last_pod_removed).collect();
+    let times: Vec<_> = times.chain(run.rollout.promoted).collect();
     prop_assert!(times.is_sorted(), "steps come one after the other: {:?}", times);
+    let of_stable = |event| run.events.iter().rfind(move |entry| entry.event == event && entry.detail == "v1");
+    if let Some(gone) = run.rollout.stable_gone {
+        prop_assert_eq!(of_stable("Removed").map(|entry| entry.at), Some(gone));
+        prop_assert!(of_stable("Created").is_none_or(|entry| entry.at < gone));
+        prop_assert!(run.seconds.last().is_none_or(|second| second.stable_serving == 0));
+    }
     for step in &run.steps {
         if let (Some(asked), Some(effective)) = (step.weight_asked, step.weight_effective) {
             prop_assert!(asked <= effective, "{:?}", step);

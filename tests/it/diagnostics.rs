@@ -161,8 +161,10 @@ fn all_mistakes_are_shown_at_once() {
     let text =
         with("replicas = 4", "replica = 4").replace("40/s", "-40/s").replace("setWeight = 25", "setWeight = 101");
     fs::write(folder.join("x.toml"), text).unwrap();
-    let output = sim(&folder, &["run", "x.toml", "--set", "application.keep_alive=75"]);
-    assert_eq!(stderr(&output).matches("error: ").count(), 4, "{}", stderr(&output));
+    let set = ["--set", "application.keep_alive=75", "--set", "rolout.replicas=3"];
+    let output = sim(&folder, &[&["run", "x.toml"][..], &set].concat());
+    assert_eq!(stderr(&output).matches("error: ").count(), 5, "{}", stderr(&output));
+    assert!(stderr(&output).contains("--> --set rolout.replicas=3"), "{}", stderr(&output));
     assert!(stderr(&output).contains("--> --set application.keep_alive=75"), "{}", stderr(&output));
     assert_eq!(output.status.code(), Some(2));
 }
@@ -253,8 +255,15 @@ fn an_output_folder_that_cannot_be_written_leaves_everything_as_it_was() {
 #[test]
 fn wrong_usage_ends_with_2() {
     let folder = folder("usage");
-    for arguments in [&["run"][..], &["fly"], &["run", "x.toml", "--seeds", "0"], &["run", "x.toml", "--sed", "1"], &[]]
-    {
+    fs::write(folder.join("...toml"), VALID).unwrap();
+    for arguments in [
+        &["run"][..],
+        &["run", "...toml"],
+        &["fly"],
+        &["run", "x.toml", "--seeds", "0"],
+        &["run", "x.toml", "--sed", "1"],
+        &[],
+    ] {
         assert_eq!(sim(&folder, arguments).status.code(), Some(2), "{arguments:?}");
     }
 }
@@ -285,8 +294,15 @@ fn a_run_writes_all_its_files_whole() {
     assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{}", stderr(&output));
     let expected = ["events.csv", "scenario.toml", "summary.json", "timeline.csv", "timeline.svg"];
     assert_eq!(files(&folder.join("output/x")), expected);
+    let before = fs::read(folder.join("output/x/timeline.svg")).unwrap();
     let output = sim(&folder, &["plot", "output/x"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "output/x/timeline.svg\n", "{}", stderr(&output));
+    assert_eq!(fs::read(folder.join("output/x/timeline.svg")).unwrap(), before);
+    let output = sim(&folder, &["plot", "output/x", "--set", "traffic.rate=80/s"]);
+    assert!(stderr(&output).contains("say where this one goes: --output FILE"), "{}", stderr(&output));
+    let output = sim(&folder, &["plot", "x.toml", "--set", "traffic.rate=80/s"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "output/x.svg\n", "{}", stderr(&output));
+    assert_eq!(fs::read(folder.join("output/x/timeline.svg")).unwrap(), before);
 }
 
 #[test]

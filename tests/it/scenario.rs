@@ -209,7 +209,8 @@ fn each_rule_of_the_controllers_has_its_message() {
             "`elb_5xx{step=6}.count == 0`: there are 6 steps, counted from 0",
         ),
         ("thresholds.\"elb_520.count\"=\"== 0\"".into(), "there is no metric `elb_520.count`"),
-        ("title=\"a\\nb\"".into(), "the title is more than one line"),
+        ("title=\"a\\nb\"".into(), "the title holds a line break or another control character"),
+        ("title=\" \"".into(), "the title is empty"),
         ("rollouts_controller.reconcile_delay=0s".into(), "reconcile_delay must be above zero"),
         ("seeds=[5, 3, 5]".into(), "`seeds` names 5 twice: it would count twice"),
     ] {
@@ -241,10 +242,9 @@ fn odd_but_possible_is_a_warning() {
         ),
         ("application.pre_stop_time=5s".into(), "`pre_stop_time` has no effect"),
         (
-            // 4 · 64 workers ÷ 65.28 ms, the mean of a log-normal with median 40 ms and p99 400 ms.
-            "traffic.rate=6000/s".into(),
-            "the pods can't carry this load even without a release: 6000/s arrive, 4 pods answer at most 3921.4/s \
-             (concurrency 64 each)",
+            // 64 workers ÷ 65.28 ms, the mean of a log-normal with median 40 ms and p99 400 ms; 4 pods need more than 980/s each.
+            "traffic.rate=3922/s".into(),
+            "the pods can't carry this load even without a release: 3922/s arrive, a pod answers at most 980.4/s",
         ),
         (
             "ingress.annotations.\"alb.ingress.kubernetes.io/scheme\"=internal".into(),

@@ -176,7 +176,7 @@ impl Twin<'_> {
         } else if server.waiting.len() < backlog as usize {
             server.waiting.push_back(job);
         } else {
-            return fail(self, Cause::ConnectTimeout, gives_up);
+            return fail(self, Cause::BacklogFull, gives_up);
         }
         let patience = self.scenario.load_balancer.idle_timeout;
         self.queue.schedule(now + patience, Event::ClientTimeout(request.number));
@@ -341,8 +341,8 @@ fn the_twin_agrees_where_it_gets_tight() {
     use Cause::*;
     // Name, changes to the short scenario, causes that must have struck.
     let cases: [(&str, &[&str], &[Cause]); 10] = [
-        ("one worker, no queue", &["application.concurrency=1", "application.backlog=0"], &[ConnectTimeout]),
-        ("two workers, small queue", &["application.concurrency=2", "application.backlog=3", SLOW], &[ConnectTimeout]),
+        ("one worker, no queue", &["application.concurrency=1", "application.backlog=0"], &[BacklogFull]),
+        ("two workers, small queue", &["application.concurrency=2", "application.backlog=3", SLOW], &[BacklogFull]),
         ("one worker, long queue", &["application.concurrency=1", IDLE_TIMEOUT, SLOW], &[IdleTimeout]),
         ("idle time-outs", &[SLOW, IDLE_TIMEOUT], &[IdleTimeout, ResetInFlight]),
         (

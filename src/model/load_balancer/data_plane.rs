@@ -132,7 +132,7 @@ impl DataPlane {
         }
         let group = service as u8;
         let Some(start) = server.accept(request.number, request.arrival, request.demand, group) else {
-            return (Outcome::Elb(Cause::ConnectTimeout), request.arrival + self.connect_timeout, Duration::ZERO);
+            return (Outcome::Elb(Cause::BacklogFull), request.arrival + self.connect_timeout, Duration::ZERO);
         };
         let end = start + request.demand;
         let (outcome, answered) = answer(request.arrival, end, self.idle_timeout);

@@ -2,11 +2,13 @@
 
 use super::Layout;
 use super::canvas::{Canvas, FAINT, Font, GRID, INK, text_width};
+use crate::report::window::Window;
 use crate::report::{grouped, second_of_row};
 use crate::run::{Run, Second};
 use crate::scenario::Loaded;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
+use std::ops::Range;
 
 pub(super) const WIDTH: i32 = 1200;
 pub(super) const LEFT: i32 = 84;
@@ -24,8 +26,7 @@ pub(super) struct Bin {
 
 /// The part of a run that the axis shows, in bins of two pixels or more: a narrower bar has no colour.
 pub(super) fn bins(run: &Run, axis: TimeAxis) -> Vec<Bin> {
-    let row = |second: i64| usize::try_from(second - second_of_row(run, 0)).unwrap_or(0).min(run.seconds.len());
-    let (first, last) = (row(axis.from), row(axis.to));
+    let Range { start: first, end: last } = axis.0.rows(run);
     let pixels = axis.x(second_of_row(run, last)) - axis.x(second_of_row(run, first));
     let rows = last - first;
     let count = rows.min(usize::try_from(pixels / 2).expect("time runs to the right").max(1));
@@ -43,12 +44,7 @@ pub(super) fn bins(run: &Run, axis: TimeAxis) -> Vec<Bin> {
 
 /// Seconds since the release, from left to right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TimeAxis {
-    pub(super) from: i64,
-    pub(super) to: i64,
-    /// The runs go on where nothing happens any more, or began long before anything did.
-    pub(super) cut: bool,
-}
+pub(super) struct TimeAxis(pub(super) Window);
 
 /// What labels count.
 struct Unit {
@@ -68,26 +64,14 @@ impl TimeAxis {
     /// Most ticks that an axis has.
     const TICKS: i64 = 13;
 
-    /// From the first of the runs to the last. Where that is more than twice as long as anything happens in them, only
-    /// the seconds in which something does, with a minute around them.
     pub(super) fn of(runs: &[(&Loaded, &Run)]) -> Self {
-        let from = runs.iter().map(|(_, run)| second_of_row(run, 0)).min().unwrap_or(0);
-        let to = runs.iter().map(|(_, run)| second_of_row(run, run.seconds.len())).max().unwrap_or(1).max(from + 1);
-        let eventful: Vec<_> = runs.iter().map(|(_, run)| eventful(run)).collect();
-        let first = eventful.iter().map(|(first, _)| *first).min().unwrap_or(from);
-        let last = eventful.iter().map(|(_, last)| *last).max().unwrap_or(to);
-        let margin = ((last - first) / 10).max(60);
-        let (first, last) = ((first - margin).max(from), (last + margin).min(to));
-        if (last - first) * 2 < to - from {
-            Self { from: first, to: last, cut: true }
-        } else {
-            Self { from, to, cut: false }
-        }
+        let runs: Vec<_> = runs.iter().map(|(_, run)| *run).collect();
+        Self(Window::of(&runs))
     }
 
     pub(super) fn x(self, second: i64) -> i32 {
         let width = i64::from(RIGHT - LEFT);
-        let x = (second.clamp(self.from, self.to) - self.from) * width / (self.to - self.from);
+        let x = (second.clamp(self.0.from, self.0.to) - self.0.from) * width / (self.0.to - self.0.from);
         LEFT + i32::try_from(x).expect("within the picture")
     }
 
@@ -97,7 +81,7 @@ impl TimeAxis {
 
     /// The unit of the labels and the distance of two of them in seconds.
     fn scale(self) -> (&'static Unit, i64) {
-        let span = self.to - self.from;
+        let span = self.0.to - self.0.from;
         let steps = UNITS.iter().flat_map(|unit| unit.steps.iter().map(move |step| (unit, step * unit.seconds)));
         let longest = (&UNITS[2], span / Self::TICKS / 3600 * 3600 + 3600);
         steps.into_iter().find(|(_, step)| span / step < Self::TICKS).unwrap_or(longest)
@@ -105,9 +89,9 @@ impl TimeAxis {
 
     pub(super) fn ticks(self) -> impl Iterator<Item = i64> {
         let (_, step) = self.scale();
-        (self.from.div_euclid(step)..=self.to.div_euclid(step))
+        (self.0.from.div_euclid(step)..=self.0.to.div_euclid(step))
             .map(move |n| n * step)
-            .filter(move |at| *at >= self.from)
+            .filter(move |at| *at >= self.0.from)
     }
 
     pub(super) fn labels(self, canvas: &Canvas, top: i32) {
@@ -121,25 +105,16 @@ impl TimeAxis {
             let centre = x.min(WIDTH - 2 - text_width(&label) / 2);
             canvas.text(&label, (centre, top + 8), Font::plain(INK).anchored(HPos::Center, VPos::Top));
         }
-        let note = if self.cut { "; the steady time before and after is not drawn" } else { "" };
+        let note = match (self.0.cut_before, self.0.cut_after) {
+            (false, false) => "",
+            (true, false) => "; the steady time before is not drawn",
+            (false, true) => "; the steady time after is not drawn",
+            (true, true) => "; the steady time before and after is not drawn",
+        };
         let name = format!("{} since the start of the release{note}", unit.name);
         let centre = (LEFT + RIGHT) / 2;
         canvas.text(&name, (centre, top + 28), Font::plain(FAINT).anchored(HPos::Center, VPos::Top));
     }
-}
-
-/// The first and the last second in which a run is not in its steady state: the release, errors, pods coming and going.
-fn eventful(run: &Run) -> (i64, i64) {
-    let steady = |second: &Second| second.elb_5xx() == 0 && second.terminating == 0;
-    let busy = |row: &usize| !steady(&run.seconds[*row]);
-    let first = (0..run.seconds.len()).find(busy).map_or(0, |row| second_of_row(run, row));
-    let last = (0..run.seconds.len()).rfind(busy).map_or(0, |row| second_of_row(run, row));
-    let changes = run.seconds.windows(2).rposition(|pair| {
-        let state = |second: &Second| (second.weight_requested, second.weight_effective_sum, second.pods_total);
-        state(&pair[0]) != state(&pair[1])
-    });
-    let changed = changes.map_or(0, |row| second_of_row(run, row + 1));
-    (first.min(0), last.max(changed).max(0))
 }
 
 /// A diagram from 0 up to a round number.
@@ -148,6 +123,8 @@ pub(super) struct Panel {
     pub(super) height: i32,
     /// The highest value to be drawn.
     pub(super) most: u32,
+    /// The scale ends there, without room for a label above.
+    pub(super) full: bool,
     pub(super) axis: TimeAxis,
 }
 
@@ -172,12 +149,12 @@ impl Panel {
         step
     }
 
-    /// A percentage ends at 100, anything else a little above its highest value, for the label.
+    /// Ends a little above the highest value, for its label, unless that is the end of the scale by nature.
     pub(super) fn scale(&self) -> u32 {
         let step = self.step();
         let top = self.most.div_ceil(step).max(1) * step;
-        if self.most == 100 {
-            100
+        if self.full {
+            self.most
         } else if top - self.most < step / 2 {
             top + step / 2
         } else {
@@ -248,7 +225,7 @@ mod tests {
             (0, 86_400, 13, 86_400, "hours"),
             (0, 100 * 86_400, 11, 100 * 86_400, "hours"),
         ] {
-            let axis = TimeAxis { from, to, cut: false };
+            let axis = TimeAxis(Window { from, to, cut_before: false, cut_after: false });
             let all: Vec<_> = axis.ticks().collect();
             assert!(all.len() <= 13 && all.iter().all(|tick| (from..=to).contains(tick)), "{all:?}");
             assert_eq!((all.len(), *all.last().expect("a tick"), axis.scale().0.name), (ticks, last, unit));
@@ -257,16 +234,17 @@ mod tests {
 
     #[test]
     fn scales_end_at_round_numbers_above_the_data() {
-        let axis = TimeAxis { from: 0, to: 100, cut: false };
-        for (most, height, step, scale) in [
-            (0, 190, 1, 1),
-            (25, 190, 5, 27),
-            (37, 190, 10, 45),
-            (100, 150, 20, 100),
-            (250, 64, 200, 400),
-            (13, 170, 5, 15),
+        let axis = TimeAxis(Window { from: 0, to: 100, cut_before: false, cut_after: false });
+        for (most, height, full, step, scale) in [
+            (0, 190, false, 1, 1),
+            (25, 190, false, 5, 27),
+            (37, 190, false, 10, 45),
+            (100, 150, true, 20, 100),
+            (100, 150, false, 20, 110),
+            (250, 64, false, 200, 400),
+            (13, 170, false, 5, 15),
         ] {
-            let panel = Panel { top: 0, height, most, axis };
+            let panel = Panel { top: 0, height, most, full, axis };
             assert_eq!((panel.step(), panel.scale()), (step, scale), "{most} on {height} px");
         }
     }

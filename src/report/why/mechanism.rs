@@ -1,107 +1,109 @@
 //! One sentence per mechanism that makes requests fail.
 
-use super::super::{counted, decimal, percent, span, time};
+use super::super::{counted, decimal, grouped, percent, span, time};
+use super::place::place_of;
 use super::stop::{Stop, stops};
-use super::story::{Load, Story};
+use super::story::{Load, Mechanism, Story};
 use crate::model::Service;
 use crate::model::application::OnSigterm;
 use crate::model::load_balancer::EmptyTargetGroup;
-use crate::model::outcome::Cause;
 use crate::run::LogEntry;
-use crate::units::{Duration, Instant};
+use crate::units::Duration;
 
 /// Targets are exchanged within this time after the Service was switched; what fails later has another cause.
 const EXCHANGE: Duration = Duration::secs(60);
 
 impl<'a> Story<'a> {
     pub(super) fn sentence(&self) -> String {
-        match self.cause {
-            Cause::ConnectionRefused | Cause::HostUnreachable => self.pod_gone(),
-            Cause::ConnectTimeout => {
-                let backlog = self.loaded.scenario.application.backlog;
-                let reason = format!("the backlog of {backlog} was full: {}", self.cause.description());
-                self.overload(&reason).unwrap_or_else(|| self.pod_gone())
-            }
-            Cause::NoRegisteredTargets => self.group_empty(),
-            Cause::ResetInFlight => self.cut_off(),
-            Cause::KeepAliveRace => self.keep_alive_race(),
-            Cause::DeregistrationDelayExpired => self.deregistration_delay_expired(),
-            Cause::IdleTimeout => {
-                let idle_timeout = self.loaded.scenario.load_balancer.idle_timeout;
-                let reason = format!("no answer came within the idle time-out of {idle_timeout}");
-                self.overload(&reason).unwrap_or_else(|| self.slow())
-            }
-        }
-    }
-
-    fn pod_gone(&self) -> String {
-        match self.deserted() {
-            Some(load) => self.rule_late(load.service, Some(load), self.cause.description()),
-            None => self.target_late(),
+        match self.mechanism {
+            Mechanism::PodGone => match self.deserted() {
+                Some(load) => self.rule_late(load.service, Some(load)),
+                None => self.target_late(),
+            },
+            Mechanism::GroupEmpty => self.group_empty(),
+            Mechanism::CutOff => self.cut_off(),
+            Mechanism::KeepAliveRace => self.keep_alive_race(),
+            Mechanism::DeregistrationDelay => self.deregistration_delay_expired(),
+            Mechanism::Slow => self.overload().unwrap_or_else(|| self.slow()),
         }
     }
 
     /// The pods are gone, the rule still sends requests to their group.
-    fn rule_late(&self, service: Service, load: Option<Load>, reason: &str) -> String {
-        let gone = self.scale_down(service).map_or_else(
-            || format!("no {service} pod served any more"),
-            |entry| {
-                let asked = self.asked.and_then(|step| step.weight_asked);
-                let after = asked
-                    .filter(|asked| entry.at >= *asked)
-                    .map(|asked| format!("{} after it asked for weight {}", span(entry.at - asked), self.requested()));
-                let (from, to) = entry.detail.split_once(" -> ").unwrap_or(("some", "0"));
-                let when = after.unwrap_or_else(|| format!("at t = {}", time(self.run, entry.at)));
-                format!("the controller scaled the {service} ReplicaSet from {from} to {to} pods {when}")
-            },
-        );
-        let stop = match self.loaded.scenario.pod.pre_stop {
-            Some(hook) => format!(" (preStop hook: {hook})"),
-            None => String::new(),
-        };
+    fn rule_late(&self, service: Service, load: Option<Load>) -> String {
         let share = load.map_or_else(|| "requests".into(), |load| format!("{} of the requests", weight(load.share)));
         format!(
-            "{}, {gone}{stop}, but the ALB kept sending {share} to the {service} target group {}. B{}, {}.{}{}",
-            self.place,
-            self.until_effective(),
+            "{}, but the ALB kept sending {share} to the {service} target group{}. B{}, {}.{}{}",
+            self.gone(service),
+            self.until(service),
             &self.when()[1..],
-            self.failed(reason),
+            self.failed(),
             self.ended_early(service),
             self.last_known_targets(service),
         )
     }
 
+    /// `At setWeight 100 (t = 420 s), the controller scaled the stable ReplicaSet from 1 to 0 pods 0.1 s after it asked for
+    /// weight 100; the last of them closed its port at t = 480.5 s (preStop hook: 1m)`.
+    fn gone(&self, service: Service) -> String {
+        let Some(entry) = self.scale_down(service) else {
+            return format!("{}, no {service} pod served any more", self.place.name);
+        };
+        let place = place_of(self.run, entry.at);
+        let asked = place.as_ref().and_then(|place| Some((place.asked?.weight_asked?, place.asked?.weight_requested)));
+        let after = asked
+            .filter(|(asked, _)| entry.at >= *asked)
+            .map(|(asked, weight)| format!("{} after it asked for weight {weight}", span(entry.at - asked)));
+        let when = after.unwrap_or_else(|| format!("at t = {}", time(self.run, entry.at)));
+        let (from, to) = entry.detail.split_once(" -> ").unwrap_or(("some", "0"));
+        let number = |text: &str| text.parse().map_or_else(|_| text.to_string(), grouped);
+        let closed = stops(self.run).iter().filter(|stop| stop.revision == entry.object).map(|stop| stop.closed).max();
+        let closed = closed.filter(|closed| *closed > entry.at + Duration::secs(1) && *closed <= self.over());
+        let closed = match (self.mechanism, closed) {
+            (Mechanism::PodGone, Some(closed)) => {
+                format!("; the last of them closed its port at t = {}{}", time(self.run, closed), self.hook())
+            }
+            _ => String::new(),
+        };
+        format!(
+            "{}, the controller scaled the {service} ReplicaSet from {} to {} pods {when}{closed}",
+            place.map_or_else(|| self.place.name.clone(), |place| place.name),
+            number(from),
+            number(to),
+        )
+    }
+
     /// The rule was late, but the group had targets again before it came.
     fn ended_early(&self, service: Service) -> String {
-        let effective = self.asked.and_then(|step| step.weight_effective);
-        let rescued =
-            |at: &Instant| self.over() + Duration::secs(1) < *at && self.switched.is_some_and(|at| at < self.over());
-        match effective.filter(rescued) {
-            Some(_) => format!(
+        let rule = self.place.asked.and_then(|step| step.weight_effective).or_else(|| self.share_changes(service));
+        let rescued = rule.is_none_or(|at| self.over() + Duration::secs(1) < at);
+        if rescued && self.switched.is_some_and(|at| at < self.over()) {
+            return format!(
                 " The promotion ended it earlier: it put the new pods into the {service} target group, where they served what \
                  the rule still sent."
-            ),
-            None => String::new(),
+            );
         }
+        String::new()
     }
 
-    fn requested(&self) -> u8 {
-        self.asked.map_or(0, |step| step.weight_requested.get())
-    }
-
-    /// `until t = 490 s, 70 s after the request for weight 100`.
-    fn until_effective(&self) -> String {
-        let asked = self.asked.and_then(|step| Some((step.weight_asked?, step.weight_effective)));
-        match asked {
-            Some((asked, Some(effective))) if effective > self.start() => {
-                format!(
-                    "until t = {}, {} after that weight was asked for",
-                    time(self.run, effective),
-                    span(effective - asked)
-                )
+    /// ` until t = 490 s, 70 s after the request for weight 100`.
+    fn until(&self, service: Service) -> String {
+        let step = self.place.asked.filter(|step| step.weight_asked.is_some());
+        match step.and_then(|step| Some((step.weight_asked?, step.weight_effective?))) {
+            Some((asked, effective)) if effective > self.start() => {
+                let late = span(effective - asked);
+                return format!(" until t = {}, {late} after that weight was asked for", time(self.run, effective));
             }
-            Some((_, None)) => "until the run ended: the rule never became effective".into(),
-            Some((_, Some(_))) | None => format!("until t = {}", time(self.run, self.over())),
+            Some(_) | None => {}
+        }
+        let replaced = match (step, self.switched) {
+            (Some(step), Some(_)) if step.weight_effective.is_none() => {
+                format!("; the promotion replaced weight {} before it was sent", step.weight_requested)
+            }
+            _ => String::new(),
+        };
+        match self.share_changes(service) {
+            Some(at) => format!(" until t = {}{replaced}", time(self.run, at)),
+            None => format!(" to the end of the run{replaced}"),
         }
     }
 
@@ -120,7 +122,7 @@ impl<'a> Story<'a> {
         let emptied = self.before_the_end(|entry| entry.event == "GroupEmpty");
         let emptied = emptied.is_some_and(|entry| entry.object.ends_with(&name));
         let last_known = self.loaded.scenario.load_balancer.empty_target_group == EmptyTargetGroup::LastKnownTargets;
-        match (self.cause == Cause::NoRegisteredTargets, emptied && last_known) {
+        match (self.mechanism == Mechanism::GroupEmpty, emptied && last_known) {
             (false, true) => " (A node whose group is empty goes on with the last targets it knew.)",
             (true, _) | (false, false) => "",
         }
@@ -137,20 +139,20 @@ impl<'a> Story<'a> {
         let taken_out = match worst.taken_out {
             Some(at) if at > worst.closed => {
                 format!(
-                    "the last ALB node sent requests to it until {} after",
+                    "the last ALB node sent requests to it until {} after its deletion",
                     span(at.saturating_since(worst.deleted))
                 )
             }
             Some(_) | None => "the ALB went on using it".into(),
         };
         format!(
-            "{}, {} stopped: {} closed its port {} after its deletion{}, but {taken_out}: {}.",
-            self.place,
+            "{}, {} stopped: {} closed its port {} after its deletion{}, but {taken_out}. {}.",
+            self.place.name,
             counted(stopped.len() as u64, "pod"),
             worst.pod,
             span(worst.open_after_deletion()),
             self.hook(),
-            self.failed(self.cause.description()),
+            self.failed(),
         )
     }
 
@@ -168,7 +170,7 @@ impl<'a> Story<'a> {
     }
 
     fn plainly(&self) -> String {
-        format!("{}, {}, {}.", self.place, self.when(), self.failed(self.cause.description()))
+        format!("{}, {}, {}.", self.place.name, self.when(), self.failed())
     }
 
     fn group_empty(&self) -> String {
@@ -182,32 +184,28 @@ impl<'a> Story<'a> {
         let is_switch = |entry: &LogEntry| entry.event == "SwitchService" && entry.object == name && recent(entry);
         if let Some(switch) = self.before_the_start(is_switch) {
             return format!(
-                "{}, the controller pointed the {name} Service from {} (t = {}), and the {name} target group had no \
-                 usable target from t = {} to t = {} while its targets were exchanged: {}.",
-                self.place,
+                "{}, the controller pointed the {name} Service from {} (t = {}). While its targets were exchanged, {}, {}.",
+                self.place.name,
                 switch.detail.replace(" -> ", " to "),
                 time(self.run, switch.at),
-                time(self.run, self.start()),
-                time(self.run, self.over()),
-                self.failed("the group was empty"),
+                self.when(),
+                self.failed(),
             );
         }
         match self.scale_down(service) {
-            Some(_) => self.rule_late(service, deserted.filter(|load| load.service == service), "the group was empty"),
+            Some(_) => self.rule_late(service, deserted.filter(|load| load.service == service)),
             None => self.plainly(),
         }
     }
 
     fn cut_off(&self) -> String {
         let pod = &self.loaded.scenario.pod;
-        // A request dies after it arrived, at most as long after as an answer may take.
-        let (start, end) = (self.start(), self.over() + self.run.latency.max);
-        let kills = self.run.events.iter().filter(|entry| entry.event == "SIGKILL");
-        let killed = kills.filter(|entry| (start..=end).contains(&entry.at)).count() as u64;
+        // The pods that were deleted here, and ended when the failures had begun.
         let stops = stops(self.run);
-        let exited = stops.iter().filter(|stop| (start..=end).contains(&stop.closed)).count() as u64;
-        let stopped = if killed > 0 { killed } else { exited };
-        let mechanism = if killed > 0 {
+        let ended = |stop: &&Stop| self.place.rows.contains(&stop.deleted.second()) && stop.ended >= Some(self.start());
+        let (killed, exited): (Vec<_>, Vec<_>) = stops.iter().filter(ended).partition(|stop| stop.killed);
+        let stopped = if killed.is_empty() { exited.len() } else { killed.len() } as u64;
+        let mechanism = if !killed.is_empty() {
             format!(
                 "still worked when the grace period of {} ran out and SIGKILL came{}",
                 pod.grace_period,
@@ -229,8 +227,8 @@ impl<'a> Story<'a> {
         let who = if stopped == 0 { "pods".into() } else { counted(stopped, "pod") };
         format!(
             "{}, {who} {mechanism}: {}; the slowest 1 % of the answers take {} or more.",
-            self.place,
-            self.failed(self.cause.description()),
+            self.place.name,
+            self.failed(),
             span(self.run.latency.p99),
         )
     }
@@ -238,12 +236,11 @@ impl<'a> Story<'a> {
     fn keep_alive_race(&self) -> String {
         let (keep_alive, idle) =
             (self.loaded.scenario.application.keep_alive, self.loaded.scenario.load_balancer.idle_timeout);
-        let comparison = if keep_alive <= idle { "no longer than" } else { "longer than" };
         let reason = format!(
             "the pod closed an idle connection at the moment the ALB used it again: the application keeps idle \
-             connections for {keep_alive}, {comparison} the ALB's {idle}"
+             connections for {keep_alive}, no longer than the ALB's {idle}"
         );
-        format!("{}, {}.", self.place, self.failed(&reason))
+        format!("{}, {}.", self.place.name, self.failed_because(502, &reason))
     }
 
     fn deregistration_delay_expired(&self) -> String {
@@ -251,44 +248,49 @@ impl<'a> Story<'a> {
         let reason = format!("their answers were not ready when the deregistration delay of {delay} ran out");
         format!(
             "{}, targets were deregistered and {}; the slowest answer that arrived took {}.",
-            self.place,
-            self.failed(&reason),
+            self.place.name,
+            self.failed_because(502, &reason),
             span(self.run.latency.max),
         )
     }
 
     /// Too few pods for the share of the requests that they get. None if they had enough.
-    fn overload(&self, reason: &str) -> Option<String> {
+    fn overload(&self) -> Option<String> {
         let scenario = &self.loaded.scenario;
         let usual = scenario.traffic.rate.per_second() / f64::from(scenario.rollout.replicas.max(1));
         let capacity = scenario.capacity_per_pod();
         let Load { service, pods, share, each } = self.busiest().filter(|load| load.each >= capacity)?;
-        let late = self.asked.and_then(|step| Some(step.weight_effective? - step.weight_asked?));
+        let late = self.place.asked.and_then(|step| Some(step.weight_effective? - step.weight_asked?));
         let late = late.filter(|late| *late > Duration::ZERO).map_or(String::new(), |late| {
             format!(" (the weight reached the ALB {} after it was asked for)", span(late))
         });
         Some(format!(
             "{}, {} got {} of the requests{late}: {} requests/s each, {} times the {} of a pod in the steady state and \
-             more than the {} that one can answer; {}.",
-            self.place,
+             more than the {} that one can answer. {}.",
+            self.place.name,
             counted(u64::from(pods), &format!("{service} pod")),
             weight(share),
             decimal(each, 1),
             decimal(each / usual, 1),
             decimal(usual, 1),
             decimal(capacity, 1),
-            self.failed(reason),
+            self.failed(),
         ))
     }
 
-    /// No answer in time, although the pods had enough workers.
+    /// No answer in time, although the pods had enough workers on average.
     fn slow(&self) -> String {
         let scenario = &self.loaded.scenario;
-        let reason = format!(
-            "work on a request may take longer ({}) than the ALB's idle time-out of {}",
-            scenario.traffic.service_time, scenario.load_balancer.idle_timeout
-        );
-        format!("{}, {}, {}.", self.place, self.when(), self.failed(&reason))
+        format!(
+            "{}, {}, {}; work on a request takes {} on average, the ALB waits {} for an answer, and a pod works on {} \
+             requests at a time.",
+            self.place.name,
+            self.when(),
+            self.failed(),
+            span(scenario.traffic.service_time.mean()),
+            scenario.load_balancer.idle_timeout,
+            grouped(scenario.application.concurrency.into()),
+        )
     }
 }
 

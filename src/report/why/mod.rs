@@ -6,25 +6,17 @@ mod stop;
 mod story;
 
 use super::{counted, grouped_decimal, is_set_weight, percent, span};
-use crate::model::outcome::Cause;
 use crate::run::{Run, StepRecord};
 use crate::scenario::Loaded;
 use stop::{Stop, stops};
 use story::Story;
 
-/// Takes the cause that struck most, and the part of the release that it struck most.
+/// Takes the part of the release in which most requests failed by one mechanism.
 pub fn explain(loaded: &Loaded, run: &Run) -> String {
-    let counts = |cause: &Cause| run.causes[cause.index()].count;
-    // `max_by_key` takes the last of equals, hence the reversal.
-    let Some(cause) = Cause::ALL.into_iter().rev().max_by_key(counts).filter(|cause| counts(cause) > 0) else {
-        return protection(loaded, run);
-    };
-    if loaded.scenario.utilisation() >= 1.0 {
-        return never_enough(loaded, run);
-    }
-    match Story::new(loaded, run, cause) {
+    match Story::worst(loaded, run) {
+        None => protection(loaded, run),
+        Some(_) if loaded.scenario.is_overloaded() => never_enough(loaded, run),
         Some(story) => story.sentence(),
-        None => format!("{} failed: {}.", counted(counts(&cause), "request"), cause.description()),
     }
 }
 
@@ -34,7 +26,7 @@ fn never_enough(loaded: &Loaded, run: &Run) -> String {
     let replicas = u64::from(scenario.rollout.replicas);
     let each = scenario.capacity_per_pod();
     format!(
-        "Even without a release, {} can't carry the load: {} requests/s arrive, and each pod answers at most {} \
+        "Even without a release, {} can't carry the load: {} requests/s arrive, and a pod answers at most {} \
          (concurrency {}, service time {} on average). {} failed.",
         counted(replicas, "pod"),
         grouped_decimal(scenario.traffic.rate.per_second(), 1),
@@ -71,13 +63,14 @@ fn protection(loaded: &Loaded, run: &Run) -> String {
             None => format!("every pod kept its port open for {open} or more after its deletion"),
         }
     });
-    let guard = match (rollout.dynamic_stable_scale, outlived) {
-        (false, _) => format!(
+    let guard = match (rollout.dynamic_stable_scale, run.rollout.stable_gone, outlived) {
+        (false, None, _) => "without dynamicStableScale the stable pods stayed to the end of the run".into(),
+        (false, Some(_), _) => format!(
             "without dynamicStableScale the stable pods stayed until {} after the promotion (scaleDownDelaySeconds)",
             rollout.scale_down_delay
         ),
-        (true, Some(outlived)) => outlived,
-        (true, None) => "no pod was stopped".into(),
+        (true, _, Some(outlived)) => outlived,
+        (true, _, None) => "no pod was stopped".into(),
     };
     let caution = match run.requests.total {
         0 => return "No request arrived, so the run says nothing about failures.".into(),
@@ -95,8 +88,10 @@ mod tests {
     use super::*;
     use crate::model::application::OnSigterm;
     use crate::model::load_balancer::EmptyTargetGroup;
+    use crate::model::outcome::Cause;
     use crate::random::Distribution;
     use crate::report::{sample, time};
+    use crate::run::LogEntry;
     use crate::units::Duration;
 
     /// The quiet run with 25 errors/s of this cause in some seconds, and some events.
@@ -132,7 +127,7 @@ mod tests {
             &sample::loaded(),
             &sample::incident(),
             &[
-                "At setWeight 100 (t = 420 s), the controller scaled the stable ReplicaSet from 1 to 0 pods 0.1 s after it \
+                "At setWeight 100 (t = 420 s), the controller scaled the stable ReplicaSet from 1 to 0 pods 100 ms after it \
                  asked for weight 100",
                 "kept sending 10 % of the requests to the stable target group until t = 490 s, 70 s after",
                 "1,750 requests got 502 because the pod had closed its port.",
@@ -154,8 +149,18 @@ mod tests {
         check(
             &loaded,
             &run,
-            &["to the stable target group until t = 490 s", "1,675 requests got 503", "group was empty"],
+            &[
+                "to the stable target group until t = 490 s",
+                "1,675 requests got 503 because the target group was empty",
+            ],
         );
+    }
+
+    /// When an event happened, as the sentence writes it.
+    fn when(run: &Run, event: &str, object: &str, detail: &str) -> String {
+        let wanted =
+            |entry: &&LogEntry| entry.event == event && entry.object == object && entry.detail.ends_with(detail);
+        time(run, run.events.iter().rfind(wanted).expect("it happened").at)
     }
 
     #[test]
@@ -166,12 +171,81 @@ mod tests {
             &run,
             &["scaled the stable ReplicaSet from 1 to 0", "group was empty", "The promotion ended it earlier"],
         );
-        let switch = run.events.iter().find(|entry| entry.event == "SwitchService" && entry.object == "stable");
-        let switch = switch.expect("a promotion").at;
-        let first = run.causes[Cause::NoRegisteredTargets.index()].first.expect("an error");
-        assert!(first < switch, "the switch is not what emptied the group");
+        let switch = when(&run, "SwitchService", "stable", "v1 -> v2");
         let text = explain(&loaded, &run);
-        assert!(!text.contains("pointed") && !text.contains(&time(&run, switch)), "{text}");
+        assert!(!text.contains("pointed") && !text.contains(&switch), "{text}");
+    }
+
+    #[test]
+    fn a_long_pre_stop_parts_the_scale_down_from_the_failures() {
+        let (loaded, run) = real(include_str!("../../../scenarios/article/2-pod-tuning.toml"), &[]);
+        let start = run.steps.iter().find(|step| step.step == "setWeight 100").and_then(|step| step.started);
+        let scaled = when(&run, "ScaleReplicaSet", "v1", "1 -> 0");
+        let deleted = run.events.iter().rfind(|entry| entry.event == "Deleted" && entry.detail == "v1");
+        let last = &deleted.expect("the last pod").object;
+        check(
+            &loaded,
+            &run,
+            &[
+                &format!("At setWeight 100 (t = {}), the controller scaled", time(&run, start.expect("it began"))),
+                &format!("closed its port at t = {} (preStop hook: 1m)", when(&run, "ListenerClosed", last, "v1")),
+                &format!("until t = {}", when(&run, "RuleEffective", "node 1", "canary 100 stable 0")),
+            ],
+        );
+        assert!(!explain(&loaded, &run).contains(&scaled), "it is told as a time after the request for the weight");
+    }
+
+    #[test]
+    fn a_weight_that_the_promotion_replaced_is_not_said_to_have_been_waited_for() {
+        let (loaded, run) = real(FIRST_RUN, &["load_balancer_controller.rule_lag=1h"]);
+        check(
+            &loaded,
+            &run,
+            &["; the promotion replaced weight 100 before it was sent", "The promotion ended it earlier"],
+        );
+        let steps = "rollout.strategy.canary.steps=[{setWeight=50},{pause={}}]";
+        let (loaded, run) = real(FIRST_RUN, &["load_balancer_controller.rule_lag=1h", steps]);
+        assert!(!explain(&loaded, &run).contains("promotion"), "{}", explain(&loaded, &run));
+    }
+
+    #[test]
+    fn failures_that_began_before_the_release_are_not_its_doing() {
+        let (loaded, run) = real(FIRST_RUN, &["traffic.service_time=62s", "application.concurrency=1000"]);
+        check(
+            &loaded,
+            &run,
+            &["Already before the release, between t = -30 s and t = 0 s, 950 requests", "takes 62 s on average"],
+        );
+    }
+
+    #[test]
+    fn a_pod_whose_address_is_gone_has_no_full_backlog() {
+        let overrides = ["application.concurrency=1", "traffic.service_time=90ms"];
+        let (loaded, run) = real(FIRST_RUN, &overrides);
+        assert_eq!(run.causes[Cause::BacklogFull.index()].count, 0);
+        assert!(!explain(&loaded, &run).contains("queue of connections"), "{}", explain(&loaded, &run));
+        let full = [&overrides[..], &["application.backlog=0"]].concat();
+        let (loaded, run) = real(FIRST_RUN, &full);
+        check(&loaded, &run, &["got 504 because the pod's queue of connections was full"]);
+    }
+
+    #[test]
+    fn a_weight_taken_back_ends_where_the_nodes_take_it_back() {
+        let steps = "rollout.strategy.canary.steps=[{setWeight=50},{pause={duration=60}},{setWeight=0},{pause={duration=60}},\
+                     {setWeight=50},{pause={duration=60}}]";
+        let (loaded, run) = real(FIRST_RUN, &[steps]);
+        let back = run.steps[2].weight_effective.expect("the pass after the step asks for it");
+        assert!(run.steps[2].completed < run.steps[2].weight_asked && run.steps[4].started > Some(back));
+        check(&loaded, &run, &[&format!("until t = {}, ", time(&run, back))]);
+    }
+
+    #[test]
+    fn without_a_promotion_none_is_named() {
+        let fixed = include_str!("../../../scenarios/article/4-fixed.toml");
+        let (loaded, run) = real(fixed, &["simulation.horizon=5m"]);
+        check(&loaded, &run, &["the stable pods stayed to the end of the run"]);
+        let (loaded, run) = real(fixed, &[]);
+        check(&loaded, &run, &["stayed until 1m after the promotion"]);
     }
 
     #[test]
@@ -186,8 +260,7 @@ mod tests {
             &run,
             &[
                 "After the last step (over at t = 480 s)",
-                "from v1 to v2 (t = 480.1 s)",
-                "from t = 482 s to t = 492 s",
+                "from v1 to v2 (t = 480.1 s). While its targets were exchanged, between t = 482 s and t = 492 s,",
                 "250 requests got 503",
             ],
         );
@@ -208,8 +281,8 @@ mod tests {
             &sample::loaded(),
             &run,
             &[
-                "At setWeight 60 (t = 180 s), 2 pods stopped: pod-4 closed its port 0.3 s",
-                "until 3.2 s after",
+                "At setWeight 60 (t = 180 s), 2 pods stopped: pod-4 closed its port 300 ms",
+                "until 3.2 s after its deletion. 75",
                 "75 requests got 502",
             ],
         );
@@ -248,7 +321,7 @@ mod tests {
                 "70 s after",
                 "50 requests/s each, 2 times the 25 of a pod in the steady state and more than the 40 that one can answer",
                 "1,750 requests got 504",
-                "idle time-out of 1m",
+                "gave no answer within the idle time-out",
             ],
         );
     }
@@ -256,7 +329,7 @@ mod tests {
     #[test]
     fn slow_answers_of_pods_with_free_workers_are_no_overload() {
         let run = failing(Cause::IdleTimeout, 260..330, &[]);
-        check(&sample::loaded(), &run, &["may take longer (\"40ms\") than the ALB's idle time-out of 1m"]);
+        check(&sample::loaded(), &run, &["takes 40 ms on average, the ALB waits 1m for an answer"]);
     }
 
     /// A scenario of the gallery with overrides, and its run.
@@ -298,7 +371,10 @@ mod tests {
     #[test]
     fn the_scenarios_own_limits_are_named() {
         let loaded = sample::loaded();
-        check(&loaded, &failing(Cause::KeepAliveRace, 5..6, &[]), &["1m15s, longer than the ALB's 1m"]);
+        let mut short = sample::loaded();
+        short.scenario.application.keep_alive = Duration::secs(5);
+        let run = failing(Cause::KeepAliveRace, 5..6, &[]);
+        check(&short, &run, &["keeps idle connections for 5s, no longer than the ALB's 1m"]);
         check(
             &loaded,
             &failing(Cause::DeregistrationDelayExpired, 200..202, &[]),
@@ -318,5 +394,7 @@ mod tests {
         check(&loaded, &run, &["kept its port open for 90.3 s or more", "(preStop hook: 1m30s)"]);
         loaded.scenario.rollout.dynamic_stable_scale = false;
         check(&loaded, &run, &["stayed until 30s after the promotion"]);
+        run.rollout.stable_gone = None;
+        check(&loaded, &run, &["stayed to the end of the run"]);
     }
 }

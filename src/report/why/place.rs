@@ -5,6 +5,7 @@ use crate::run::{Run, StepRecord};
 use crate::units::Instant;
 use std::ops::Range;
 
+#[derive(Clone, Debug)]
 pub(super) struct Place<'a> {
     /// `At setWeight 100 (t = 420 s)`.
     pub(super) name: String,
@@ -14,13 +15,13 @@ pub(super) struct Place<'a> {
     pub(super) rows: Range<u64>,
 }
 
-/// In the order of time, without gaps.
+/// In the order of time, without gaps; the first is the time before the release.
 pub(super) fn places(run: &Run) -> Vec<Place<'_>> {
     let stages: Vec<_> = stages(run).filter(|stage| stage.first().started.is_some()).collect();
     let start = |stage: &Stage| stage.first().started.map_or(u64::MAX, Instant::second);
     let end = run.seconds.len() as u64;
     let before = stages.first().map_or(run.release.second(), start);
-    let mut places = vec![Place { name: "Before the release".into(), asked: None, rows: 0..before }];
+    let mut places = vec![Place { name: "Already before the release".into(), asked: None, rows: 0..before }];
     if stages.is_empty() {
         places.push(Place { name: "In the release, which has no steps".into(), asked: None, rows: before..end });
     }
@@ -38,4 +39,9 @@ pub(super) fn places(run: &Run) -> Vec<Place<'_>> {
         places.push(Place { name, asked, rows: over.second()..end });
     }
     places
+}
+
+/// The place in which something happened.
+pub(super) fn place_of(run: &Run, at: Instant) -> Option<Place<'_>> {
+    places(run).into_iter().rfind(|place| place.rows.contains(&at.second()))
 }

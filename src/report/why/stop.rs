@@ -7,9 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug)]
 pub(super) struct Stop<'a> {
     pub(super) pod: &'a str,
+    pub(super) revision: &'a str,
     pub(super) deleted: Instant,
     /// When it took no more connections.
     pub(super) closed: Instant,
+    /// When its program ended.
+    pub(super) ended: Option<Instant>,
+    /// By SIGKILL.
+    pub(super) killed: bool,
     /// When the last ALB node stopped using it.
     pub(super) taken_out: Option<Instant>,
 }
@@ -23,23 +28,41 @@ impl Stop<'_> {
 
 /// Every pod that had opened its port and closed it again.
 pub(super) fn stops(run: &Run) -> Vec<Stop<'_>> {
-    let mut deleted: BTreeMap<&str, Instant> = BTreeMap::new();
-    let mut closed: BTreeMap<&str, Instant> = BTreeMap::new();
-    let mut taken_out: BTreeMap<&str, Instant> = BTreeMap::new();
+    let mut stops: BTreeMap<&str, Stop> = BTreeMap::new();
+    // One that is still starting has no port to close.
     let mut starting: BTreeSet<&str> = BTreeSet::new();
     for entry in &run.events {
+        let pod = entry.object.as_str();
         match (entry.component, entry.event) {
-            ("pod", "Deleted") => _ = deleted.insert(&entry.object, entry.at),
-            ("pod", "ListenerClosed" | "SIGKILL" | "Exited") if starting.contains(entry.object.as_str()) => {}
-            ("pod", "ListenerClosed" | "SIGKILL" | "Exited") => _ = closed.entry(&entry.object).or_insert(entry.at),
-            // One that was still starting never opened its port.
-            ("pod", "Listening") => _ = starting.remove(entry.object.as_str()),
-            ("pod", "Created") => _ = starting.insert(&entry.object),
-            ("load-balancer", "TargetRemoved") => _ = taken_out.insert(&entry.detail, entry.at),
+            ("pod", "Created") => _ = starting.insert(pod),
+            ("pod", "Listening") => _ = starting.remove(pod),
+            ("pod", "Deleted") if !starting.contains(pod) => {
+                let stop = Stop {
+                    pod,
+                    revision: &entry.detail,
+                    deleted: entry.at,
+                    closed: Instant::NEVER,
+                    ended: None,
+                    killed: false,
+                    taken_out: None,
+                };
+                stops.insert(pod, stop);
+            }
+            ("pod", "ListenerClosed" | "SIGKILL" | "Exited") => {
+                if let Some(stop) = stops.get_mut(pod) {
+                    stop.closed = stop.closed.min(entry.at);
+                    if entry.event != "ListenerClosed" {
+                        (stop.ended, stop.killed) = (Some(entry.at), entry.event == "SIGKILL");
+                    }
+                }
+            }
+            ("load-balancer", "TargetRemoved") => {
+                if let Some(stop) = stops.get_mut(entry.detail.as_str()) {
+                    stop.taken_out = Some(entry.at);
+                }
+            }
             _ => {}
         }
     }
-    let stop =
-        |(pod, closed)| Some(Stop { pod, deleted: *deleted.get(pod)?, closed, taken_out: taken_out.get(pod).copied() });
-    closed.into_iter().filter_map(stop).collect()
+    stops.into_values().filter(|stop| stop.closed != Instant::NEVER).collect()
 }
