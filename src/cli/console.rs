@@ -28,7 +28,7 @@ impl Console {
 
     /// Columns of a report: those of the terminal, or 100 where there is none.
     pub fn width(&self) -> usize {
-        let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|asked| *asked > 0);
         let terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
         asked.or_else(terminal).filter(|columns| *columns > 0).unwrap_or(100).clamp(40, 300)
     }

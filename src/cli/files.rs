@@ -30,9 +30,12 @@ pub fn write(folder: &Path, files: &[(&str, Vec<u8>)], obsolete: &[&str]) -> Don
 }
 
 fn write_one(target: &Path, temporary: &Path, bytes: &[u8]) -> Done<()> {
-    // A rename onto a folder would fail after others have succeeded.
+    // A rename onto a folder would fail after others have succeeded, and onto a device would take its place.
     if target.is_dir() {
         return Err(unwritable(target, &io::Error::from(io::ErrorKind::IsADirectory)));
+    }
+    if target.exists() && !target.is_file() {
+        return Err(unwritable(target, &io::Error::other("it is not a regular file")));
     }
     let write = || {
         let mut file = fs::File::create(temporary)?;
@@ -50,8 +53,24 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
     Failure::World(format!("cannot write {}: {error}", path.display()), String::new())
 }
 
+/// No output may take the place of a scenario that was given: what a person wrote would be lost.
+pub fn spare_inputs(targets: impl IntoIterator<Item = PathBuf>, inputs: &[PathBuf]) -> Done<()> {
+    let inputs: Vec<_> = inputs.iter().filter_map(|input| input.canonicalize().ok()).collect();
+    let is_input = |target: &PathBuf| target.canonicalize().is_ok_and(|target| inputs.contains(&target));
+    match targets.into_iter().find(is_input) {
+        None => Ok(()),
+        Some(target) => {
+            let message = format!("the run would overwrite its own input {}", target.display());
+            Err(Failure::Input(message, "say where its files go: --output".to_owned()))
+        }
+    }
+}
+
 /// The folder and the name of a file; a bare name lies in the current folder.
-pub fn split(path: &Path) -> Option<(PathBuf, &str)> {
+pub fn split(path: &Path) -> Option<(PathBuf, String)> {
+    // A link stays one: what it points to is the file.
+    let pointed_to = if path.is_symlink() { path.canonicalize().ok() } else { None };
+    let path = pointed_to.as_deref().unwrap_or(path);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Some((folder.to_path_buf(), path.file_name()?.to_str()?))
+    Some((folder.to_path_buf(), path.file_name()?.to_str()?.to_owned()))
 }

@@ -40,8 +40,8 @@ impl From<Exit> for ExitCode {
 enum Failure {
     /// The user's mistake, with a help.
     Input(String, String),
-    /// The user's mistakes have been printed already.
-    Reported,
+    /// What is wrong has been printed already.
+    Reported(Exit),
     /// A file cannot be read or written, with a help.
     World(String, String),
     /// Whoever read our output has enough.
@@ -79,7 +79,7 @@ fn conclude(done: Done<Exit>, console: &mut Console) -> Exit {
             console.complain(&message, &help);
             Exit::World
         }
-        Err(Failure::Reported) => Exit::Input,
+        Err(Failure::Reported(exit)) => exit,
         Err(Failure::BrokenPipe) => Exit::Fine,
     }
 }

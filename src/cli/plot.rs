@@ -19,35 +19,37 @@ pub fn plot(arguments: &PlotArguments, console: &mut Console) -> Done<()> {
         let message = format!("{} holds the picture of the run as it was, without --set or --seed", path.display());
         return Err(Failure::Input(message, "say where this one goes: --output FILE".to_owned()));
     }
-    let mut runs = Vec::new();
-    for path in &arguments.paths {
-        let resolved = path.join("scenario.toml");
-        let file = if resolved.is_file() { resolved } else { path.clone() };
-        runs.push(source::scenario(&file, &arguments.overrides.set, console)?);
-    }
-    let progress = console.progress(runs.len(), String::new());
-    let mut pictures: Vec<(Loaded, Run)> = Vec::new();
-    for loaded in runs {
-        let seed = arguments.overrides.seed.unwrap_or(loaded.scenario.seed);
-        let run = simulation::run(&loaded.scenario, seed);
-        progress.inc(1);
-        pictures.push((loaded, run));
-    }
-    progress.finish_and_clear();
-    let target = arguments.output.clone().unwrap_or_else(|| default_target(&arguments.paths, &pictures));
+    let inputs: Vec<_> = arguments.paths.iter().map(|path| scenario_of(path)).collect();
+    let scenarios = source::scenarios(&inputs, &arguments.overrides.set, console)?;
+    let target = arguments.output.clone().unwrap_or_else(|| default_target(&arguments.paths, &scenarios));
     let Some((folder, name)) = files::split(&target) else {
         let message = format!("{} is not the name of a file", target.display());
         return Err(Failure::Input(message, "write --output plot.svg".to_owned()));
     };
-    let pairs: Vec<_> = pictures.iter().map(|(loaded, run)| (loaded, run)).collect();
-    files::write(&folder, &[(name, svg::timeline(&pairs).into_bytes())], &[])?;
+    files::spare_inputs([target.clone()], &inputs)?;
+    let progress = console.progress(scenarios.len(), String::new());
+    let mut pictures: Vec<(&Loaded, Run)> = Vec::new();
+    for loaded in &scenarios {
+        let seed = arguments.overrides.seed.unwrap_or(loaded.scenario.seed);
+        pictures.push((loaded, simulation::run(&loaded.scenario, seed)));
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    let pairs: Vec<_> = pictures.iter().map(|(loaded, run)| (*loaded, run)).collect();
+    files::write(&folder, &[(&name, svg::timeline(&pairs).into_bytes())], &[])?;
     if console.quiet { Ok(()) } else { console.print(&format!("{}\n", target.display())) }
 }
 
-fn default_target(paths: &[PathBuf], pictures: &[(Loaded, Run)]) -> PathBuf {
-    match (paths, pictures) {
+/// The folder of a run stands for the scenario inside of it.
+fn scenario_of(path: &Path) -> PathBuf {
+    let resolved = path.join("scenario.toml");
+    if resolved.is_file() { resolved } else { path.to_path_buf() }
+}
+
+fn default_target(paths: &[PathBuf], scenarios: &[Loaded]) -> PathBuf {
+    match (paths, scenarios) {
         ([path], _) if path.is_dir() => path.join("timeline.svg"),
-        ([_], [(loaded, _)]) => Path::new("output").join(format!("{}.svg", loaded.scenario.name)),
+        ([_], [loaded]) => Path::new("output").join(format!("{}.svg", loaded.scenario.name)),
         _ => PathBuf::from("output/plot.svg"),
     }
 }

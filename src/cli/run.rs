@@ -63,22 +63,28 @@ fn prepare(file: &Path, before: &[Job], arguments: &RunArguments, console: &mut 
         Some(folder) if arguments.files.len() == 1 => folder.clone(),
         Some(folder) => folder.join(name),
     };
-    spare_the_inputs(&folder, &arguments.files)?;
+    files::spare_inputs(FILES.map(|name| folder.join(name)), &arguments.files)?;
+    spare_foreign_files(&folder, arguments.seeds.is_some())?;
     let seeds = arguments.seeds.map(|count| seeds(&loaded, count as usize)).transpose()?;
     Ok(Job { loaded, folder, seeds })
 }
 
-/// No output may take the place of a scenario that was given: what a person wrote would be lost.
-fn spare_the_inputs(folder: &Path, inputs: &[PathBuf]) -> Done<()> {
-    let real = |path: &Path| path.canonicalize().ok();
-    for name in FILES {
-        let target = folder.join(name);
-        if real(&target).is_some_and(|target| inputs.iter().any(|input| real(input).as_ref() == Some(&target))) {
-            let message = format!("the run would overwrite its own input {}", target.display());
-            return Err(Failure::Input(message, "name another folder: --output DIR".to_owned()));
+/// Nor may it take the place of a file that merely has the name of one of a run's. A picture may be there alone.
+fn spare_foreign_files(folder: &Path, writes_seeds: bool) -> Done<()> {
+    let before = earlier(folder);
+    let is_foreign = |name: &&str| match *name {
+        "timeline.svg" => false,
+        "seeds.csv" => writes_seeds && before != Earlier::Seeds,
+        _ => before == Earlier::Nothing,
+    };
+    let names = FILES.iter().copied().filter(is_foreign);
+    match names.map(|name| folder.join(name)).find(|path| path.symlink_metadata().is_ok()) {
+        None => Ok(()),
+        Some(path) => {
+            let message = format!("{} is not from a run of this program: it stays as it is", path.display());
+            Err(Failure::Input(message, "move it away, or name another folder: --output DIR".to_owned()))
         }
     }
-    Ok(())
 }
 
 /// Everything that a run may write.
@@ -92,7 +98,7 @@ fn run_once(job: &Job, arguments: &RunArguments, console: &mut Console) -> Done<
     let summary = summary::summary(loaded, &run, &verdicts);
     let mut outputs = vec![("summary.json", json(&summary))];
     outputs.extend(files_of_one_run(loaded, &run, seed)?);
-    let obsolete: &[&str] = if has_table_of_seeds(folder) { &["seeds.csv"] } else { &[] };
+    let obsolete: &[&str] = if earlier(folder) == Earlier::Seeds { &["seeds.csv"] } else { &[] };
     files::write(folder, &outputs, obsolete)?;
     if console.verbose {
         print_events(&run, console);
@@ -160,11 +166,24 @@ fn seeds(loaded: &Loaded, count: usize) -> Done<Vec<u64>> {
     Ok(named[..count].to_vec())
 }
 
-/// Whether an earlier run with --seeds left its table here, which would not fit to the files of this one.
-fn has_table_of_seeds(folder: &Path) -> bool {
-    let summary = std::fs::read(folder.join("summary.json")).ok();
-    let summary = summary.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-    summary.is_some_and(|summary| summary["schema"] == summary::SCHEMA && summary["seeds"].is_array())
+/// What an earlier run left in a folder.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Earlier {
+    Nothing,
+    One,
+    /// With a table of seeds, which would not fit to the files of a single run.
+    Seeds,
+}
+
+fn earlier(folder: &Path) -> Earlier {
+    let path = folder.join("summary.json");
+    let summary = path.is_file().then(|| std::fs::read(path).ok()).flatten();
+    match summary.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) {
+        Some(summary) if summary["schema"] != summary::SCHEMA => Earlier::Nothing,
+        Some(summary) if summary["seeds"].is_array() => Earlier::Seeds,
+        Some(_) => Earlier::One,
+        None => Earlier::Nothing,
+    }
 }
 
 fn judge(loaded: &Loaded, run: &Run) -> Vec<Verdict> {

@@ -2,13 +2,25 @@
 
 use super::console::Console;
 use super::diagnostics::{self, Input};
-use super::{Done, Failure, gallery};
+use super::{Done, Exit, Failure, conclude, gallery};
 use crate::scenario::document::MAX_BYTES;
 use crate::scenario::load::load;
 use crate::scenario::{Loaded, diagnostic::Problem};
 use std::fs;
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Reads and checks all of them: what is wrong with one does not hide the mistakes of the next.
+pub fn scenarios(paths: &[PathBuf], overrides: &[String], console: &mut Console) -> Done<Vec<Loaded>> {
+    let (mut worst, mut good) = (Exit::Fine, Vec::new());
+    for path in paths {
+        match scenario(path, overrides, console) {
+            Ok(loaded) => good.push(loaded),
+            Err(failure) => worst = worst.max(conclude(Err(failure), console)),
+        }
+    }
+    if worst == Exit::Fine { Ok(good) } else { Err(Failure::Reported(worst)) }
+}
 
 /// Reads and checks one scenario; its problems are printed.
 pub fn scenario(path: &Path, overrides: &[String], console: &mut Console) -> Done<Loaded> {
@@ -28,7 +40,7 @@ pub fn scenario(path: &Path, overrides: &[String], console: &mut Console) -> Don
         }
         Err(problems) => {
             show(&problems);
-            Err(Failure::Reported)
+            Err(Failure::Reported(Exit::Input))
         }
     }
 }
@@ -50,11 +62,16 @@ fn text(path: &Path) -> Done<String> {
         let message = format!("{shown} is not read yet: this version reads .toml scenarios");
         return Err(input(message, "`sim init` writes one to start from; its fields have the manifests' names"));
     }
-    let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
-    let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
+    let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if metadata.is_dir() {
         return Err(Failure::World(format!("cannot read {shown}: it is a folder"), inside(path)));
     }
+    // Before it is opened: a named pipe without a writer would keep us waiting for ever.
+    if !metadata.is_file() {
+        let message = format!("cannot read {shown}: it is a pipe or a device, not a regular file");
+        return Err(Failure::World(message, "write the scenario to a file first".to_owned()));
+    }
+    let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     if bytes.len() > MAX_BYTES {

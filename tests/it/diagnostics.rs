@@ -244,12 +244,13 @@ fn an_output_folder_that_cannot_be_written_leaves_everything_as_it_was() {
     // One of the files cannot be written: none of the others changes, and nothing is left over.
     let results = folder.join("results");
     fs::create_dir_all(results.join("timeline.svg")).unwrap();
-    fs::write(results.join("summary.json"), "previous").unwrap();
+    let previous = "{ \"schema\": \"rollout-sim/run/v1\" }";
+    fs::write(results.join("summary.json"), previous).unwrap();
     let output = sim(&folder, &["run", "x.toml", "--output", "results"]);
     assert!(stderr(&output).starts_with("error: cannot write results/timeline.svg: "), "{}", stderr(&output));
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(files(&results), ["summary.json"]);
-    assert_eq!(fs::read_to_string(results.join("summary.json")).unwrap(), "previous");
+    assert_eq!(fs::read_to_string(results.join("summary.json")).unwrap(), previous);
 }
 
 #[test]
@@ -360,6 +361,8 @@ fn a_run_never_overwrites_its_own_input() {
         &["run", "./scenario.toml", "--output", "other/.."],
         // The files of `x` would go to the folder of the other one.
         &["run", "other/x.toml", "scenario.toml", "--output", ".."],
+        &["plot", "scenario.toml", "--output", "other/../scenario.toml"],
+        &["plot", "other/x.toml", "scenario.toml", "--output", "scenario.toml"],
     ] {
         let output = sim(&folder, arguments);
         assert!(stderr(&output).starts_with("error: the run would overwrite its own input "), "{}", stderr(&output));
@@ -384,6 +387,80 @@ fn only_a_table_of_our_own_is_obsolete() {
     assert!(folder.join("again/seeds.csv").is_file());
     assert_eq!(sim(&folder, &["run", "x.toml", "-q", "--output", "again"]).status.code(), Some(0));
     assert!(!folder.join("again/seeds.csv").exists(), "it belonged to the run before");
+}
+
+#[test]
+fn files_that_are_not_from_a_run_stay_as_they_are() {
+    let folder = folder("foreign");
+    fs::write(folder.join("x.toml"), VALID).unwrap();
+    for name in ["seeds.csv", "scenario.toml", "summary.json", "timeline.csv"] {
+        let inner = folder.join(name.replace('.', "_"));
+        fs::create_dir(&inner).unwrap();
+        fs::write(inner.join(name), "{ \"schema\": \"theirs\" }").unwrap();
+        fs::copy(folder.join("x.toml"), inner.join("x.toml")).unwrap();
+        let refuses = |after: &str| {
+            let output = sim(&inner, &["run", "x.toml", "-o", ".", "--seeds", "2"]);
+            let expected = format!("error: ./{name} is not from a run of this program: it stays as it is");
+            assert!(stderr(&output).starts_with(&expected), "{after}: {}", stderr(&output));
+            assert_eq!(output.status.code(), Some(2), "{name} {after}");
+            assert_eq!(fs::read_to_string(inner.join(name)).unwrap(), "{ \"schema\": \"theirs\" }", "{name} {after}");
+        };
+        refuses("");
+        assert_eq!(files(&inner).len(), 2, "{name}");
+        if name == "seeds.csv" {
+            // A run with one seed has no business with it, and does not make it ours.
+            assert_eq!(sim(&inner, &["run", "x.toml", "-q", "-o", "."]).status.code(), Some(0));
+            refuses("after a run");
+        }
+    }
+}
+
+#[test]
+fn of_several_files_to_plot_all_mistakes_are_shown() {
+    let folder = folder("several_plots");
+    fs::write(folder.join("bad.toml"), with("replicas = 4", "replica = 4")).unwrap();
+    fs::write(folder.join("worse.toml"), with("40/s", "-40/s")).unwrap();
+    let output = sim(&folder, &["plot", "bad.toml", "missing.toml", "worse.toml"]);
+    for message in ["unknown key `replica`", "there is no such file", "`-40/s` is negative"] {
+        assert!(stderr(&output).contains(message), "{message} is not in {}", stderr(&output));
+    }
+    assert_eq!(output.status.code(), Some(3));
+    assert!(!folder.join("output").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_or_a_device_is_no_scenario_and_no_place_for_a_picture() {
+    let folder = folder("pipe");
+    assert!(Command::new("mkfifo").arg(folder.join("pipe.toml")).status().unwrap().success());
+    fs::write(folder.join("x.toml"), VALID).unwrap();
+    for path in ["pipe.toml", "/dev/zero", "/dev/null"] {
+        for command in ["run", "plot"] {
+            let output = sim(&folder, &[command, path]);
+            let expected = format!("error: cannot read {path}: it is a pipe or a device, not a regular file");
+            assert!(stderr(&output).starts_with(&expected), "{}", stderr(&output));
+            assert_eq!(output.status.code(), Some(3), "{command} {path}");
+        }
+    }
+    let output = sim(&folder, &["plot", "x.toml", "-o", "pipe.toml"]);
+    let expected = "error: cannot write ./pipe.toml: it is not a regular file";
+    assert!(stderr(&output).starts_with(expected), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(files(&folder), ["pipe.toml", "x.toml"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_picture_goes_to_where_a_link_points() {
+    let folder = folder("link");
+    fs::write(folder.join("x.toml"), VALID).unwrap();
+    fs::create_dir(folder.join("inner")).unwrap();
+    fs::write(folder.join("inner/real.svg"), "previous").unwrap();
+    std::os::unix::fs::symlink("inner/real.svg", folder.join("link.svg")).unwrap();
+    let output = sim(&folder, &["plot", "x.toml", "-o", "link.svg"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(folder.join("link.svg").is_symlink());
+    assert!(fs::read_to_string(folder.join("inner/real.svg")).unwrap().starts_with("<svg"));
 }
 
 #[test]
