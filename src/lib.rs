@@ -30,6 +30,7 @@
 //! | [`run`] | what one run produced, as plain data |
 //! | [`scenario`] | what a run is a function of: read, checked, every default with its source |
 //! | [`simulation`] | the wiring: who tells whom, after which lag |
+//! | [`sweep`] | many runs: cells × seeds, on all cores |
 //! | [`report`] | a run as text, JSON, CSV or a picture |
 //! | [`cli`] | the commands; the only layer that opens files, prints or looks at the environment |
 //!
@@ -54,4 +55,5 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod simulation;
+pub mod sweep;
 pub mod units;

@@ -27,6 +27,8 @@ pub enum Stream {
     FirstHealthCheck = 12,
     ImagePull = 13,
     RolloutsController = 14,
+    /// The cells of a sampled sweep; the instance is the axis.
+    Sample = 15,
 }
 
 /// One stream of random numbers.

@@ -25,7 +25,11 @@ pub struct Arguments {
 pub enum Command {
     /// Simulate one deployment of each scenario
     Run(RunArguments),
-    /// Draw the timeline of scenarios or of run folders as one SVG
+    /// Simulate every combination of some parameters' values, with several seeds each
+    Sweep(SweepArguments),
+    /// Join the shards of a sweep into the folder that one process would have written
+    Merge(MergeArguments),
+    /// Draw the timeline of scenarios or of run folders, or the results of a sweep, as one SVG
     Plot(PlotArguments),
     /// Write a scenario from the built-in gallery to this folder
     Init(InitArguments),
@@ -57,12 +61,99 @@ pub struct RunArguments {
 }
 
 #[derive(Debug, Args)]
+pub struct SweepArguments {
+    /// Scenario file (.toml); its table [sweep] may name axes and seeds
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// An axis: KEY=1,2,5 or KEY=10s..120s:10s or KEY=1..100#5:log; several joined by `;` move together. The key `scenario`
+    /// takes scenario files
+    #[arg(long, value_name = "KEY=VALUES")]
+    pub vary: Vec<String>,
+    /// Set a value of the scenario in all cells
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Seeds of each cell: 1 to N, or the first N of the scenario's `seeds` [default: 1, or those of the scenario]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=100_000))]
+    pub seeds: Option<u32>,
+    /// Draw N cells from the axes, instead of all combinations; an axis may then be a range without a step
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub sample: Option<u32>,
+    /// How cells are drawn [default: latin-hypercube]
+    #[arg(long, value_name = "latin-hypercube|random")]
+    pub sampling: Option<String>,
+    /// Threads [default: one per core]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Where the files go [default: output/<scenario>/, of a shard output/<scenario>/shard-I-of-N/]
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Play only the cells whose index leaves the rest I when divided by N; `auto` asks the environment
+    #[arg(long, value_name = "I/N|auto")]
+    pub shard: Option<String>,
+    /// The number of shards, where --shard auto can't find it
+    #[arg(long, value_name = "N", requires = "shard", value_parser = value_parser!(u64).range(1..=1_000_000))]
+    pub shards: Option<u64>,
+    /// Go on with an interrupted sweep
+    #[arg(long)]
+    pub resume: bool,
+    /// Write runs.csv, too: one row per cell and seed
+    #[arg(long)]
+    pub runs: bool,
+    /// Stop at the first cell that does not meet its thresholds
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Start even a sweep of more than a million cells
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub reports: SweepReports,
+}
+
+#[derive(Debug, Args)]
+pub struct MergeArguments {
+    /// Folders of the shards
+    #[arg(required = true, value_name = "DIR")]
+    pub shards: Vec<PathBuf>,
+    /// Where the files go [default: output/<scenario>/]
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub reports: SweepReports,
+}
+
+/// What CI systems read.
+#[derive(Debug, Args)]
+pub struct SweepReports {
+    /// The figure of the picture and the table, like elb_502 or pods.peak
+    #[arg(long, value_name = "NAME", default_value = "elb_5xx")]
+    pub figure: String,
+    /// Write JUnit XML: one test case per cell
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Write a Markdown summary
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+    /// Write a GitLab Code Quality report
+    #[arg(long, value_name = "FILE")]
+    pub gitlab: Option<PathBuf>,
+    /// Exit with 0 where unmet thresholds would give 1
+    #[arg(long)]
+    pub exit_zero: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct PlotArguments {
-    /// Scenario files (.toml) or folders of runs
+    /// Scenario files (.toml), folders of runs, or the folder of a sweep
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub overrides: Overrides,
+    /// Of a sweep: the figure that is drawn, like elb_502 or pods.peak [default: elb_5xx]
+    #[arg(long, value_name = "NAME")]
+    pub figure: Option<String>,
+    /// Of a sweep: the timelines of these cells, by their numbers, one above the other (with the first seed)
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',')]
+    pub cells: Vec<u64>,
     /// The SVG [default: timeline.svg in the folder of the run, output/<scenario>.svg, of several output/plot.svg]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

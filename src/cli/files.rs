@@ -49,7 +49,7 @@ fn rename(temporary: &Path, target: &Path) -> Done<()> {
     fs::rename(temporary, target).map_err(|error| unwritable(target, &error))
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
+pub fn unwritable(path: &Path, error: &io::Error) -> Failure {
     Failure::World(format!("cannot write {}: {error}", path.display()), String::new())
 }
 

@@ -29,6 +29,10 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ),
     ("field-reports/p08-swap-race", include_str!("../../scenarios/field-reports/p08-swap-race.toml")),
     ("first-run", include_str!("../../scenarios/first-run.toml")),
+    ("sweeps/last-step", include_str!("../../scenarios/sweeps/last-step.toml")),
+    ("sweeps/pre-stop", include_str!("../../scenarios/sweeps/pre-stop.toml")),
+    ("sweeps/scale-down-delay", include_str!("../../scenarios/sweeps/scale-down-delay.toml")),
+    ("sweeps/stable-scale", include_str!("../../scenarios/sweeps/stable-scale.toml")),
 ];
 
 pub const DEFAULT: &str = "first-run";

@@ -9,6 +9,7 @@ mod init;
 mod plot;
 mod run;
 mod source;
+mod sweep;
 
 pub use arguments::Arguments;
 
@@ -27,6 +28,10 @@ pub enum Exit {
     Input = 2,
     /// A file cannot be read or written.
     World = 3,
+    /// SIGINT came.
+    Interrupted = 130,
+    /// SIGTERM came.
+    Terminated = 143,
 }
 
 impl From<Exit> for ExitCode {
@@ -55,6 +60,8 @@ pub fn execute(arguments: &Arguments) -> Exit {
     let mut console = Console::new(arguments.color, arguments.quiet, arguments.verbose);
     let done = match &arguments.command {
         Command::Run(arguments) => return run::run(arguments, &mut console),
+        Command::Sweep(arguments) => return conclude(sweep::sweep(arguments, &mut console), &mut console),
+        Command::Merge(arguments) => return conclude(sweep::merge(arguments, &mut console), &mut console),
         Command::Plot(arguments) => plot::plot(arguments, &mut console),
         Command::Init(arguments) => init::init(arguments, &mut console),
         Command::Schema => schema(&mut console),

@@ -2,7 +2,7 @@
 
 use super::arguments::PlotArguments;
 use super::console::Console;
-use super::{Done, Failure, files, source};
+use super::{Done, Failure, files, source, sweep};
 use crate::report::svg;
 use crate::run::Run;
 use crate::scenario::Loaded;
@@ -18,6 +18,11 @@ pub fn plot(arguments: &PlotArguments, console: &mut Console) -> Done<()> {
     {
         let message = format!("{} holds the picture of the run as it was, without --set or --seed", path.display());
         return Err(Failure::Input(message, "say where this one goes: --output FILE".to_owned()));
+    }
+    if let [folder] = &arguments.paths[..]
+        && sweep::is_folder(folder)
+    {
+        return sweep::plot(folder, arguments, console);
     }
     let inputs: Vec<_> = arguments.paths.iter().map(|path| scenario_of(path)).collect();
     let scenarios = source::scenarios(&inputs, &arguments.overrides.set, console)?;

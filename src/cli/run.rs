@@ -120,7 +120,13 @@ fn run_seeds(job: &Job, seeds: &[u64], arguments: &RunArguments, console: &mut C
     let replicate = |(index, seed): (usize, &u64)| {
         let run = simulation::run(&loaded.scenario, *seed);
         let verdicts = judge(loaded, &run);
-        let summary = summary::summary(loaded, &run, &verdicts);
+        let mut summary = summary::summary(loaded, &run, &verdicts);
+        if index > 0
+            && let Some(keys) = summary.as_object_mut()
+        {
+            // The same for all seeds, and most of the text.
+            keys.remove("assumptions");
+        }
         let met = verdicts.iter().all(|verdict| verdict.met);
         progress.inc(1);
         // One run is kept for the files that show a single one; the others would only fill the memory.

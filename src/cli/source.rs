@@ -24,16 +24,20 @@ pub fn scenarios(paths: &[PathBuf], overrides: &[String], console: &mut Console)
 
 /// Reads and checks one scenario; its problems are printed.
 pub fn scenario(path: &Path, overrides: &[String], console: &mut Console) -> Done<Loaded> {
+    check(path, &text(path)?, overrides, console)
+}
+
+/// Checks the text of a file; its problems are printed.
+pub fn check(path: &Path, text: &str, overrides: &[String], console: &mut Console) -> Done<Loaded> {
     let shown = path.display().to_string();
-    let text = text(path)?;
-    let input = Input { path: &shown, text: &text, overrides };
+    let input = Input { path: &shown, text, overrides };
     let mut show = |problems: &[Problem]| {
         for problem in problems {
             console.note(&diagnostics::render(problem, input));
             console.note("");
         }
     };
-    match load(&text, &name(path), overrides) {
+    match load(text, &name(path), overrides) {
         Ok(loaded) => {
             show(&loaded.warnings);
             Ok(loaded)
@@ -55,7 +59,7 @@ pub fn name(path: &Path) -> String {
     folder.map_or(stem, |folder| folder.to_string_lossy().into_owned())
 }
 
-fn text(path: &Path) -> Done<String> {
+pub fn text(path: &Path) -> Done<String> {
     let shown = path.display();
     let input = |message: String, help: &str| Failure::Input(message, help.to_owned());
     if path == Path::new("-") || path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {

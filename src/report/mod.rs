@@ -9,6 +9,7 @@ pub mod resolved;
 mod sample;
 pub mod summary;
 pub mod svg;
+pub mod sweep;
 pub mod text;
 pub mod why;
 mod window;

@@ -1,11 +1,11 @@
 //! Several seeds of one scenario: how far its figures spread.
 //!
-//! p50 and p95 are nearest-rank percentiles: the smallest observed value that at least half, or 95 %, of the seeds do
-//! not exceed. They are figures of real runs, never something in between two.
+//! Percentiles are those of [`Spread`].
 
 use super::summary::number;
 use super::text::{BAD, GOOD, TITLE, paint};
 use super::{counted, grouped_decimal, percent};
+use crate::scenario::spread::Spread;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -104,32 +104,6 @@ fn spread(values: &[f64]) -> Value {
     let Some(spread) = Spread::of(values) else { return Value::Null };
     let [min, mean, p50, p95, max] = spread.columns().map(|value| number(value, 6));
     json!({ "min": min, "mean": mean, "p50": p50, "p95": p95, "max": max })
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Spread {
-    min: f64,
-    mean: f64,
-    p50: f64,
-    p95: f64,
-    max: f64,
-}
-
-impl Spread {
-    const NAMES: [&str; 5] = ["min", "mean", "p50", "p95", "max"];
-
-    fn of(values: &[f64]) -> Option<Self> {
-        let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let (&min, &max) = (sorted.first()?, sorted.last()?);
-        let rank = |percent: usize| sorted[(percent * sorted.len()).div_ceil(100) - 1];
-        let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
-        Some(Self { min, mean, p50: rank(50), p95: rank(95), max })
-    }
-
-    fn columns(self) -> [f64; 5] {
-        [self.min, self.mean, self.p50, self.p95, self.max]
-    }
 }
 
 /// A figure of `FIGURES`, out of one summary.
@@ -261,16 +235,6 @@ mod tests {
         assert_eq!(before.as_str().map(str::len), Some(16));
         seeds.swap(0, 1);
         assert_ne!(aggregate(&seeds)["fingerprint"], before);
-    }
-
-    #[test]
-    fn percentiles_are_values_of_the_nearest_rank() {
-        let hundred: Vec<_> = (1..=100).rev().map(f64::from).collect();
-        for (values, p50, p95) in [(&hundred[..], 50.0, 95.0), (&[7.0], 7.0, 7.0), (&[3.0, 1.0], 1.0, 3.0)] {
-            let spread = Spread::of(values).expect("values");
-            assert_eq!((spread.p50, spread.p95), (p50, p95), "{} values", values.len());
-        }
-        assert_eq!(Spread::of(&[]), None);
     }
 
     #[test]

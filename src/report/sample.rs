@@ -47,6 +47,7 @@ pub fn loaded() -> Loaded {
     Loaded {
         scenario: scenario(),
         thresholds: Vec::new(),
+        sweep: crate::scenario::sweep::SweepSection::default(),
         parameters: vec![
             parameter("title", "\"…\"", Origin::Scenario),
             parameter("simulation.warmup", "\"60s\"", Origin::Default),

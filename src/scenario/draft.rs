@@ -2,6 +2,7 @@
 
 use super::Scenario;
 use super::pre_stop::PreStop;
+use super::sweep::SweepSection;
 use super::threshold::Threshold;
 
 /// What the document holds, before the rules across fields.
@@ -9,5 +10,6 @@ use super::threshold::Threshold;
 pub struct Draft {
     pub scenario: Scenario,
     pub thresholds: Vec<Threshold>,
+    pub sweep: SweepSection,
     pub pre_stop: PreStop,
 }

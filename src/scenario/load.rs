@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::reader::{Pass, Reader};
 use super::rollout::{self, RolloutSection};
 use super::threshold;
-use super::{Loaded, Scenario, application, check, environment, ingress};
+use super::{Loaded, Scenario, application, check, environment, ingress, sweep};
 use serde_json::json;
 
 /// Reads a scenario. `name` is the file's, without its ending; `overrides` are `--set`'s `KEY=VALUE`.
@@ -32,6 +32,7 @@ pub fn load(text: &str, name: &str, overrides: &[String]) -> Result<Loaded, Vec<
         scenario: draft.scenario,
         thresholds: draft.thresholds,
         parameters: pass.parameters,
+        sweep: draft.sweep,
         warnings: pass.problems,
     })
 }
@@ -71,6 +72,7 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         environment::load_balancer(reader, ingress.idle_timeout)
     });
     let thresholds = root.table("thresholds", "What the run must hold, in k6's grammar", threshold::read);
+    let sweep = root.table("sweep", "The sweep of `sim sweep`; a run takes no notice of it", sweep::read);
     root.refuse_unknown();
     let scenario = Scenario {
         name: name.to_owned(),
@@ -88,7 +90,7 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         load_balancer_controller,
         load_balancer,
     };
-    Draft { scenario, thresholds, pre_stop }
+    Draft { scenario, thresholds, sweep, pre_stop }
 }
 
 /// `$schema` is for editors, `schema_version` for a later version of this program.

@@ -16,7 +16,9 @@ mod quoted;
 mod reader;
 mod rollout;
 pub mod schema;
+pub mod spread;
 mod steps;
+pub mod sweep;
 pub mod threshold;
 
 use crate::model::application::ApplicationSpec;
@@ -69,6 +71,8 @@ pub struct Loaded {
     pub thresholds: Vec<threshold::Threshold>,
     /// Every parameter of the scenario, in the order of the file format, with the value that was used.
     pub parameters: Vec<Parameter>,
+    /// The sweep that the file asks for; a run takes no notice of it.
+    pub sweep: sweep::SweepSection,
     /// Odd but possible: the run goes on.
     pub warnings: Vec<diagnostic::Problem>,
 }

@@ -4,6 +4,7 @@ use super::document::{Entry, Node};
 use super::metric::{Metric, Unit};
 use super::path;
 use super::reader::{Pass, Reader, nearest, text_from};
+use super::spread::Spread;
 use crate::run::Run;
 use crate::units::Duration;
 
@@ -13,14 +14,17 @@ pub struct Threshold {
     /// As the user wrote it: `elb_502.count == 0`.
     pub text: String,
     metric: Metric,
+    /// Which figure of the seeds it is about: an index into `Spread::NAMES`. None: each seed must hold it.
+    across: Option<usize>,
     operator: Operator,
     bound: f64,
 }
 
-/// A threshold, and what the run had to say to it.
+/// A threshold, and what the runs had to say to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     pub threshold: String,
+    /// The figure over the seeds that the threshold names, else that of the seed that is farthest from holding it.
     pub observed: f64,
     pub unit: Unit,
     pub met: bool,
@@ -59,11 +63,41 @@ impl Operator {
     }
 }
 
+impl Operator {
+    /// How far a value is from holding: the larger, the worse.
+    fn distance(self, observed: f64, bound: f64) -> f64 {
+        match self {
+            Self::Equal => (observed - bound).abs(),
+            Self::NotEqual => -(observed - bound).abs(),
+            Self::Less | Self::AtMost => observed - bound,
+            Self::Greater | Self::AtLeast => bound - observed,
+        }
+    }
+}
+
 impl Threshold {
+    /// Of one run alone.
     pub fn judge(&self, run: &Run) -> Verdict {
-        let observed = self.metric.observe(run);
+        self.verdict(&[self.observe(run)])
+    }
+
+    pub fn observe(&self, run: &Run) -> f64 {
+        self.metric.observe(run)
+    }
+
+    /// Over the seeds: what `observe` said of each. There is at least one.
+    pub fn verdict(&self, observed: &[f64]) -> Verdict {
+        let distance = |value: &f64| self.operator.distance(*value, self.bound);
+        let worst = observed.iter().copied().max_by(|a, b| distance(a).total_cmp(&distance(b)));
+        let across = self.across.and_then(|index| Some(Spread::of(observed)?.columns()[index]));
+        let observed = across.or(worst).expect("there is a seed");
         let met = self.operator.holds(observed, self.bound);
         Verdict { threshold: self.text.clone(), observed, unit: self.metric.unit(), met }
+    }
+
+    /// Whether it is about the seeds together, not about each.
+    pub fn is_across_seeds(&self) -> bool {
+        self.across.is_some()
     }
 
     /// The step that this is about, if it is about one.
@@ -71,7 +105,7 @@ impl Threshold {
         self.metric.step()
     }
 
-    fn parse(name: &str, metric: Metric, condition: &str) -> Result<Self, String> {
+    fn parse(name: &str, (metric, across): Subject, condition: &str) -> Result<Self, String> {
         let condition = condition.trim();
         let Some((operator, bound)) =
             OPERATORS.iter().find_map(|(sign, operator)| Some((*operator, condition.strip_prefix(sign)?.trim())))
@@ -89,8 +123,34 @@ impl Threshold {
             (Unit::Number | Unit::Seconds | Unit::Milliseconds, Some(_)) => None,
         };
         let bound = bound.ok_or_else(|| format!("`{condition}` does not end in {}", metric.unit().wanted()))?;
-        Ok(Self { text: format!("{name} {condition}"), metric, operator, bound })
+        Ok(Self { text: format!("{name} {condition}"), metric, across, operator, bound })
     }
+}
+
+/// A metric, and which figure of the seeds.
+type Subject = (Metric, Option<usize>);
+
+/// `elb_502.count`, `elb_502{seeds=p95}.count`, `elb_5xx{step=3,seeds=max}.count`.
+fn subject(name: &str) -> Result<Subject, String> {
+    let unknown = || format!("there is no metric `{name}`");
+    let Some((before, (labels, after))) = name.split_once('{').and_then(|(a, rest)| Some((a, rest.split_once('}')?)))
+    else {
+        return Metric::parse(name).map(|metric| (metric, None)).ok_or_else(unknown);
+    };
+    let mut across = None;
+    let mut others = Vec::new();
+    for label in labels.split(',') {
+        match label.trim().split_once('=') {
+            Some(("seeds", figure)) => {
+                let index = Spread::NAMES.iter().position(|known| *known == figure);
+                let known = Spread::NAMES.join(", ");
+                across = Some(index.ok_or_else(|| format!("`{label}`: the figures of the seeds are {known}"))?);
+            }
+            _ => others.push(label.trim()),
+        }
+    }
+    let rest = if others.is_empty() { String::new() } else { format!("{{{}}}", others.join(",")) };
+    Metric::parse(&format!("{before}{rest}{after}")).map(|metric| (metric, across)).ok_or_else(unknown)
 }
 
 pub fn read(reader: &mut Reader<'_, '_>) -> Vec<Threshold> {
@@ -114,17 +174,20 @@ fn read_entry(pass: &mut Pass, key: &str, name: &str, entry: &Entry, thresholds:
         }
         return;
     }
-    let Some(metric) = Metric::parse(name) else {
-        let known = Metric::names();
-        let help = match nearest(name, &known.iter().map(String::as_str).collect::<Vec<_>>()) {
-            Some(known) => format!("did you mean `{known}`?"),
-            None => format!("known metrics: {}, elb_5xx{{step=N}}.count", known.join(", ")),
-        };
-        return pass.error(key, entry.key_place.clone(), format!("there is no metric `{name}`"), help);
+    let subject = match subject(name) {
+        Ok(subject) => subject,
+        Err(message) => {
+            let known = Metric::names();
+            let help = match nearest(name, &known.iter().map(String::as_str).collect::<Vec<_>>()) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => format!("known metrics: {}, elb_5xx{{step=N}}.count", known.join(", ")),
+            };
+            return pass.error(key, entry.key_place.clone(), message, help);
+        }
     };
     let conditions = entry.value.array().unwrap_or(std::slice::from_ref(&entry.value));
     for node in conditions {
-        match condition_text(node).and_then(|text| Threshold::parse(name, metric, &text)) {
+        match condition_text(node).and_then(|text| Threshold::parse(name, subject, &text)) {
             Ok(threshold) => thresholds.push(threshold),
             Err(message) => {
                 let help = "write it like \"== 0\", \"< 0.01%\" or [\">= 50\", \"<= 700\"]";
@@ -144,7 +207,7 @@ mod tests {
     use super::*;
 
     fn threshold(name: &str, condition: &str) -> Result<Threshold, String> {
-        Threshold::parse(name, Metric::parse(name).ok_or("no metric")?, condition)
+        Threshold::parse(name, subject(name)?, condition)
     }
 
     #[test]
@@ -173,8 +236,10 @@ mod tests {
             ("elb_502.count", "== nan", "`== nan` does not end in a number"),
             ("pods.peak", "== 5s", "`== 5s` does not end in a number"),
             ("rollout.duration_s", "< 5x", "`< 5x` does not end in a duration like 90s"),
-            ("elb_508.count", "== 0", "no metric"),
-            ("elb_5xx{step=x}.count", "== 0", "no metric"),
+            ("elb_508.count", "== 0", "there is no metric `elb_508.count`"),
+            ("elb_5xx{step=x}.count", "== 0", "there is no metric `elb_5xx{step=x}.count`"),
+            ("elb_5xx{seeds=p97}.count", "== 0", "`seeds=p97`: the figures of the seeds are min, mean, p50, p95, max"),
+            ("elb_508{seeds=max}.count", "== 0", "there is no metric `elb_508{seeds=max}.count`"),
         ] {
             assert_eq!(threshold(name, condition).unwrap_err(), message);
         }
@@ -184,6 +249,25 @@ mod tests {
     fn a_threshold_on_a_step_knows_the_step() {
         assert_eq!(threshold("elb_5xx{step=12}.count", "== 0").unwrap().step(), Some(12));
         assert_eq!(threshold("elb_5xx.count", "== 0").unwrap().step(), None);
+    }
+
+    #[test]
+    fn a_threshold_holds_for_each_seed_or_for_a_figure_of_them() {
+        let seeds = [4.0, 0.0, 9.0, 1.0];
+        for (name, condition, observed, met) in [
+            ("elb_502.count", "<= 9", 9.0, true),
+            ("elb_502.count", "< 9", 9.0, false),
+            ("elb_502.count", ">= 1", 0.0, false),
+            ("elb_502.count", "== 4", 9.0, false),
+            ("elb_502.count", "!= 1", 1.0, false),
+            ("elb_502{seeds=max}.count", "<= 9", 9.0, true),
+            ("elb_502{seeds=p50}.count", "<= 1", 1.0, true),
+            ("elb_502{seeds=mean}.count", "<= 3", 3.5, false),
+            ("elb_5xx{step=2,seeds=min}.count", "== 0", 0.0, true),
+        ] {
+            let verdict = threshold(name, condition).unwrap().verdict(&seeds);
+            assert_eq!((verdict.observed, verdict.met), (observed, met), "{name} {condition}");
+        }
     }
 
     #[test]

@@ -4,7 +4,11 @@
 //! the picture can be printed in black and white.
 
 mod canvas;
+pub(super) mod heat_map;
+pub(super) mod lines;
+mod page;
 mod panel;
+pub(super) mod scatter;
 
 use super::{grouped, secs_since_release, weight_effective};
 use crate::run::{Run, Second, StepRecord};

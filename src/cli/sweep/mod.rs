@@ -1,0 +1,89 @@
+//! `sim sweep` and `sim merge`.
+
+mod define;
+mod finish;
+mod folder;
+mod interrupt;
+mod merge;
+mod plot;
+mod shard;
+
+pub use merge::merge;
+pub use plot::{is_folder, plot};
+
+use super::arguments::SweepArguments;
+use super::console::Console;
+use super::{Done, Exit, Failure};
+use crate::report::sweep::definition::Shard;
+use crate::sweep::play::play;
+use folder::Writer;
+use interrupt::Interrupt;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+pub fn sweep(arguments: &SweepArguments, console: &mut Console) -> Done<Exit> {
+    let definition = define::define(arguments, console)?;
+    let plan = definition.plan().map_err(|message| Failure::Input(message, String::new()))?;
+    define::check(arguments, &plan, console)?;
+    let figure = finish::figure(&arguments.reports.figure)?;
+    let shard = match &arguments.shard {
+        None => Shard::WHOLE,
+        Some(text) => shard::parse(text, arguments.shards, |name| std::env::var(name).ok())
+            .map_err(|(message, help)| Failure::Input(message, help))?,
+    };
+    let own = Path::new("output").join(&definition.name);
+    let folder = arguments.output.clone().unwrap_or_else(|| match shard {
+        Shard::WHOLE => own,
+        Shard { index, count } => own.join(format!("shard-{index}-of-{count}")),
+    });
+    folder::may_write(&folder, &definition, shard, arguments.resume)?;
+    start_threads(arguments.threads)?;
+    let interrupt =
+        Interrupt::listen().map_err(|error| Failure::World(format!("no signals: {error}"), String::new()))?;
+
+    let all = plan.design.cells();
+    let mut writer = Writer::open(&folder, &definition, &plan.design, shard, arguments.resume)?;
+    let bar = console.progress(usize::try_from(shard.len(all)).unwrap_or(usize::MAX), "cells".into());
+    bar.set_position(writer.done);
+    let rest = shard.cells(all).skip(usize::try_from(writer.done).unwrap_or(usize::MAX));
+    let mut failure = None;
+    let mut unmet = None;
+    let complete = play(&plan, rest, &|| interrupt.came(), |cell| {
+        if let Err(error) = writer.add(&cell) {
+            failure = Some(error);
+            return ControlFlow::Break(());
+        }
+        bar.inc(1);
+        let is_unmet = cell.outcome.is_ok() && !cell.is_met();
+        if arguments.fail_fast && is_unmet {
+            unmet = Some(cell.index);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    if let Some(cell) = unmet {
+        return finish::stopped(&folder, cell, &definition, &plan.design, console);
+    }
+    if !complete {
+        let (done, of) = (writer.done, shard.len(all));
+        console.note(&format!(
+            "interrupted: {done} of {of} cells are done and kept in {}; go on with --resume",
+            folder.display()
+        ));
+        return Ok(if interrupt.exit_code() == Exit::Terminated as u8 { Exit::Terminated } else { Exit::Interrupted });
+    }
+    writer.finish()?;
+    finish::finish(&folder, &definition, &plan.design, figure, &arguments.reports, console)
+}
+
+/// Once in a process: the pool of all parallel work.
+fn start_threads(threads: Option<u32>) -> Done<()> {
+    // 0: as many as there are cores.
+    let threads = threads.unwrap_or(0) as usize;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    pool.map_err(|error| Failure::World(format!("cannot start threads: {error}"), String::new()))
+}

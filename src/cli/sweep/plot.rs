@@ -1,0 +1,62 @@
+//! `sim plot` on the folder of a sweep.
+
+use super::super::arguments::PlotArguments;
+use super::super::console::Console;
+use super::super::{Done, Failure, files};
+use super::{finish, folder};
+use crate::report::svg;
+use crate::report::sweep::{picture, table};
+use crate::simulation;
+use crate::sweep::plan::Plan;
+use std::path::Path;
+
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir() && folder::find(path).is_some()
+}
+
+pub fn plot(path: &Path, arguments: &PlotArguments, console: &mut Console) -> Done<()> {
+    let found = folder::find(path).expect("the caller found a sweep");
+    if !arguments.overrides.set.is_empty() || arguments.overrides.seed.is_some() {
+        return refuse("a sweep is drawn as it was played, without --set and --seed", "leave them out");
+    }
+    let definition = found.definition;
+    let plan = definition.plan().map_err(|message| Failure::Input(message, String::new()))?;
+    let (name, svg) = if !arguments.cells.is_empty() {
+        ("timelines.svg", timelines(&plan, &arguments.cells)?)
+    } else if found.is_complete {
+        let chosen = arguments.figure.as_deref().map(finish::figure).transpose()?;
+        let results = finish::read(path, &plan.design, picture::figures(&plan.design, chosen), |_, _| ())?;
+        ("sweep.svg", picture::draw(&definition, &plan.design, &results))
+    } else {
+        return refuse(&format!("{} is not complete", path.display()), "finish it: the same command with --resume");
+    };
+    let target = arguments.output.clone().unwrap_or_else(|| path.join(name));
+    let Some((folder, name)) = files::split(&target) else {
+        return refuse(&format!("{} is not the name of a file", target.display()), "write --output plot.svg");
+    };
+    files::write(&folder, &[(&name, svg.into_bytes())], &[])?;
+    if console.quiet { Ok(()) } else { console.print(&format!("{}\n", target.display())) }
+}
+
+fn refuse<T>(message: &str, help: &str) -> Done<T> {
+    Err(Failure::Input(message.to_owned(), help.to_owned()))
+}
+
+/// These cells, played again with the first seed.
+fn timelines(plan: &Plan, cells: &[u64]) -> Done<String> {
+    let mut runs = Vec::new();
+    for cell in cells {
+        if *cell >= plan.design.cells() {
+            let message = format!("there is no cell {cell}: they count from 0 to {}", plan.design.cells() - 1);
+            return refuse(&message, "see the first column of cells.csv");
+        }
+        let loaded = plan.load(*cell);
+        let mut loaded = loaded.map_err(|message| Failure::Input(format!("cell {cell}: {message}"), String::new()))?;
+        let values = plan.design.keys().map(table::short).zip(plan.design.values(*cell));
+        let label: Vec<_> = values.map(|(key, value)| format!("{key} = {value}")).collect();
+        loaded.scenario.title = format!("Cell {cell}: {}", label.join(", "));
+        let run = simulation::run(&loaded.scenario, plan.seeds[0]);
+        runs.push((loaded, run));
+    }
+    Ok(svg::timeline(&runs.iter().map(|(loaded, run)| (loaded, run)).collect::<Vec<_>>()))
+}
