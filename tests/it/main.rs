@@ -9,4 +9,5 @@ mod queueing;
 mod readme;
 mod scenario;
 mod support;
+mod sweep;
 mod twin;
