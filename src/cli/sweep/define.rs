@@ -63,12 +63,16 @@ fn axes(arguments: &SweepArguments, text: &str, loaded: &Loaded, console: &mut C
             }
         }
     }
+    let of_the_file = axes.len();
     for text in &arguments.vary {
         match Axis::parse(text) {
             Ok(axis) => {
                 // An axis of the command line takes the place of the file's.
-                axes.retain(|other: &Axis| !other.keys().any(|key| axis.keys().any(|own| own == key)));
-                axes.push(axis);
+                let shares_a_key = |other: &Axis| other.keys().any(|key| axis.keys().any(|own| own == key));
+                match axes[..of_the_file].iter().position(shares_a_key) {
+                    Some(place) => axes[place] = axis,
+                    None => axes.push(axis),
+                }
             }
             Err((message, help)) => {
                 console.complain(&format!("--vary {message}"), &help);

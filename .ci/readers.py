@@ -1,0 +1,80 @@
+"""Reads what a sweep writes for CI systems with other people's readers, and the examples with other people's schemas.
+
+Usage: readers.py SIM, in the project's folder. A sweep is played into target/readers/."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+from hera.workflows import Workflow
+from junitparser import JUnitXml
+from markdown_it import MarkdownIt
+
+sim = str(Path(sys.argv[1]).resolve())
+folder = Path("target/readers/out")
+folder.mkdir(parents=True, exist_ok=True)
+summary = folder / "summary.md"
+summary.unlink(missing_ok=True)
+
+# Safe cells, cells that lose requests, a cell that can't run; a value with all that needs escaping.
+scenario = "scenarios/sweeps/pre-stop.toml"
+sweep = [sim, "sweep", scenario, "--seeds", "1", "--vary", "load_balancer.deregistration=10s,30s",
+         "--vary", "rollout.template.spec.containers[0].lifecycle.preStop.sleep.seconds=1,20,99",
+         "--vary", 'rollout.template.spec.containers[0].name="a, <b> & | 100%",web', "--runs"]
+files = {name: folder / name for name in ("junit.xml", "report.md", "gitlab.json")}
+output = folder / "sweep"
+if output.exists():
+    for file in output.iterdir():
+        file.unlink()
+done = subprocess.run(
+    [*sweep, "-o", output, "--junit", files["junit.xml"], "--markdown", files["report.md"], "--gitlab", files["gitlab.json"]],
+    capture_output=True, text=True, env={**os.environ, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)})
+assert done.returncode == 2, (done.returncode, done.stderr)
+
+cells = duckdb.sql(f"select * from read_csv('{output}/cells.csv', header = true)")
+states = duckdb.sql("select count(*) filter (met), count(*) filter (not met), count(*) filter (met is null) from cells").fetchall()[0]
+assert sum(states) == 12 and all(states), states
+runs = duckdb.sql(f"select count(*) from read_csv('{output}/runs.csv', header = true)").fetchall()[0]
+assert runs == (states[0] + states[1],), runs
+values = duckdb.sql('select distinct "rollout.template.spec.containers[0].name" from cells').fetchall()
+assert ('"a, <b> & | 100%"',) in values, values
+
+report = JUnitXml.fromfile(str(files["junit.xml"]))
+suite = next(iter(report))
+assert (suite.tests, suite.failures, suite.errors) == (12, states[1], states[2]), (suite.tests, suite.failures, suite.errors)
+assert any('name = "a, <b> & | 100%"' in case.name for case in suite), [case.name for case in suite]
+
+for path in (files["report.md"], summary):
+    tokens = MarkdownIt("commonmark").enable("table").parse(path.read_text())
+    rows = sum(token.type == "tr_open" for token in tokens)
+    # Two tables with a head each: one figure, and every cell that is not safe.
+    assert rows == 2 + 1 + states[1] + states[2], (path, rows)
+    widths = [sum(child.type == "td_open" for child in tokens[at:at + 7]) for at, token in enumerate(tokens) if token.type == "tr_open"]
+    assert max(widths) <= 3
+
+findings = json.loads(files["gitlab.json"].read_text())
+assert len(findings) == states[1] + states[2] and len({finding["fingerprint"] for finding in findings}) == len(findings)
+for finding in findings:
+    assert {"description", "check_name", "fingerprint", "severity", "location"} == set(finding)
+    assert finding["severity"] in ("info", "minor", "major", "critical", "blocker")
+    assert finding["location"]["path"] and finding["location"]["lines"]["begin"] == 1
+
+# As actions/runner reads a workflow command: properties up to `::`, then the message, then the escapes.
+commands = [line for line in done.stdout.splitlines() if line.startswith("::")]
+assert 0 < len(commands) <= 10
+for command in commands:
+    match = re.fullmatch(r"::(error|warning|notice) ([a-zA-Z]+=[^:,]*(?:,[a-zA-Z]+=[^:,]*)*)::(.*)", command)
+    assert match and "%" not in re.sub(r"%(25|0D|0A|3A|2C)", "", match[3]), command
+
+engines = Path("scenarios/sweeps/engines")
+tools = Path(sys.executable).parent
+subprocess.run([tools / "kubernetes-validate", "--strict", engines / "indexed-job.yaml"], check=True)
+for schema, file in (("github-workflows", "github-workflow.yml"), ("github-actions", "action.yml")):
+    subprocess.run([tools / "check-jsonschema", "--builtin-schema", f"vendor.{schema}", engines / file], check=True)
+workflow = Workflow.from_file(engines / "argo-workflow.yaml").build()
+assert [template.name for template in workflow.spec.templates] == ["sweep", "shard", "merge"]
+print("other readers agree")

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+#SBATCH --job-name=rollout-sim
+#SBATCH --array=0-7
+#SBATCH --cpus-per-task=2
+#SBATCH --time=01:00:00
+#SBATCH --requeue
+# A sweep as a Slurm array: `sbatch slurm.sh sweep.toml`, then `sim merge shards/*`. `--shard auto` reads the number and the
+# count of the task from the environment. A task that is preempted gets SIGTERM, ends with 143 and goes on when it is
+# started again.
+set -euo pipefail
+output="shards/$SLURM_ARRAY_TASK_ID"
+resume=()
+if [ -f "$output/cells.csv.part" ]; then resume=(--resume); fi
+exec sim sweep "$1" --exit-zero --threads "$SLURM_CPUS_PER_TASK" --shard auto --output "$output" "${resume[@]}"
