@@ -6,7 +6,7 @@ use super::{Done, Exit, Failure, conclude, files, source};
 use crate::report::{csv, replications, resolved, summary, svg, text};
 use crate::run::Run;
 use crate::scenario::Loaded;
-use crate::scenario::threshold::Verdict;
+use crate::scenario::threshold::{Threshold, Verdict};
 use crate::simulation;
 use rayon::prelude::*;
 use serde_json::Value;
@@ -127,10 +127,10 @@ fn run_seeds(job: &Job, seeds: &[u64], arguments: &RunArguments, console: &mut C
             // The same for all seeds, and most of the text.
             keys.remove("assumptions");
         }
-        let met = verdicts.iter().all(|verdict| verdict.met);
+        let observed: Vec<f64> = verdicts.iter().map(|verdict| verdict.observed).collect();
         progress.inc(1);
         // One run is kept for the files that show a single one; the others would only fill the memory.
-        (summary, met, (index == 0).then_some(run))
+        (summary, observed, (index == 0).then_some(run))
     };
     // 0: as many as there are cores.
     let threads = arguments.threads.unwrap_or(0) as usize;
@@ -140,9 +140,13 @@ fn run_seeds(job: &Job, seeds: &[u64], arguments: &RunArguments, console: &mut C
     progress.finish_and_clear();
 
     let first = replications[0].2.take().expect("the first run is kept");
-    let all_met = replications.iter().all(|(_, met, _)| *met);
+    let over_seeds = |(index, threshold): (usize, &Threshold)| {
+        let observed: Vec<f64> = replications.iter().map(|(_, observed, _)| observed[index]).collect();
+        threshold.verdict(&observed)
+    };
+    let verdicts: Vec<Verdict> = loaded.thresholds.iter().enumerate().map(over_seeds).collect();
     let summaries: Vec<Value> = replications.into_iter().map(|(summary, _, _)| summary).collect();
-    let aggregate = replications::aggregate(&summaries);
+    let aggregate = replications::aggregate(&summaries, &verdicts);
     let mut seeds_csv = Vec::new();
     replications::seeds_csv(&summaries, &mut seeds_csv).map_err(unwritten)?;
     let mut outputs = vec![("summary.json", json(&aggregate)), ("seeds.csv", seeds_csv)];
@@ -153,13 +157,13 @@ fn run_seeds(job: &Job, seeds: &[u64], arguments: &RunArguments, console: &mut C
     }
     if !console.quiet {
         let report = match arguments.format {
-            Format::Text => replications::table(&summaries),
+            Format::Text => replications::table(&summaries, &verdicts),
             Format::Json => String::from_utf8_lossy(&json(&aggregate)).into_owned(),
         };
         console.print(&report)?;
     }
     say_where(folder, console);
-    Ok(if all_met { Exit::Fine } else { Exit::Unmet })
+    Ok(if verdicts.iter().all(|verdict| verdict.met) { Exit::Fine } else { Exit::Unmet })
 }
 
 /// 1, 2, 3, … unless the scenario names others.

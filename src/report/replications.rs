@@ -4,7 +4,7 @@
 
 use super::summary::number;
 use super::text::{BAD, GOOD, TITLE, paint};
-use super::{counted, grouped_decimal, percent};
+use super::{Verdict, counted, grouped_decimal, observed, percent};
 use crate::scenario::spread::Spread;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,8 @@ const FIGURES: [&str; 9] = [
 
 /// Joins the summaries of several seeds into one of the same shape. Each number becomes {min, mean, p50, p95, max};
 /// nulls are skipped; of texts that differ it says how many seeds had which. A cause counts 0 for a seed without it.
-pub fn aggregate(summaries: &[Value]) -> Value {
+/// `verdicts` are those over all seeds, one for each threshold.
+pub fn aggregate(summaries: &[Value], verdicts: &[Verdict]) -> Value {
     let all: Vec<_> = summaries.iter().collect();
     let mut joined = join(&all);
     if let Value::Object(keys) = &mut joined {
@@ -36,6 +37,9 @@ pub fn aggregate(summaries: &[Value]) -> Value {
         keys.insert("seeds".into(), summaries.iter().map(|summary| summary["seed"].clone()).collect());
         keys.insert("fingerprint".into(), json!(format!("{:016x}", fingerprint(summaries))));
         keys.insert("causes".into(), causes(summaries));
+    }
+    for (index, verdict) in verdicts.iter().enumerate() {
+        joined["thresholds"][index]["met"] = json!(verdict.met);
     }
     joined
 }
@@ -113,7 +117,7 @@ fn figure(summary: &Value, name: &str) -> Option<f64> {
 }
 
 /// The terminal table: one row per figure, one line per threshold.
-pub fn table(summaries: &[Value]) -> String {
+pub fn table(summaries: &[Value], verdicts: &[Verdict]) -> String {
     let said = |name: &str| summaries.first().and_then(|summary| summary[name].as_str()).unwrap_or_default();
     let mut text = format!("{}\nscenario {}\n\n", paint(TITLE, said("title")), said("scenario"));
     text.push_str(&format!("{:<28}", counted(summaries.len() as u64, "seed")));
@@ -129,15 +133,17 @@ pub fn table(summaries: &[Value]) -> String {
         }
         text.push('\n');
     }
-    let thresholds = summaries.first().and_then(|summary| summary["thresholds"].as_array());
-    for (index, threshold) in thresholds.into_iter().flatten().enumerate() {
+    for (index, verdict) in verdicts.iter().enumerate() {
         let met = |summary: &&Value| summary["thresholds"][index]["met"] == json!(true);
-        let met = summaries.iter().filter(met).count();
-        let style = if met == summaries.len() { GOOD } else { BAD };
-        let mark = if met == summaries.len() { '✓' } else { '✗' };
-        let name = threshold["threshold"].as_str().unwrap_or_default();
-        let line = format!("{mark} {name}: met with {met} of {}", counted(summaries.len() as u64, "seed"));
-        text.push_str(&format!("{}\n", paint(style, line)));
+        let said = match verdict.is_across_seeds {
+            true => observed(verdict),
+            false => {
+                let met = summaries.iter().filter(met).count();
+                format!("met with {met} of {}", counted(summaries.len() as u64, "seed"))
+            }
+        };
+        let (style, mark) = if verdict.met { (GOOD, '✓') } else { (BAD, '✗') };
+        text.push_str(&format!("{}\n", paint(style, format!("{mark} {}: {said}", verdict.threshold))));
     }
     text
 }
@@ -176,19 +182,17 @@ pub fn seeds_csv(summaries: &[Value], to: impl Write) -> ::csv::Result<()> {
 mod tests {
     use super::*;
     use crate::model::outcome::Cause;
-    use crate::report::{Verdict, sample, summary::summary};
+    use crate::report::{sample, summary::summary};
     use crate::run::Run;
     use crate::scenario::metric::Unit;
 
+    fn verdict(met: bool) -> Verdict {
+        let threshold = "elb_5xx.count == 0".into();
+        Verdict { threshold, observed: 50.0, met, unit: Unit::Number, is_across_seeds: false }
+    }
+
     fn of(run: &Run) -> Value {
-        let met = run.requests.elb_5xx() == 0;
-        let verdict = Verdict {
-            threshold: "elb_5xx.count == 0".into(),
-            observed: run.requests.elb_5xx() as f64,
-            met,
-            unit: Unit::Number,
-        };
-        summary(&sample::loaded(), run, &[verdict])
+        summary(&sample::loaded(), run, &[verdict(run.requests.elb_5xx() == 0)])
     }
 
     /// Seeds 1 and 2 fail with 502, seed 3 with 503, seed 4 not at all.
@@ -206,7 +210,7 @@ mod tests {
 
     #[test]
     fn each_number_becomes_its_spread_over_the_seeds() {
-        let joined = aggregate(&four_seeds());
+        let joined = aggregate(&four_seeds(), &[verdict(false)]);
         for (pointer, expected) in [
             ("/seeds", json!([1, 2, 3, 4])),
             ("/requests/elb_502", json!({ "min": 0, "mean": 875, "p50": 0, "p95": 1750, "max": 1750 })),
@@ -231,16 +235,19 @@ mod tests {
     #[test]
     fn the_fingerprint_depends_on_each_seed_and_their_order() {
         let mut seeds = four_seeds();
-        let before = aggregate(&seeds)["fingerprint"].clone();
+        let before = aggregate(&seeds, &[verdict(false)])["fingerprint"].clone();
         assert_eq!(before.as_str().map(str::len), Some(16));
         seeds.swap(0, 1);
-        assert_ne!(aggregate(&seeds)["fingerprint"], before);
+        assert_ne!(aggregate(&seeds, &[verdict(false)])["fingerprint"], before);
     }
 
     #[test]
     fn the_table_has_a_row_per_figure_and_fits_80_columns() {
-        let table = table(&four_seeds());
-        assert_eq!(table.lines().count(), 3 + 1 + FIGURES.len() + 1);
+        let across =
+            Verdict { threshold: "elb_5xx{seeds=p50}.count <= 50".into(), is_across_seeds: true, ..verdict(true) };
+        let table = table(&four_seeds(), &[verdict(false), across]);
+        assert_eq!(table.lines().count(), 3 + 1 + FIGURES.len() + 2);
+        assert!(table.contains("✓ elb_5xx{seeds=p50}.count <= 50: 50"), "{table}");
         assert!(table.contains("scenario web-incident\n\n4 seeds  "), "{table}");
         assert!(table.contains("✗ elb_5xx.count == 0: met with 1 of 4 seeds"), "{table}");
         assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");

@@ -158,7 +158,13 @@ mod tests {
     use crate::scenario::metric::Unit;
 
     fn verdict() -> Verdict {
-        Verdict { threshold: "elb_502.count == 0".into(), observed: 1750.0, met: false, unit: Unit::Number }
+        Verdict {
+            threshold: "elb_502.count == 0".into(),
+            observed: 1750.0,
+            met: false,
+            unit: Unit::Number,
+            is_across_seeds: false,
+        }
     }
 
     #[test]

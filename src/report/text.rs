@@ -378,8 +378,13 @@ mod tests {
     use crate::scenario::metric::Unit;
 
     fn verdicts() -> [Verdict; 2] {
-        let verdict =
-            |threshold: &str, observed: f64, met, unit| Verdict { threshold: threshold.into(), observed, unit, met };
+        let verdict = |threshold: &str, observed: f64, met, unit| Verdict {
+            threshold: threshold.into(),
+            observed,
+            unit,
+            met,
+            is_across_seeds: false,
+        };
         [
             verdict("elb_502.count == 0", 1750.0, false, Unit::Number),
             verdict("errors.share_while_failing <= 30%", 0.16, true, Unit::Share),

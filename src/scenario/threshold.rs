@@ -28,6 +28,8 @@ pub struct Verdict {
     pub observed: f64,
     pub unit: Unit,
     pub met: bool,
+    /// It is about the seeds together, not about each.
+    pub is_across_seeds: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,12 +94,8 @@ impl Threshold {
         let across = self.across.and_then(|index| Some(Spread::of(observed)?.columns()[index]));
         let observed = across.or(worst).expect("there is a seed");
         let met = self.operator.holds(observed, self.bound);
-        Verdict { threshold: self.text.clone(), observed, unit: self.metric.unit(), met }
-    }
-
-    /// Whether it is about the seeds together, not about each.
-    pub fn is_across_seeds(&self) -> bool {
-        self.across.is_some()
+        let (threshold, unit) = (self.text.clone(), self.metric.unit());
+        Verdict { threshold, observed, unit, met, is_across_seeds: self.across.is_some() }
     }
 
     /// The step that this is about, if it is about one.

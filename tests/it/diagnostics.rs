@@ -319,6 +319,30 @@ fn an_unmet_threshold_ends_with_1_and_the_files_are_there() {
 }
 
 #[test]
+fn a_threshold_over_seeds_judges_them_together() {
+    let folder = folder("over_seeds");
+    fs::write(folder.join("x.toml"), VALID).unwrap();
+    let run = |threshold: &str| {
+        let set = format!("thresholds.{threshold}");
+        sim(&folder, &["run", "x.toml", "--seeds", "5", "--set", &set])
+    };
+    let counts: Vec<u64> = {
+        run("requests.count=> 0");
+        let table = fs::read_to_string(folder.join("output/x/seeds.csv")).unwrap();
+        table.lines().skip(1).map(|row| row.split(',').nth(4).unwrap().parse().unwrap()).collect()
+    };
+    let (least, most) = (*counts.iter().min().unwrap(), *counts.iter().max().unwrap());
+    assert!(least < most, "{counts:?}");
+    for (figure, bound, code) in [("min", least, 0), ("max", least, 1), ("max", most, 0), ("p50", most, 0)] {
+        let output = run(&format!("\"elb_5xx{{seeds={figure}}}.count\"=<= {bound}"));
+        assert_eq!(output.status.code(), Some(code), "{figure} {bound}: {}", stderr(&output));
+    }
+    let output = run(&format!("elb_5xx.count=<= {least}"));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("of 5 seeds"));
+}
+
+#[test]
 fn of_several_files_none_runs_unless_all_are_right() {
     let folder = folder("several");
     fs::write(folder.join("good.toml"), VALID).unwrap();
