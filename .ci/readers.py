@@ -1,6 +1,6 @@
 """Reads what a sweep writes for CI systems with other people's readers, and the examples with other people's schemas.
 
-Usage: readers.py SIM, in the project's folder. A sweep is played into target/readers/."""
+Usage: readers.py SIM, in the project's folder; SIM is built with all features. A sweep is played into target/readers/."""
 
 import json
 import os
@@ -24,7 +24,7 @@ summary.unlink(missing_ok=True)
 scenario = "scenarios/sweeps/pre-stop.toml"
 sweep = [sim, "sweep", scenario, "--seeds", "1", "--vary", "load_balancer.deregistration=10s,30s",
          "--vary", "rollout.template.spec.containers[0].lifecycle.preStop.sleep.seconds=1,20,99",
-         "--vary", 'rollout.template.spec.containers[0].name="a, <b> & | 100%",web', "--runs"]
+         "--vary", 'rollout.template.spec.containers[0].name="a, <b> & | 100%",web', "--runs", "--parquet"]
 files = {name: folder / name for name in ("junit.xml", "report.md", "gitlab.json")}
 output = folder / "sweep"
 if output.exists():
@@ -40,6 +40,17 @@ states = duckdb.sql("select count(*) filter (met), count(*) filter (not met), co
 assert sum(states) == 12 and all(states), states
 runs = duckdb.sql(f"select count(*) from read_csv('{output}/runs.csv', header = true)").fetchall()[0]
 assert runs == (states[0] + states[1],), runs
+# Text stays text, numbers are numbers, and no value is lost on the way from CSV.
+parquet = duckdb.sql(f"select * from '{output}/runs.parquet'")
+csv = duckdb.sql(f"select * from read_csv('{output}/runs.csv', header = true, types = {{'fingerprint': 'VARCHAR'}})")
+types = dict(zip(parquet.columns, map(str, parquet.types)))
+assert (types["seed"], types["elb_5xx"], types["fingerprint"]) == ("UBIGINT", "DOUBLE", "VARCHAR"), types
+assert types["rollout.template.spec.containers[0].lifecycle.preStop.sleep.seconds"] == "DOUBLE", types
+assert types["load_balancer.deregistration"] == "VARCHAR", types
+assert parquet.columns == csv.columns
+assert [tuple(map(str, row)) for row in parquet.fetchall()] == [
+    tuple(str(float(cell)) if types[name] == "DOUBLE" else str(cell) for name, cell in zip(csv.columns, row))
+    for row in csv.fetchall()]
 values = duckdb.sql('select distinct "rollout.template.spec.containers[0].name" from cells').fetchall()
 assert ('"a, <b> & | 100%"',) in values, values
 

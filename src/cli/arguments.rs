@@ -136,6 +136,9 @@ pub struct SweepReports {
     /// Write a GitLab Code Quality report
     #[arg(long, value_name = "FILE")]
     pub gitlab: Option<PathBuf>,
+    /// Write runs.parquet beside runs.csv (needs --runs, and a build with --features parquet)
+    #[arg(long)]
+    pub parquet: bool,
     /// Exit with 0 where unmet thresholds would give 1
     #[arg(long)]
     pub exit_zero: bool,
@@ -154,7 +157,7 @@ pub struct PlotArguments {
     /// Of a sweep: the timelines of these cells, by their numbers, one above the other (with the first seed)
     #[arg(long, value_name = "N,N,…", value_delimiter = ',')]
     pub cells: Vec<u64>,
-    /// The SVG [default: timeline.svg in the folder of the run, output/<scenario>.svg, of several output/plot.svg]
+    /// The SVG, or a PNG if its name ends so [default: timeline.svg in the folder of the run, output/<scenario>.svg, of several output/plot.svg]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

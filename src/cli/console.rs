@@ -4,7 +4,7 @@ use super::arguments::Color;
 use super::{Done, Failure};
 use annotate_snippets::{Level, Renderer};
 use anstream::{AutoStream, ColorChoice};
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, ErrorKind, Write};
 
 #[derive(Debug)]
@@ -59,7 +59,9 @@ impl Console {
 
     /// Shown on a terminal only.
     pub fn progress(&self, length: usize, message: String) -> ProgressBar {
-        let bar = ProgressBar::new(length as u64).with_message(message);
+        let template = "{msg} {wide_bar} {pos}/{len}, {per_sec}, {eta} left";
+        let style = ProgressStyle::with_template(template).expect("the template is right");
+        let bar = ProgressBar::new(length as u64).with_message(message).with_style(style);
         let hidden = self.quiet || length <= 1;
         bar.set_draw_target(if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() });
         bar

@@ -6,6 +6,7 @@ pub mod diagnostics;
 mod files;
 pub mod gallery;
 mod init;
+mod picture;
 mod plot;
 mod run;
 mod source;

@@ -2,7 +2,7 @@
 
 use super::arguments::PlotArguments;
 use super::console::Console;
-use super::{Done, Failure, files, source, sweep};
+use super::{Done, Failure, files, picture, source, sweep};
 use crate::report::svg;
 use crate::run::Run;
 use crate::scenario::Loaded;
@@ -41,7 +41,7 @@ pub fn plot(arguments: &PlotArguments, console: &mut Console) -> Done<()> {
     }
     progress.finish_and_clear();
     let pairs: Vec<_> = pictures.iter().map(|(loaded, run)| (*loaded, run)).collect();
-    files::write(&folder, &[(&name, svg::timeline(&pairs).into_bytes())], &[])?;
+    files::write(&folder, &[(&name, picture::bytes(&target, svg::timeline(&pairs))?)], &[])?;
     if console.quiet { Ok(()) } else { console.print(&format!("{}\n", target.display())) }
 }
 

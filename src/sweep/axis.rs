@@ -141,6 +141,16 @@ impl Axis {
         self.members[0].points.count()
     }
 
+    /// Of each key: whether all of its values are bare numbers.
+    pub fn are_numbers(&self) -> impl Iterator<Item = bool> {
+        self.members.iter().map(|member| match &member.points {
+            Points::List(values) => values.iter().all(|value| Decimal::parse(value).is_some()),
+            Points::Steps { unit, .. }
+            | Points::Spread { range: Range { unit, .. }, .. }
+            | Points::Any(Range { unit, .. }) => *unit == Unit::Suffix(String::new()),
+        })
+    }
+
     /// One value per key.
     pub fn values(&self, index: u64) -> impl Iterator<Item = String> {
         self.members.iter().map(move |member| member.points.value(index))

@@ -5,7 +5,7 @@ use super::super::console::Console;
 use super::super::{Done, Exit, Failure, files};
 use super::folder::CELLS;
 use crate::report::sweep::ci::{Ci, escape_property};
-use crate::report::sweep::definition::Definition;
+use crate::report::sweep::definition::{Definition, Shard};
 use crate::report::sweep::results::Results;
 use crate::report::sweep::{self, picture, table, text};
 use crate::sweep::design::Design;
@@ -45,7 +45,7 @@ pub fn read(
 
 pub fn finish(
     folder: &Path,
-    definition: &Definition,
+    (definition, shard): (&Definition, Shard),
     design: &Design,
     figure: usize,
     reports: &SweepReports,
@@ -54,8 +54,14 @@ pub fn finish(
     let mut ci = Ci::new(&definition.name, design, reports.junit.is_some());
     let figures = picture::figures(design, Some(figure));
     let results = read(folder, design, figures, |results, row| ci.push(results, row))?;
-    let picture = picture::draw(definition, design, &results);
-    files::write(folder, &[(PICTURE, picture.into_bytes())], &[])?;
+    if shard == Shard::WHOLE {
+        // Of a part there is none: it would show a grid with holes.
+        let picture = picture::draw(definition, design, &results);
+        files::write(folder, &[(PICTURE, picture.into_bytes())], &[])?;
+    }
+    if reports.parquet {
+        parquet(folder, design)?;
+    }
     if let Some(path) = &reports.junit {
         write_report(path, ci.junit())?;
     }
@@ -75,6 +81,36 @@ pub fn finish(
         (0, 1..) if results.has_thresholds && !reports.exit_zero => Exit::Unmet,
         _ => Exit::Fine,
     })
+}
+
+#[cfg(feature = "parquet")]
+fn parquet(folder: &Path, design: &Design) -> Done<()> {
+    let broken = |error: String| Failure::World(format!("cannot write runs.parquet: {error}"), String::new());
+    let csv = File::open(folder.join(super::folder::RUNS)).map_err(|error| broken(error.to_string()))?;
+    let mut bytes = Vec::new();
+    sweep::parquet::write(design, std::io::BufReader::new(csv), &mut bytes)
+        .map_err(|error| broken(error.to_string()))?;
+    files::write(folder, &[("runs.parquet", bytes)], &[])
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet(_: &Path, _: &Design) -> Done<()> {
+    unreachable!("the arguments have been checked")
+}
+
+/// Asks for nothing that this build can't do, and for a table that is there.
+pub fn check(reports: &SweepReports, has_runs: bool) -> Done<()> {
+    if !reports.parquet {
+        return Ok(());
+    }
+    let refuse = |message: &str, help: &str| Err(Failure::Input(message.to_owned(), help.to_owned()));
+    match (cfg!(feature = "parquet"), has_runs) {
+        (false, _) => {
+            refuse("this build writes no Parquet", "build it with --features parquet, or leave --parquet out")
+        }
+        (true, false) => refuse("--parquet holds the rows of runs.csv", "add --runs"),
+        (true, true) => Ok(()),
+    }
 }
 
 fn write_report(path: &Path, bytes: Vec<u8>) -> Done<()> {

@@ -15,6 +15,7 @@ pub fn merge(arguments: &MergeArguments, console: &mut Console) -> Done<Exit> {
     let figure = finish::figure(&arguments.reports.figure)?;
     let found = shards(&arguments.shards)?;
     let (_, Found { definition, .. }) = &found[0];
+    finish::check(&arguments.reports, definition.runs)?;
     let plan = definition.plan().map_err(|message| Failure::Input(message, String::new()))?;
     let target = arguments.output.clone().unwrap_or_else(|| Path::new("output").join(&definition.name));
     folder::may_write(&target, definition, Shard::WHOLE, false)?;
@@ -27,7 +28,7 @@ pub fn merge(arguments: &MergeArguments, console: &mut Console) -> Done<Exit> {
         join(&sources, RUNS, &cells::runs_header(&plan.design), all, &target)?;
     }
     join(&sources, CELLS, &cells::header(&plan.design), all, &target)?;
-    finish::finish(&target, definition, &plan.design, figure, &arguments.reports, console)
+    finish::finish(&target, (definition, Shard::WHOLE), &plan.design, figure, &arguments.reports, console)
 }
 
 /// Every shard of one sweep once, in their order.

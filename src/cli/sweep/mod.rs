@@ -26,6 +26,7 @@ pub fn sweep(arguments: &SweepArguments, console: &mut Console) -> Done<Exit> {
     let plan = definition.plan().map_err(|message| Failure::Input(message, String::new()))?;
     define::check(arguments, &plan, console)?;
     let figure = finish::figure(&arguments.reports.figure)?;
+    finish::check(&arguments.reports, definition.runs)?;
     let shard = match &arguments.shard {
         None => Shard::WHOLE,
         Some(text) => shard::parse(text, arguments.shards, |name| std::env::var(name).ok())
@@ -37,6 +38,10 @@ pub fn sweep(arguments: &SweepArguments, console: &mut Console) -> Done<Exit> {
         Shard { index, count } => own.join(format!("shard-{index}-of-{count}")),
     });
     folder::may_write(&folder, &definition, shard, arguments.resume)?;
+    if arguments.resume && folder::find(&folder).is_some_and(|found| found.is_complete) {
+        console.note("the sweep is complete: nothing is left to play");
+        return finish::finish(&folder, (&definition, shard), &plan.design, figure, &arguments.reports, console);
+    }
     start_threads(arguments.threads)?;
     let interrupt =
         Interrupt::listen().map_err(|error| Failure::World(format!("no signals: {error}"), String::new()))?;
@@ -77,7 +82,7 @@ pub fn sweep(arguments: &SweepArguments, console: &mut Console) -> Done<Exit> {
         return Ok(if interrupt.exit_code() == Exit::Terminated as u8 { Exit::Terminated } else { Exit::Interrupted });
     }
     writer.finish()?;
-    finish::finish(&folder, &definition, &plan.design, figure, &arguments.reports, console)
+    finish::finish(&folder, (&definition, shard), &plan.design, figure, &arguments.reports, console)
 }
 
 /// Once in a process: the pool of all parallel work.

@@ -2,10 +2,11 @@
 
 use super::super::arguments::PlotArguments;
 use super::super::console::Console;
-use super::super::{Done, Failure, files};
+use super::super::{Done, Failure, files, picture};
 use super::{finish, folder};
 use crate::report::svg;
-use crate::report::sweep::{picture, table};
+use crate::report::sweep::definition::Shard;
+use crate::report::sweep::{self, table};
 use crate::simulation;
 use crate::sweep::plan::Plan;
 use std::path::Path;
@@ -23,10 +24,12 @@ pub fn plot(path: &Path, arguments: &PlotArguments, console: &mut Console) -> Do
     let plan = definition.plan().map_err(|message| Failure::Input(message, String::new()))?;
     let (name, svg) = if !arguments.cells.is_empty() {
         ("timelines.svg", timelines(&plan, &arguments.cells)?)
+    } else if found.shard != Shard::WHOLE {
+        return refuse(&format!("{} is a shard", path.display()), "join the shards: sim merge DIR…");
     } else if found.is_complete {
         let chosen = arguments.figure.as_deref().map(finish::figure).transpose()?;
-        let results = finish::read(path, &plan.design, picture::figures(&plan.design, chosen), |_, _| ())?;
-        ("sweep.svg", picture::draw(&definition, &plan.design, &results))
+        let results = finish::read(path, &plan.design, sweep::picture::figures(&plan.design, chosen), |_, _| ())?;
+        ("sweep.svg", sweep::picture::draw(&definition, &plan.design, &results))
     } else {
         return refuse(&format!("{} is not complete", path.display()), "finish it: the same command with --resume");
     };
@@ -34,7 +37,7 @@ pub fn plot(path: &Path, arguments: &PlotArguments, console: &mut Console) -> Do
     let Some((folder, name)) = files::split(&target) else {
         return refuse(&format!("{} is not the name of a file", target.display()), "write --output plot.svg");
     };
-    files::write(&folder, &[(&name, svg.into_bytes())], &[])?;
+    files::write(&folder, &[(&name, picture::bytes(&target, svg)?)], &[])?;
     if console.quiet { Ok(()) } else { console.print(&format!("{}\n", target.display())) }
 }
 

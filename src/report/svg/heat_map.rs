@@ -177,17 +177,36 @@ impl Map {
         let widest = points.iter().filter_map(label).map(|label| text_width(&label)).max().unwrap_or(0);
         let has_room = widest + 6 <= (self.right - self.left) / i32::try_from(self.columns).unwrap_or(i32::MAX)
             && self.cell_height >= 15;
+        let mut before: Option<(usize, usize, RGBColor)> = None;
         for ((row, column), point) in places.zip(points) {
             let (from, to) = ((self.x(column), self.y(row)), (self.x(column + 1), self.y(row + 1)));
-            let centre = (i32::midpoint(from.0, to.0), i32::midpoint(from.1, to.1));
             let Some(figure) = point.figures.first() else {
                 canvas.rectangle(from, to, NOTHING);
                 canvas.line(vec![from, to], INK, 1);
                 canvas.line(vec![(from.0, to.1), (to.0, from.1)], INK, 1);
+                before = None;
                 continue;
             };
-            canvas.rectangle(from, to, scale.colour(figure.mean));
-            if let (true, Some(label)) = (has_room, label(point)) {
+            let colour = scale.colour(figure.mean);
+            // Neighbours of one colour are one rectangle, and white ones none: a large map stays a small file.
+            let start = match before {
+                Some((same_row, start, same)) if same_row == row && same == colour => start,
+                Some(_) | None => column,
+            };
+            before = Some((row, start, colour));
+            let goes_on = column + 1 < self.columns && {
+                let next = points.get(row * self.columns + column + 1).and_then(|next| next.figures.first());
+                next.is_some_and(|next| scale.colour(next.mean) == colour)
+            };
+            if !goes_on && colour != WHITE {
+                canvas.rectangle((self.x(start), from.1), to, colour);
+            }
+        }
+        for (place, point) in points.iter().enumerate().filter(|_| has_room) {
+            let (row, column) = (place / self.columns, place % self.columns);
+            let centre =
+                (i32::midpoint(self.x(column), self.x(column + 1)), i32::midpoint(self.y(row), self.y(row + 1)));
+            if let (Some(figure), Some(label)) = (point.figures.first(), label(point)) {
                 let font = Font::plain(scale.ink(figure.mean)).anchored(HPos::Center, VPos::Center);
                 canvas.text(&label, centre, font);
             }

@@ -4,6 +4,8 @@ pub mod cells;
 pub mod ci;
 
 pub mod definition;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod picture;
 pub mod results;
 
