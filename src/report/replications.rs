@@ -148,9 +148,13 @@ pub fn table(summaries: &[Value], verdicts: &[Verdict]) -> String {
     text
 }
 
-/// The figure's name, with its unit where the name has none.
-fn label(name: &str) -> String {
+/// The figure's name in words, with its unit where the words have none.
+pub(super) fn label(name: &str) -> String {
     match name {
+        "requests" => "requests".into(),
+        "errors.worst_10s.share" => "share failing in the worst 10 s".into(),
+        "latency_ms.p50" => "latency p50 (ms)".into(),
+        "latency_ms.p99" => "latency p99 (ms)".into(),
         "errors.seconds" => "seconds with an ELB 5xx".into(),
         "errors.share_while_failing" => "share failing within them".into(),
         "pods.peak" => "pods at the peak".into(),

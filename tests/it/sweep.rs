@@ -314,7 +314,7 @@ fn a_sweeps_folder_can_be_drawn_again() {
     assert_eq!(fs::read(folder.join("s/sweep.svg")).unwrap(), before);
     let output = sim(&folder, &["plot", "s", "--figure", "pods.peak", "-o", "peak.svg"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(fs::read_to_string(folder.join("peak.svg")).unwrap().contains("pods peak, mean of the seeds"));
+    assert!(fs::read_to_string(folder.join("peak.svg")).unwrap().contains("pods at the peak, mean of the seeds"));
     let output = sim(&folder, &["plot", "s", "-q", "-o", "s.png"]);
     if cfg!(feature = "png") {
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

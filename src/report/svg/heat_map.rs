@@ -30,7 +30,7 @@ pub(in crate::report) fn draw(definition: &Definition, design: &Design, results:
     let height = HEAD + 24 + lines * block + 24;
     let figure = results.figures[0];
     let most = results.cells.iter().filter_map(|cell| Some(cell.figures.first()?.mean)).fold(0.0, f64::max);
-    let scale = Scale { figure, most };
+    let scale = Scale { figure, most, has_invalid: results.invalid > 0 };
     page(definition, results, height, |canvas| {
         scale.draw(canvas);
         for (number, points) in maps.iter().take(drawn).enumerate() {
@@ -90,6 +90,7 @@ impl Labels {
 struct Scale {
     figure: usize,
     most: f64,
+    has_invalid: bool,
 }
 
 const STOPS: [RGBColor; 8] = [
@@ -141,9 +142,23 @@ impl Scale {
             canvas.text(&short(shown(self.figure, self.most)), (x, y + 17), Font::plain(INK));
         }
         x += 60;
-        canvas.line(vec![(x, y + 7), (x + 34, y + 7)], INK, 4);
-        canvas.text("border between safe and not safe", (x + 42, y), Font::plain(INK));
+        corner(canvas, (x, y + 13), INK);
+        canvas.text("not safe", (x + 14, y), Font::plain(INK));
+        canvas.line(vec![(x + 90, y + 7), (x + 124, y + 7)], INK, 4);
+        canvas.text("border of the safe cells", (x + 132, y), Font::plain(INK));
+        if self.has_invalid {
+            let (from, to) = ((x + 310, y), (x + 330, y + 14));
+            canvas.rectangle(from, to, NOTHING);
+            canvas.line(vec![from, to], INK, 1);
+            canvas.line(vec![(from.0, to.1), (to.0, from.1)], INK, 1);
+            canvas.text("could not run", (x + 338, y), Font::plain(INK));
+        }
     }
+}
+
+/// The sign of a cell that is not safe: the border alone does not say which side is which.
+fn corner(canvas: &Canvas, (x, y): (i32, i32), ink: RGBColor) {
+    canvas.polygon(vec![(x, y), (x + 8, y), (x, y - 8)], ink);
 }
 
 /// Where one map lies.
@@ -202,8 +217,15 @@ impl Map {
                 canvas.rectangle((self.x(start), from.1), to, colour);
             }
         }
-        for (place, point) in points.iter().enumerate().filter(|_| has_room) {
+        for (place, point) in points.iter().enumerate() {
             let (row, column) = (place / self.columns, place % self.columns);
+            if point.state == State::Unsafe && self.x(column + 1) - self.x(column) >= 16 && self.cell_height >= 12 {
+                let ink = point.figures.first().map_or(INK, |figure| scale.ink(figure.mean));
+                corner(canvas, (self.x(column), self.y(row + 1)), ink);
+            }
+            if !has_room {
+                continue;
+            }
             let centre =
                 (i32::midpoint(self.x(column), self.x(column + 1)), i32::midpoint(self.y(row), self.y(row + 1)));
             if let (Some(figure), Some(label)) = (point.figures.first(), label(point)) {

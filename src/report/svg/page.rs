@@ -40,15 +40,10 @@ pub(super) fn page(definition: &Definition, results: &Results, height: i32, draw
 
 /// `ELB 5xx (requests)`.
 pub(super) fn name(figure: usize) -> String {
-    let column = crate::report::sweep::column(FIGURES[figure]);
-    let words = column.replace('_', " ").replace("elb ", "ELB ");
-    let unit = match figures()[figure].unit() {
-        _ if FIGURES[figure].starts_with("elb_") || FIGURES[figure].starts_with("requests") => " (requests)",
-        _ if FIGURES[figure] == "pods.peak" => "",
-        Unit::Share => " (%)",
-        Unit::Number | Unit::Seconds | Unit::Milliseconds => "",
-    };
-    format!("{words}{unit}")
+    let name = FIGURES[figure];
+    let label = crate::report::replications::label(name.strip_suffix(".count").unwrap_or(name));
+    let is_share = figures()[figure].unit() == Unit::Share;
+    if is_share { format!("{label} (%)") } else { label }
 }
 
 /// The number that is shown for a value of this figure: shares in percent.
@@ -156,8 +151,10 @@ mod tests {
     #[test]
     fn every_figure_has_a_name_with_its_unit() {
         let names: Vec<_> = (0..FIGURES.len()).map(name).collect();
-        assert_eq!(names[4], "ELB 5xx (requests)");
-        assert!(names.contains(&"errors share while failing (%)".to_owned()), "{names:?}");
-        assert!(names.contains(&"pods extra pod seconds".to_owned()), "{names:?}");
+        for expected in ["ELB 5xx (requests)", "share failing within them (%)", "extra pod-seconds", "latency p99 (ms)"]
+        {
+            assert!(names.iter().any(|name| name == expected), "{expected} is not in {names:?}");
+        }
+        assert!(names.iter().all(|name| !name.contains('_')), "{names:?}");
     }
 }
