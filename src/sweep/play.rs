@@ -7,6 +7,7 @@ use crate::scenario::{Loaded, Scenario};
 use crate::simulation;
 use rayon::prelude::*;
 use std::ops::ControlFlow;
+use std::sync::LazyLock;
 
 /// The figures that a sweep keeps of each run, under the names of thresholds.
 pub const FIGURES: [&str; 13] = [
@@ -25,8 +26,11 @@ pub const FIGURES: [&str; 13] = [
     "latency_ms.p99",
 ];
 
-pub fn figures() -> [Metric; FIGURES.len()] {
-    FIGURES.map(|name| Metric::parse(name).expect("the figures are metrics"))
+pub fn figures() -> &'static [Metric; FIGURES.len()] {
+    // Once, as a picture asks for every mark that it draws.
+    static METRICS: LazyLock<[Metric; FIGURES.len()]> =
+        LazyLock::new(|| FIGURES.map(|name| Metric::parse(name).expect("the figures are metrics")));
+    &METRICS
 }
 
 /// What became of one cell.
