@@ -2,7 +2,11 @@
 
 use super::quantity::{Decimal, Unit, parse_all};
 use crate::scenario::path;
+use std::collections::BTreeSet;
 use std::fmt;
+
+/// The longest axis whose values are compared with each other. Longer ones are ranges, and those seldom repeat.
+const COMPARED: u64 = 100_000;
 
 /// What is wrong with an axis, and what to write instead.
 pub type Refusal = (String, String);
@@ -128,7 +132,26 @@ impl Axis {
         let keys: Vec<_> = members.iter().map(|member| &member.key).collect();
         match (1..keys.len()).find(|index| keys[..*index].contains(&keys[*index])) {
             Some(index) => Err((format!("`{}` stands twice in one axis", keys[index]), String::new())),
-            None => Ok(Self { text: text.to_owned(), members }),
+            None => Self { text: text.to_owned(), members }.without_repetition(),
+        }
+    }
+
+    /// Two equal cells would count twice in every table, and lie on each other in every picture.
+    fn without_repetition(self) -> Result<Self, Refusal> {
+        let could_repeat = |member: &Member| !matches!(member.points, Points::Steps { .. } | Points::Any(_));
+        let Some(count) = self.count().filter(|count| *count <= COMPARED && self.members.iter().all(could_repeat))
+        else {
+            return Ok(self);
+        };
+        let mut seen = BTreeSet::new();
+        match (0..count).map(|index| self.values(index).collect::<Vec<_>>()).find(|values| !seen.insert(values.clone()))
+        {
+            Some(values) => {
+                let keys: Vec<_> = self.keys().collect();
+                let message = format!("`{}` takes the value {} twice", keys.join(";"), values.join(";"));
+                Err((message, "write each value once".to_owned()))
+            }
+            None => Ok(self),
         }
     }
 
@@ -299,6 +322,9 @@ mod tests {
             ("a=1,2..5:1", "`a`: a range stands alone, not in a list"),
             ("a=1,2;b=1", "`a` has 2 values, `b` has 1: keys that move together have the same number"),
             ("a=1;a=2", "`a` stands twice in one axis"),
+            ("a=1,2,1", "`a` takes the value 1 twice"),
+            ("a=1,1,1;b=x,y,x", "`a;b` takes the value 1;x twice"),
+            ("a=1..3#5", "`a` takes the value 2 twice"),
         ] {
             assert_eq!(Axis::parse(text).map_err(|(message, _)| message), Err(message.to_owned()), "{text}");
         }

@@ -219,6 +219,8 @@ fn what_makes_no_sweep_is_refused_and_nothing_is_written() {
         (&["--vary", "rollout.replicas=2..9"], "`rollout.replicas` is a range without a step"),
         (&["--vary", "rollout.replicas=1..1000000000:1"], "1000000000 cells, 1000000000 runs"),
         (&["--vary", "rollout.replicas=2;rollout.replicas=3"], "--vary `rollout.replicas` stands twice"),
+        (&["--vary", "rollout.replicas=2,2"], "--vary `rollout.replicas` takes the value 2 twice"),
+        (&["--vary", "rollout.replicas=2", "--set", "rollout.replicas=3"], "`rollout.replicas` is set and varied"),
         (&[], "there is nothing to vary"),
         (&["--vary", "rollout.replicas=2", "--shard", "2/2"], "--shard 2/2: shards count from 0"),
         (&["--vary", "rollout.replicas=2", "--figure", "elb_508"], "a sweep keeps no figure `elb_508`"),

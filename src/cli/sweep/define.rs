@@ -28,6 +28,10 @@ pub fn define(arguments: &SweepArguments, console: &mut Console) -> Done<Definit
         let message = format!("`{}` is on two axes", keys[index]);
         return Err(Failure::Input(message, "join axes that move together by `;`".to_owned()));
     }
+    if let Some(key) = keys.iter().find(|key| is_set(key, &arguments.set)) {
+        let message = format!("`{key}` is set and varied: every cell would have the value of its axis");
+        return Err(Failure::Input(message, "leave out --set or --vary".to_owned()));
+    }
     let name = source::name(&arguments.file);
     let sources = match axes.iter().find(|axis| axis.keys().any(|key| key == SCENARIO)) {
         None => vec![Source { path: String::new(), name: name.clone(), text }],
@@ -46,6 +50,10 @@ pub fn define(arguments: &SweepArguments, console: &mut Console) -> Done<Definit
         sources,
         runs: arguments.runs,
     })
+}
+
+fn is_set(key: &str, set: &[String]) -> bool {
+    set.iter().any(|set| set.split('=').next().is_some_and(|other| other.trim() == key))
 }
 
 fn axes(arguments: &SweepArguments, text: &str, loaded: &Loaded, console: &mut Console) -> Done<Vec<Axis>> {
