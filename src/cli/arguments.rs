@@ -72,9 +72,12 @@ pub struct SweepArguments {
     /// Set a value of the scenario in all cells
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Seeds of each cell: 1 to N, or the first N of the scenario's `seeds` [default: 1, or those of the scenario]
+    /// Seeds of each cell: 1 to N, or the first N of the scenario's `seeds` [default: those of the scenario]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=100_000))]
     pub seeds: Option<u32>,
+    /// The one seed of each cell
+    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    pub seed: Option<u64>,
     /// Draw N cells from the axes, instead of all combinations; an axis may then be a range without a step
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub sample: Option<u32>,
@@ -93,7 +96,7 @@ pub struct SweepArguments {
     /// The number of shards, where --shard auto can't find it
     #[arg(long, value_name = "N", requires = "shard", value_parser = value_parser!(u64).range(1..=1_000_000))]
     pub shards: Option<u64>,
-    /// Go on with an interrupted sweep
+    /// Go on with an interrupted sweep; one that was never begun, begins
     #[arg(long)]
     pub resume: bool,
     /// Write runs.csv, too: one row per cell and seed
@@ -127,6 +130,9 @@ pub struct SweepReports {
     /// The figure of the picture and the table, like elb_502 or pods.peak
     #[arg(long, value_name = "NAME", default_value = "elb_5xx")]
     pub figure: String,
+    /// What to print on stdout: the table, or its numbers as JSON
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
     /// Write JUnit XML: one test case per cell
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,

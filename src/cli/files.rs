@@ -66,6 +66,47 @@ pub fn spare_inputs(targets: impl IntoIterator<Item = PathBuf>, inputs: &[PathBu
     }
 }
 
+/// Whether two names mean one file, there or not yet.
+pub fn are_same(a: &Path, b: &Path) -> bool {
+    let place = |path: &Path| {
+        split(path).and_then(|(folder, name)| {
+            let whole = folder.canonicalize().or_else(|_| std::path::absolute(&folder));
+            Some((whole.ok()?, name))
+        })
+    };
+    place(a).is_some_and(|a| place(b) == Some(a))
+}
+
+/// Whether a report could be written here: said before the first run, not after the last one.
+pub fn check_target(path: &Path) -> Done<()> {
+    let refuse = |message: &str| Err(Failure::Input(format!("{} {message}", path.display()), String::new()));
+    match split(path) {
+        None => refuse("is not the name of a file"),
+        Some(_) if path.is_dir() => refuse("is a folder"),
+        Some((folder, _)) if folder.exists() && !folder.is_dir() => refuse("lies in something that is no folder"),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Writes one file piece by piece, for what is too large to be held.
+pub fn stream(path: &Path, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Done<()> {
+    let Some((folder, name)) = split(path) else {
+        return Err(Failure::Input(format!("{} is not the name of a file", path.display()), String::new()));
+    };
+    let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+    let written = fs::create_dir_all(&folder).and_then(|()| {
+        let mut out = io::BufWriter::new(fs::File::create(&temporary)?);
+        write(&mut out)?;
+        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        fs::rename(&temporary, folder.join(&name))
+    });
+    written.map_err(|error| {
+        // Perhaps it never came to be.
+        let _ = fs::remove_file(&temporary);
+        unwritable(path, &error)
+    })
+}
+
 /// The folder and the name of a file; a bare name lies in the current folder.
 pub fn split(path: &Path) -> Option<(PathBuf, String)> {
     // A link stays one: what it points to is the file.

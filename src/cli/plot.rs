@@ -24,6 +24,14 @@ pub fn plot(arguments: &PlotArguments, console: &mut Console) -> Done<()> {
     {
         return sweep::plot(folder, arguments, console);
     }
+    if let Some(folder) = arguments.paths.iter().find(|path| sweep::is_folder(path)) {
+        let message = format!("{} holds a sweep, which is a picture of its own", folder.display());
+        return Err(Failure::Input(message, "draw it alone: sim plot DIR".to_owned()));
+    }
+    if arguments.figure.is_some() || !arguments.cells.is_empty() {
+        let message = "--figure and --cells are for the folder of a sweep".to_owned();
+        return Err(Failure::Input(message, "leave them out, or give the folder: sim plot DIR".to_owned()));
+    }
     let inputs: Vec<_> = arguments.paths.iter().map(|path| scenario_of(path)).collect();
     let scenarios = source::scenarios(&inputs, &arguments.overrides.set, console)?;
     let target = arguments.output.clone().unwrap_or_else(|| default_target(&arguments.paths, &scenarios));

@@ -25,6 +25,14 @@ fn is_bare_char(c: char) -> bool {
 
 type Refusal = (String, &'static str);
 
+/// The path in its plainest spelling.
+pub fn written(segments: &[Segment]) -> String {
+    segments.iter().fold(String::new(), |path, segment| match segment {
+        Segment::Key(name) => join(&path, name),
+        Segment::Index(index) => format!("{path}[{index}]"),
+    })
+}
+
 pub fn parse(text: &str) -> Result<Vec<Segment>, Refusal> {
     let (segments, rest) = segments(text)?;
     if rest.is_empty() { Ok(segments) } else { Err(unexpected(rest)) }

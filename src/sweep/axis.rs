@@ -8,6 +8,9 @@ use std::fmt;
 /// The longest axis whose values are compared with each other. Longer ones are ranges, and those seldom repeat.
 const COMPARED: u64 = 100_000;
 
+/// Tables and keys of a scenario that a cell takes no notice of.
+const OF_THE_SWEEP: [&str; 3] = ["seed", "seeds", "sweep"];
+
 /// What is wrong with an axis, and what to write instead.
 pub type Refusal = (String, String);
 
@@ -56,32 +59,44 @@ struct Range {
     to: Decimal,
     /// Equal factors instead of equal differences.
     is_log: bool,
+    /// Both ends were written as whole numbers, without a unit: most keys of that kind take no others.
+    is_whole: bool,
     unit: Unit,
 }
 
 impl Range {
-    /// The number at this part of the way, from 0 to 1.
-    fn at(&self, part: f64) -> Decimal {
-        if part <= 0.0 {
-            return self.from;
-        }
-        if part >= 1.0 {
+    /// The point `index` of `count`: exact, but for a logarithmic range.
+    fn point(&self, index: u64, count: u64) -> Decimal {
+        let gaps = count.saturating_sub(1).max(1);
+        if index == gaps {
             return self.to;
         }
-        let (from, to) = (self.from.to_f64(), self.to.to_f64());
-        let value = match self.is_log {
-            true => from * libm::exp(part * libm::log(to / from)),
-            false => from + part * (to - from),
-        };
-        // Whole numbers stay whole, as most keys that count something take no others; a duration may have parts.
-        let whole =
-            self.from.is_whole() && self.to.is_whole() && matches!(&self.unit, Unit::Suffix(unit) if !is_time(unit));
-        Decimal::rounded(value, whole)
+        if self.is_log {
+            return self.logarithmic(index as f64 / gaps as f64, self.stays_whole(gaps));
+        }
+        let way = (self.to.0 - self.from.0) * i128::from(index);
+        let point = Decimal(self.from.0 + way / i128::from(gaps));
+        if self.stays_whole(gaps) { Decimal::rounded(point.to_f64(), true) } else { point }
     }
-}
 
-fn is_time(unit: &str) -> bool {
-    matches!(unit, "ns" | "us" | "µs" | "ms" | "s" | "m" | "h")
+    /// The number at this part of the way, from 0 to 1.
+    fn at(&self, part: f64) -> Decimal {
+        let whole = self.stays_whole(1);
+        match self.is_log {
+            true => self.logarithmic(part, whole),
+            false => Decimal::rounded(self.from.to_f64() + part * (self.to.to_f64() - self.from.to_f64()), whole),
+        }
+    }
+
+    fn logarithmic(&self, part: f64, whole: bool) -> Decimal {
+        let (from, to) = (self.from.to_f64(), self.to.to_f64());
+        if part <= 0.0 { self.from } else { Decimal::rounded(from * libm::exp(part * libm::log(to / from)), whole) }
+    }
+
+    /// Not where whole numbers would be too coarse: `0..1` is a share.
+    fn stays_whole(&self, gaps: u64) -> bool {
+        self.is_whole && (self.to.0 - self.from.0).unsigned_abs() > Decimal::ONE.0.unsigned_abs() * u128::from(gaps)
+    }
 }
 
 impl Points {
@@ -98,7 +113,7 @@ impl Points {
         match self {
             Self::List(values) => values[usize::try_from(index).expect("a list is in memory")].clone(),
             Self::Steps { from, step, unit, .. } => unit.write(Decimal(from.0 + step.0 * i128::from(index))),
-            Self::Spread { range, count } => range.unit.write(range.at(index as f64 / (count - 1).max(1) as f64)),
+            Self::Spread { range, count } => range.unit.write(range.point(index, *count)),
             Self::Any(_) => unreachable!("only a sample draws from an open range"),
         }
     }
@@ -174,6 +189,14 @@ impl Axis {
         })
     }
 
+    /// Whether its first key goes up by equal factors.
+    pub fn is_logarithmic(&self) -> bool {
+        match &self.members[0].points {
+            Points::Spread { range, .. } | Points::Any(range) => range.is_log,
+            Points::List(_) | Points::Steps { .. } => false,
+        }
+    }
+
     /// One value per key.
     pub fn values(&self, index: u64) -> impl Iterator<Item = String> {
         self.members.iter().map(move |member| member.points.value(index))
@@ -188,7 +211,14 @@ fn member(text: &str) -> Result<Member, Refusal> {
     const HELP: &str = "write KEY=1,2,5 or KEY=10s..120s:10s or KEY=1..100#5:log";
     let refuse = |message: String| (message, HELP.to_owned());
     let (_, values) = path::parse_assignment(text).map_err(|(message, _)| refuse(format!("`{text}`: {message}")))?;
-    let key = text[..text.len() - values.len()].trim_end().trim_end_matches('=').trim().to_owned();
+    let written = text[..text.len() - values.len()].trim_end().trim_end_matches('=').trim();
+    // One spelling for one key: quotes that it doesn't need go.
+    let segments = path::parse(written).map_err(|(message, _)| refuse(format!("`{text}`: {message}")))?;
+    let key = path::written(&segments);
+    if let Some(own) = OF_THE_SWEEP.iter().find(|own| key.split(['.', '[']).next() == Some(**own)) {
+        let help = "every cell runs with the same seeds: --seeds N, or --seed N";
+        return Err((format!("`{own}` belongs to the sweep as a whole, it is no axis"), help.to_owned()));
+    }
     let items: Vec<_> = split(values, ',').iter().map(|item| item.trim().to_owned()).collect();
     if items.iter().any(String::is_empty) {
         return Err(refuse(format!("`{key}` has an empty value")));
@@ -221,6 +251,9 @@ fn range(text: &str) -> Result<Points, String> {
     }
     let (numbers, unit) = parse_all(&[from, to, step])?;
     let [from, to, step] = numbers[..] else { unreachable!("three texts make three numbers") };
+    if unit == Unit::Duration && (from.0 < 0 || to.0 < 0) {
+        return Err("a duration is not negative".to_owned());
+    }
     if step.0 == 0 {
         return Err("the step is 0: it would never get there".to_owned());
     }
@@ -229,13 +262,17 @@ fn range(text: &str) -> Result<Points, String> {
         return Err(format!("the range is empty: its end is {sign} its start, and the step goes the other way"));
     }
     let count = (to.0 - from.0) / step.0 + 1;
-    let count = u64::try_from(count).expect("numbers are limited, so a range of them is");
+    let count = u64::try_from(count).map_err(|_| "more values than can be counted".to_owned())?;
     Ok(Points::Steps { from, step, count, unit })
 }
 
 fn ends(from: &str, to: &str, is_log: bool) -> Result<Range, String> {
     let (numbers, unit) = parse_all(&[from, to])?;
-    let range = Range { from: numbers[0], to: numbers[1], is_log, unit };
+    let is_whole = unit == Unit::Suffix(String::new()) && !from.contains('.') && !to.contains('.');
+    let range = Range { from: numbers[0], to: numbers[1], is_log, is_whole, unit };
+    if range.unit == Unit::Duration && (range.from.0 < 0 || range.to.0 < 0) {
+        return Err("a duration is not negative".to_owned());
+    }
     if is_log && (range.from.0 <= 0 || range.to.0 <= 0) {
         return Err("a logarithmic range lies above 0".to_owned());
     }
@@ -294,6 +331,12 @@ mod tests {
             ("a=100/s..300/s:100/s", "100/s 200/s 300/s"),
             ("a=0..10#3", "0 5 10"),
             ("a=0..10#4", "0 3 7 10"),
+            ("a=0..1#5", "0 0.25 0.5 0.75 1"),
+            ("a=0.0..10.0#5", "0 2.5 5 7.5 10"),
+            ("a=12345ms..12365ms#3", "12345ms 12355ms 12365ms"),
+            ("a=1/s..2/s#3", "1/s 1.5/s 2/s"),
+            ("a=2m..30s:-30s", "2m 1m30s 1m 30s"),
+            ("a.\"b\"=1,2", "1 2"),
             ("a=0s..1s#3", "0s 0.5s 1s"),
             ("a=7..9#1", "7"),
             ("a=1..1000#4:log", "1 10 100 1000"),
@@ -324,7 +367,9 @@ mod tests {
             ("a=1;a=2", "`a` stands twice in one axis"),
             ("a=1,2,1", "`a` takes the value 1 twice"),
             ("a=1,1,1;b=x,y,x", "`a;b` takes the value 1;x twice"),
-            ("a=1..3#5", "`a` takes the value 2 twice"),
+            ("seed=1,2", "`seed` belongs to the sweep as a whole, it is no axis"),
+            ("sweep.seeds=1,2", "`sweep` belongs to the sweep as a whole, it is no axis"),
+            ("a=0..1000000000000000:0.000000001", "`a`: more values than can be counted"),
         ] {
             assert_eq!(Axis::parse(text).map_err(|(message, _)| message), Err(message.to_owned()), "{text}");
         }
@@ -343,5 +388,6 @@ mod tests {
         assert_eq!([0.0, 0.3, 0.34, 0.999].map(|rank| at("a=x,y,z", rank)), ["x", "x", "y", "z"]);
         assert_eq!([0.0, 0.5, 0.25].map(|rank| at("a=10s..20s", rank)), ["10s", "15s", "12.5s"]);
         assert_eq!([0.0, 0.5].map(|rank| at("a=1..100:log", rank)), ["1", "10"]);
+        assert_eq!([0.0, 0.5, 0.7].map(|rank| at("a=0..1", rank)), ["0", "0.5", "0.7"]);
     }
 }

@@ -61,19 +61,35 @@ pub struct Replication {
     observed: Vec<f64>,
 }
 
-/// Runs of one batch for each thread. A batch ends when its last run does, so that some threads wait for the last one: with
-/// so many that is about one part in a hundred. A batch is what an interruption can lose.
-const RUNS_PER_THREAD: usize = 64;
+/// How many cells are played before the first of them is handed out. That much an interruption can lose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batch {
+    /// A batch ends when its last run does, so that some threads wait for the last one: with so many runs for each, that is
+    /// about one part in a hundred.
+    Long,
+    /// One run for each thread.
+    Short,
+}
+
+impl Batch {
+    const fn runs_per_thread(self) -> usize {
+        match self {
+            Self::Long => 64,
+            Self::Short => 1,
+        }
+    }
+}
 
 /// Plays these cells and hands each to `take`, in their order, until it or `stop` ends it. Returns whether all were played.
 pub fn play(
     plan: &Plan,
     cells: impl Iterator<Item = u64>,
+    batch: Batch,
     stop: &(impl Fn() -> bool + Sync),
     mut take: impl FnMut(Cell) -> ControlFlow<()>,
 ) -> bool {
     let mut cells = cells.peekable();
-    let length = (rayon::current_num_threads() * RUNS_PER_THREAD).div_ceil(plan.seeds.len()).max(1);
+    let length = (rayon::current_num_threads() * batch.runs_per_thread()).div_ceil(plan.seeds.len()).max(1);
     while cells.peek().is_some() {
         let batch: Vec<u64> = cells.by_ref().take(length).collect();
         for cell in play_batch(plan, &batch, stop) {

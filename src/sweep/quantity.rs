@@ -16,13 +16,14 @@ pub enum Unit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Decimal(pub i128);
 
-/// One.
-const ONE: i128 = 1_000_000_000;
+const ONE: i128 = Decimal::ONE.0;
 
 /// Larger numbers are no parameter of any scenario, and could overflow when a range is spread.
 const LARGEST: i128 = 1_000_000_000_000_000 * ONE;
 
 impl Decimal {
+    pub const ONE: Self = Self(1_000_000_000);
+
     pub fn parse(text: &str) -> Option<Self> {
         let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
@@ -36,20 +37,16 @@ impl Decimal {
         (value <= LARGEST).then_some(Self(sign * value))
     }
 
-    pub fn is_whole(self) -> bool {
-        self.0 % ONE == 0
-    }
-
     pub fn to_f64(self) -> f64 {
         self.0 as f64 / ONE as f64
     }
 
-    /// To the nearest whole number, or to four significant digits.
+    /// To the nearest whole number, or to nine significant digits: less than that is noise of the calculation.
     pub fn rounded(value: f64, whole: bool) -> Self {
         if whole {
             return Self(value.round() as i128 * ONE);
         }
-        let digits = format!("{value:.3e}");
+        let digits = format!("{value:.8e}");
         let rounded: f64 = digits.parse().expect("it was printed as a number");
         Self((rounded * ONE as f64).round() as i128)
     }
@@ -81,10 +78,7 @@ pub fn parse_all(texts: &[&str]) -> Result<(Vec<Decimal>, Unit), String> {
         let numbers = parts.iter().filter_map(|(number, _)| Decimal::parse(number)).collect();
         return Ok((numbers, Unit::Suffix(suffix.to_owned())));
     }
-    let durations = texts.iter().map(|text| text.parse::<Duration>()).collect::<Result<Vec<_>, _>>();
-    if let Ok(durations) = durations {
-        // A second is a billion nanoseconds, and a Decimal counts billionths.
-        let seconds = durations.iter().map(|duration| Decimal(i128::from(duration.as_nanos()))).collect();
+    if let Ok(seconds) = texts.iter().map(|text| duration(text)).collect() {
         return Ok((seconds, Unit::Duration));
     }
     match texts.iter().zip(&parts).find(|(_, (number, _))| Decimal::parse(number).is_none()) {
@@ -94,6 +88,13 @@ pub fn parse_all(texts: &[&str]) -> Result<(Vec<Decimal>, Unit), String> {
             texts.iter().map(|t| format!("`{t}`")).collect::<Vec<_>>().join(" and ")
         )),
     }
+}
+
+/// A step can go down: `-30s`.
+fn duration(text: &str) -> Result<Decimal, String> {
+    let (sign, text) = text.strip_prefix('-').map_or((1, text), |text| (-1, text));
+    // A second is a billion nanoseconds, and a Decimal counts billionths.
+    text.parse::<Duration>().map(|duration| Decimal(sign * i128::from(duration.as_nanos())))
 }
 
 impl Unit {

@@ -10,4 +10,5 @@ mod readme;
 mod scenario;
 mod support;
 mod sweep;
+mod sweep_care;
 mod twin;

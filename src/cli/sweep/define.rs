@@ -7,10 +7,11 @@ use super::super::{Done, Exit, Failure, source};
 use crate::report::sweep::definition::{Definition, Sample};
 use crate::scenario::Loaded;
 use crate::scenario::diagnostic::{Problem, Severity};
+use crate::scenario::path;
 use crate::sweep::axis::Axis;
 use crate::sweep::design::{Design, Sampling};
 use crate::sweep::plan::{Plan, SCENARIO, Source};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Sweeps with more cells want a second thought: at ten milliseconds a run, a million take hours.
 const MANY_CELLS: u64 = 1_000_000;
@@ -24,18 +25,31 @@ pub fn define(arguments: &SweepArguments, console: &mut Console) -> Done<Definit
         return Err(Failure::Input("there is nothing to vary".to_owned(), help));
     }
     let keys: Vec<_> = axes.iter().flat_map(Axis::keys).collect();
-    if let Some(index) = (1..keys.len()).find(|index| keys[..*index].contains(&keys[*index])) {
-        let message = format!("`{}` is on two axes", keys[index]);
+    if let Some((one, other)) = overlapping(&keys) {
+        let message = match one == other {
+            true => format!("`{one}` is on two axes"),
+            false => format!("`{one}` and `{other}` are axes, and one is a part of the other"),
+        };
         return Err(Failure::Input(message, "join axes that move together by `;`".to_owned()));
     }
-    if let Some(key) = keys.iter().find(|key| is_set(key, &arguments.set)) {
+    let set: Vec<_> =
+        arguments.set.iter().filter_map(|set| Some(path::written(&path::parse_assignment(set).ok()?.0))).collect();
+    if let Some(key) = keys.iter().find(|key| set.iter().any(|set| set == *key)) {
         let message = format!("`{key}` is set and varied: every cell would have the value of its axis");
         return Err(Failure::Input(message, "leave out --set or --vary".to_owned()));
+    }
+    if arguments.fail_fast && loaded.thresholds.is_empty() {
+        let message = "--fail-fast waits for a threshold that is missed, and the scenario has none".to_owned();
+        return Err(Failure::Input(message, "add [thresholds] with \"elb_5xx.count\" = \"== 0\"".to_owned()));
     }
     let name = source::name(&arguments.file);
     let sources = match axes.iter().find(|axis| axis.keys().any(|key| key == SCENARIO)) {
         None => vec![Source { path: String::new(), name: name.clone(), text }],
-        Some(axis) => files_of(axis, &arguments.set, console)?,
+        Some(axis) => {
+            let is_of_the_file = loaded.sweep.vary.iter().any(|vary| vary.axis == axis.to_string());
+            let own = arguments.file.parent().filter(|_| is_of_the_file).unwrap_or(Path::new(""));
+            files_of(axis, own, &arguments.set, console)?
+        }
     };
     let section = &loaded.sweep;
     let written = |axis: &Axis| axis.to_string();
@@ -46,14 +60,31 @@ pub fn define(arguments: &SweepArguments, console: &mut Console) -> Done<Definit
         axes: axes.iter().map(written).collect(),
         sample: sample(arguments, &loaded)?,
         set: arguments.set.clone(),
-        seeds: seeds(arguments.seeds.or(section.seeds), loaded.scenario.seeds.as_deref())?,
+        seeds: match arguments.seed {
+            Some(seed) => vec![seed],
+            None => {
+                let named = loaded.scenario.seeds.as_deref();
+                seeds(arguments.seeds.or(section.seeds), named, loaded.scenario.seed)?
+            }
+        },
         sources,
         runs: arguments.runs,
     })
 }
 
-fn is_set(key: &str, set: &[String]) -> bool {
-    set.iter().any(|set| set.split('=').next().is_some_and(|other| other.trim() == key))
+/// Two keys of which one lies in the other.
+fn overlapping<'a>(keys: &[&'a str]) -> Option<(&'a str, &'a str)> {
+    let contains = |outer: &str, inner: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    let pairs = keys.iter().enumerate().flat_map(|(place, key)| keys[..place].iter().map(move |other| (*other, *key)));
+    pairs.into_iter().find(|(one, other)| contains(one, other) || contains(other, one))
+}
+
+/// The scenario files, which no output may overwrite.
+pub fn inputs(arguments: &SweepArguments, definition: &Definition) -> Vec<PathBuf> {
+    let others = definition.sources.iter().map(|source| PathBuf::from(source.path.trim_matches(['"', '\''])));
+    std::iter::once(arguments.file.clone()).chain(others.filter(|path| !path.as_os_str().is_empty())).collect()
 }
 
 fn axes(arguments: &SweepArguments, text: &str, loaded: &Loaded, console: &mut Console) -> Done<Vec<Axis>> {
@@ -72,13 +103,24 @@ fn axes(arguments: &SweepArguments, text: &str, loaded: &Loaded, console: &mut C
         }
     }
     let of_the_file = axes.len();
+    let mut replaced = Vec::new();
     for text in &arguments.vary {
         match Axis::parse(text) {
             Ok(axis) => {
-                // An axis of the command line takes the place of the file's.
-                let shares_a_key = |other: &Axis| other.keys().any(|key| axis.keys().any(|own| own == key));
-                match axes[..of_the_file].iter().position(shares_a_key) {
-                    Some(place) => axes[place] = axis,
+                // An axis of the command line takes the place of the file's with the same keys. Others that share a key
+                // are refused, as every key has one axis.
+                let mut keys: Vec<_> = axis.keys().collect();
+                keys.sort_unstable();
+                let has_the_keys = |(place, other): (usize, &Axis)| {
+                    let mut others: Vec<_> = other.keys().collect();
+                    others.sort_unstable();
+                    place < of_the_file && others == keys && !replaced.contains(&place)
+                };
+                match axes.iter().enumerate().position(has_the_keys) {
+                    Some(place) => {
+                        replaced.push(place);
+                        axes[place] = axis;
+                    }
                     None => axes.push(axis),
                 }
             }
@@ -92,7 +134,7 @@ fn axes(arguments: &SweepArguments, text: &str, loaded: &Loaded, console: &mut C
 }
 
 /// The scenarios of an axis `scenario`, each checked.
-fn files_of(axis: &Axis, set: &[String], console: &mut Console) -> Done<Vec<Source>> {
+fn files_of(axis: &Axis, folder: &Path, set: &[String], console: &mut Console) -> Done<Vec<Source>> {
     let place = axis.keys().position(|key| key == SCENARIO).expect("it is that axis");
     let Some(count) = axis.count() else {
         return Err(Failure::Input("`scenario` takes files, not a range".to_owned(), String::new()));
@@ -100,17 +142,19 @@ fn files_of(axis: &Axis, set: &[String], console: &mut Console) -> Done<Vec<Sour
     let mut sources = Vec::new();
     for index in 0..count {
         let written = axis.values(index).nth(place).expect("a value for each key");
-        let path = written.trim_matches(['"', '\'']);
-        let text = source::text(Path::new(path))?;
-        source::check(Path::new(path), &text, set, console)?;
-        sources.push(Source { path: written.clone(), name: source::name(Path::new(path)), text });
+        let named = written.trim_matches(['"', '\'']);
+        // As seen from the file that names it, if one does.
+        let path = folder.join(named);
+        let text = source::text(&path)?;
+        source::check(&path, &text, set, console)?;
+        sources.push(Source { path: written.clone(), name: source::name(&path), text });
     }
     Ok(sources)
 }
 
-fn seeds(count: Option<u32>, named: Option<&[u64]>) -> Done<Vec<u64>> {
+fn seeds(count: Option<u32>, named: Option<&[u64]>, seed: u64) -> Done<Vec<u64>> {
     match (count, named) {
-        (None, None) => Ok(vec![1]),
+        (None, None) => Ok(vec![seed]),
         (None, Some(named)) => Ok(named.to_vec()),
         (Some(count), None) => Ok((1..=u64::from(count)).collect()),
         (Some(count), Some(named)) if named.len() < count as usize => {
@@ -122,6 +166,12 @@ fn seeds(count: Option<u32>, named: Option<&[u64]>) -> Done<Vec<u64>> {
 }
 
 fn sample(arguments: &SweepArguments, loaded: &Loaded) -> Done<Option<Sample>> {
+    if arguments.sampling.is_some() && arguments.sample.or(loaded.sweep.sample).is_none() {
+        return Err(Failure::Input(
+            "--sampling says how cells are drawn, and none are".to_owned(),
+            "add --sample N".to_owned(),
+        ));
+    }
     let name = arguments.sampling.as_deref().or(loaded.sweep.sampling.as_deref());
     let sampling = match name {
         None => Sampling::LatinHypercube,

@@ -1,20 +1,18 @@
 //! The end of a sweep: the picture, the table, and what CI systems read, all made of the folder's own files.
 
-use super::super::arguments::SweepReports;
+use super::super::arguments::{Format, SweepReports};
 use super::super::console::Console;
 use super::super::{Done, Exit, Failure, files};
-use super::folder::CELLS;
-use crate::report::sweep::ci::{Ci, escape_property};
+use super::folder::{self, CELLS};
+use crate::report::sweep::ci::Ci;
 use crate::report::sweep::definition::{Definition, Shard};
-use crate::report::sweep::results::Results;
-use crate::report::sweep::{self, picture, table, text};
+use crate::report::sweep::results::{Results, reason};
+use crate::report::sweep::{self, json, junit, names, picture, table, text};
 use crate::sweep::design::Design;
 use crate::sweep::play::FIGURES;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-
-const PICTURE: &str = "sweep.svg";
 
 /// The index of the figure that a user names.
 pub fn figure(name: &str) -> Done<usize> {
@@ -25,60 +23,101 @@ pub fn figure(name: &str) -> Done<usize> {
 }
 
 /// Figures that the folder's table has, of every cell.
-pub fn read(
-    folder: &Path,
-    design: &Design,
-    figures: Vec<usize>,
-    mut each: impl FnMut(&Results, &table::Row),
-) -> Done<Results> {
-    let path = folder.join(CELLS);
-    let broken = |message: String| Failure::World(format!("cannot read {}: {message}", path.display()), String::new());
-    let file = File::open(&path).map_err(|error| broken(error.to_string()))?;
-    let mut results = Results::new(figures);
-    for row in table::rows(design, std::io::BufReader::new(file)) {
-        let row = row.map_err(broken)?;
+pub fn read(table: &Table<'_>, figures: Vec<usize>, mut each: impl FnMut(&Results, &table::Row)) -> Done<Results> {
+    let mut results = Results::new(figures, names::of_keys(table.design));
+    for row in table.rows()? {
+        let row = row.map_err(|message| table.broken(&message))?;
         each(&results, &row);
-        results.push(design, &row);
+        results.push(&row);
+    }
+    let (found, all) = (results.cells.len() as u64, table.shard.len(table.design.cells()));
+    if table.is_whole && found != all {
+        return Err(table.broken(&format!("it has {found} of {all} cells")));
     }
     Ok(results)
 }
 
-pub fn finish(
-    folder: &Path,
-    (definition, shard): (&Definition, Shard),
-    design: &Design,
-    figure: usize,
-    reports: &SweepReports,
-    console: &mut Console,
-) -> Done<Exit> {
-    let mut ci = Ci::new(&definition.name, design, reports.junit.is_some());
-    let figures = picture::figures(design, Some(figure));
-    let results = read(folder, design, figures, |results, row| ci.push(results, row))?;
+/// The cells of a folder on the disk.
+pub struct Table<'a> {
+    pub path: PathBuf,
+    pub design: &'a Design,
+    pub shard: Shard,
+    /// Whether all cells must be there.
+    pub is_whole: bool,
+}
+
+impl<'a> Table<'a> {
+    pub fn of(folder: &Path, design: &'a Design, shard: Shard) -> Self {
+        Self { path: folder.join(CELLS), design, shard, is_whole: true }
+    }
+
+    fn rows(&self) -> Done<impl Iterator<Item = Result<table::Row, String>>> {
+        let file = File::open(&self.path).map_err(|error| self.broken(&error.to_string()))?;
+        Ok(table::rows(self.design, self.shard.cells(self.design.cells()), std::io::BufReader::new(file)))
+    }
+
+    fn broken(&self, message: &str) -> Failure {
+        Failure::World(format!("cannot read {}: {message}", self.path.display()), "play the sweep again".to_owned())
+    }
+}
+
+/// What a sweep ends with.
+pub struct Ending<'a> {
+    pub folder: &'a Path,
+    pub definition: &'a Definition,
+    pub design: &'a Design,
+    pub shard: Shard,
+    /// The scenario's file, as the user named it.
+    pub scenario: &'a str,
+}
+
+pub fn finish(ending: &Ending<'_>, reports: &SweepReports, console: &mut Console) -> Done<Exit> {
+    let Ending { folder, definition, design, shard, scenario } = *ending;
+    let table = Table::of(folder, design, shard);
+    let mut ci = Ci::new(&definition.name, scenario);
+    let figures = picture::figures(design, Some(figure(&reports.figure)?));
+    let results = read(&table, figures, |results, row| ci.push(design, results, row))?;
     if shard == Shard::WHOLE {
         // Of a part there is none: it would show a grid with holes.
         let picture = picture::draw(definition, design, &results);
-        files::write(folder, &[(PICTURE, picture.into_bytes())], &[])?;
+        files::write(folder, &[(folder::PICTURE, picture.into_bytes())], &[])?;
     }
     if reports.parquet {
         parquet(folder, design)?;
     }
+    if !console.quiet {
+        console.print(&match reports.format {
+            Format::Text => text::render(definition, design, &results),
+            Format::Json => json::render(definition, &results),
+        })?;
+        console.note(&format!("files: {}", folder.join("").display()));
+    }
+    tell(ending, &table, (&ci, &results), reports, console)
+}
+
+/// What CI systems read, and the exit code.
+fn tell(
+    ending: &Ending<'_>,
+    table: &Table<'_>,
+    (ci, results): (&Ci<'_>, &Results),
+    reports: &SweepReports,
+    console: &mut Console,
+) -> Done<Exit> {
+    let definition = ending.definition;
     if let Some(path) = &reports.junit {
-        write_report(path, ci.junit())?;
+        let rows = table.rows()?;
+        files::stream(path, |out| junit::write(out, &definition.name, &results.names, results, rows))?;
     }
     if let Some(path) = &reports.markdown {
-        write_report(path, ci.markdown(definition, &results).into_bytes())?;
+        write_report(path, ci.markdown(definition, results).into_bytes())?;
     }
     if let Some(path) = &reports.gitlab {
         write_report(path, ci.gitlab())?;
     }
-    if !console.quiet {
-        console.print(&text::render(definition, design, &results))?;
-        console.note(&format!("files: {}", folder.join("").display()));
-    }
-    github(&ci, definition, &results, console)?;
-    Ok(match (results.invalid, results.unsafe_) {
+    github(ci, definition, results, console)?;
+    Ok(match (results.invalid, results.failed) {
         (1.., _) => Exit::Input,
-        (0, 1..) if results.has_thresholds && !reports.exit_zero => Exit::Unmet,
+        (0, 1..) if !reports.exit_zero => Exit::Unmet,
         _ => Exit::Fine,
     })
 }
@@ -98,8 +137,28 @@ fn parquet(_: &Path, _: &Design) -> Done<()> {
     unreachable!("the arguments have been checked")
 }
 
-/// Asks for nothing that this build can't do, and for a table that is there.
-pub fn check(reports: &SweepReports, has_runs: bool) -> Done<()> {
+/// Asks for nothing that this build can't do, and for a table that is there; no report takes the place of an input or of a
+/// result.
+pub fn check(reports: &SweepReports, has_runs: bool, folder: &Path, inputs: &[PathBuf]) -> Done<()> {
+    figure(&reports.figure)?;
+    let targets: Vec<_> = [&reports.junit, &reports.markdown, &reports.gitlab].into_iter().flatten().cloned().collect();
+    for (place, target) in targets.iter().enumerate() {
+        files::check_target(target)?;
+        if targets[..place].contains(target) {
+            let message = format!("two reports would go to {}", target.display());
+            return Err(Failure::Input(message, "name a file for each".to_owned()));
+        }
+    }
+    let own: Vec<_> = folder::FILES.map(|name| folder.join(name)).to_vec();
+    if let Some(target) = targets.iter().find(|target| own.iter().any(|own| files::are_same(own, target))) {
+        let message = format!("{} is a file of the sweep itself", target.display());
+        return Err(Failure::Input(message, "name another one".to_owned()));
+    }
+    files::spare_inputs(targets, inputs)?;
+    if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from) {
+        let opened = File::options().append(true).create(true).open(&path);
+        opened.map_err(|error| files::unwritable(&path, &error))?;
+    }
     if !reports.parquet {
         return Ok(());
     }
@@ -131,20 +190,29 @@ fn github(ci: &Ci, definition: &Definition, results: &Results, console: &mut Con
     appended.map_err(|error| files::unwritable(&path, &error))
 }
 
-/// A sweep that `--fail-fast` ended.
-pub fn stopped(
-    folder: &Path,
-    cell: u64,
-    definition: &Definition,
-    design: &Design,
-    console: &mut Console,
-) -> Done<Exit> {
-    let label: Vec<_> = design.keys().map(table::short).zip(design.values(cell)).collect();
-    let label: Vec<_> = label.iter().map(|(key, value)| format!("{key} = {value}")).collect();
-    let message = format!("{}: cell {cell} ({}) does not meet its thresholds", definition.name, label.join(", "));
-    if std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true") {
-        console.print(&format!("::error title=sweep::{}\n", escape_property(&message)))?;
+/// Whether the last cell of an interrupted sweep is one that `--fail-fast` stops at.
+pub fn last_fails(ending: &Ending<'_>) -> Done<bool> {
+    let path = folder::partial(ending.folder, CELLS);
+    let table = Table { path, design: ending.design, shard: ending.shard, is_whole: false };
+    let rows: Result<Vec<_>, _> = table.rows()?.map(|row| row.map(|row| row.met)).collect();
+    let met = rows.map_err(|message| table.broken(&message))?;
+    Ok(met.last() == Some(&Some(false)))
+}
+
+/// A sweep that `--fail-fast` ended: the cells so far are told, and kept.
+pub fn stopped(ending: &Ending<'_>, reports: &SweepReports, console: &mut Console) -> Done<Exit> {
+    let Ending { folder, definition, design, shard, scenario } = *ending;
+    let table = Table { path: folder::partial(folder, CELLS), design, shard, is_whole: false };
+    let mut ci = Ci::new(&definition.name, scenario);
+    let mut last = None;
+    let figures = picture::figures(design, Some(figure(&reports.figure)?));
+    let results = read(&table, figures, |results, row| {
+        ci.push(design, results, row);
+        last = Some((row.cell, row.label(&results.names), reason(row)));
+    })?;
+    if let Some((cell, label, reason)) = last {
+        console
+            .note(&format!("stopped at cell {cell} ({label}): {reason}; the cells so far are in {}", folder.display()));
     }
-    console.note(&format!("{message}; its row is the last one in {}/{CELLS}.part", folder.display()));
-    Ok(Exit::Unmet)
+    tell(ending, &table, (&ci, &results), reports, console)
 }

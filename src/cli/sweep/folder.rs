@@ -5,13 +5,17 @@ use crate::report::sweep::cells;
 use crate::report::sweep::definition::{Definition, Shard};
 use crate::sweep::design::Design;
 use crate::sweep::play::Cell;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 pub const DEFINITION: &str = "sweep.json";
 pub const CELLS: &str = "cells.csv";
 pub const RUNS: &str = "runs.csv";
+pub const PICTURE: &str = "sweep.svg";
+
+/// Everything that a sweep writes into its folder.
+pub const FILES: [&str; 7] = [DEFINITION, CELLS, RUNS, PICTURE, "cells.csv.part", "runs.csv.part", "runs.parquet"];
 
 /// What a folder holds of a sweep.
 #[derive(Debug)]
@@ -28,7 +32,7 @@ pub fn find(folder: &Path) -> Option<Found> {
     Some(Found { definition, shard, is_complete: folder.join(CELLS).is_file() && !partial(folder, CELLS).exists() })
 }
 
-fn partial(folder: &Path, name: &str) -> PathBuf {
+pub fn partial(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.part"))
 }
 
@@ -59,7 +63,16 @@ impl Writer {
             file.map_err(|error| files::unwritable(&path, &error))
         };
         let failed = |name: &'static str| move |error: io::Error| files::unwritable(&partial(folder, name), &error);
+        // It got its name, and then something ended the program before cells.csv had its own.
+        if resume && definition.runs && !partial(folder, RUNS).exists() && folder.join(RUNS).exists() {
+            let renamed = fs::rename(folder.join(RUNS), partial(folder, RUNS));
+            renamed.map_err(|error| files::unwritable(&partial(folder, RUNS), &error))?;
+        }
         let mut cells_file = open(CELLS, &cells::header(design))?;
+        if let Err(TryLockError::WouldBlock) = cells_file.try_lock() {
+            let message = format!("another process is playing the sweep in {}", folder.display());
+            return Err(Failure::Input(message, "wait for it, or name another folder: --output DIR".to_owned()));
+        }
         let all = design.cells();
         let (done, end) = whole_rows(&cells_file, &cells::header(design), shard.cells(all)).map_err(failed(CELLS))?;
         cut(&mut cells_file, end).map_err(failed(CELLS))?;
@@ -68,7 +81,13 @@ impl Writer {
             true => {
                 let mut file = open(RUNS, &cells::runs_header(design))?;
                 let last = shard.cells(all).take(usize::try_from(done).unwrap_or(usize::MAX)).last();
-                let end = rows_up_to(&file, last).map_err(failed(RUNS))?;
+                let (rows, end) = rows_up_to(&file, last).map_err(failed(RUNS))?;
+                let expected = valid_cells(&cells_file).map_err(failed(CELLS))? * definition.seeds.len() as u64;
+                if rows != expected {
+                    let path = partial(folder, RUNS);
+                    let message = format!("{} has {rows} rows where {expected} belong", path.display());
+                    return Err(Failure::World(message, "remove the folder and play the sweep anew".to_owned()));
+                }
                 cut(&mut file, end).map_err(failed(RUNS))?;
                 Some(BufWriter::new(file))
             }
@@ -76,7 +95,7 @@ impl Writer {
         Ok(Self { folder: folder.to_path_buf(), cells: BufWriter::new(cells_file), runs, done })
     }
 
-    /// On the disk when it returns: whatever ends the program then, this cell is done.
+    /// With the operating system when it returns: whatever ends the program then, this cell is done.
     pub fn add(&mut self, cell: &Cell) -> Done<()> {
         // The runs come first: a cell that has its row has its runs.
         if let Some(runs) = &mut self.runs {
@@ -121,17 +140,33 @@ fn whole_rows(file: &File, header: &str, cells: impl Iterator<Item = u64>) -> io
     Ok((done, end))
 }
 
-/// Where the rows up to this cell end.
-fn rows_up_to(file: &File, last: Option<u64>) -> io::Result<u64> {
+/// How many rows there are up to this cell, and where they end.
+fn rows_up_to(file: &File, last: Option<u64>) -> io::Result<(u64, u64)> {
     let mut lines = Lines::new(file)?;
-    let mut end = lines.next()?.map_or(0, |(_, at)| at);
+    let (mut rows, mut end) = (0, lines.next()?.map_or(0, |(_, at)| at));
     while let Some((line, at)) = lines.next()? {
         if number(&line) > last || number(&line).is_none() {
             break;
         }
-        end = at;
+        (rows, end) = (rows + 1, at);
     }
-    Ok(end)
+    Ok((rows, end))
+}
+
+/// How many cells have runs. The file has whole rows only, and stands at its end again afterwards.
+fn valid_cells(mut file: &File) -> io::Result<u64> {
+    let mut lines = Lines::new(file)?;
+    let (mut valid, mut end) = (0, lines.next()?.map_or(0, |(_, at)| at));
+    while let Some((line, at)) = lines.next()? {
+        (valid, end) = (valid + u64::from(is_valid(&line)), at);
+    }
+    file.seek(io::SeekFrom::Start(end))?;
+    Ok(valid)
+}
+
+/// Whether the cell of this row was played: one that could not run has no figures, so its last column is empty.
+pub fn is_valid(row: &str) -> bool {
+    !row.trim_end_matches(['\r', '\n']).ends_with(',')
 }
 
 fn number(row: &str) -> Option<u64> {
@@ -157,9 +192,11 @@ impl<'a> Lines<'a> {
     }
 
     fn next(&mut self) -> io::Result<Option<(String, u64)>> {
-        let mut line = String::new();
-        self.at += self.reader.read_line(&mut line)? as u64;
-        Ok(line.ends_with('\n').then_some((line, self.at)))
+        // Whatever a broken disk left there, it is no line of ours.
+        let mut line = Vec::new();
+        self.at += self.reader.read_until(b'\n', &mut line)? as u64;
+        let line = String::from_utf8(line).ok().filter(|line| line.ends_with('\n'));
+        Ok(line.map(|line| (line, self.at)))
     }
 }
 
@@ -169,9 +206,10 @@ pub fn may_write(folder: &Path, definition: &Definition, shard: Shard, resume: b
     let refuse = |message: String, help: &str| Err(Failure::Input(message, help.to_owned()));
     let other = "name another folder: --output DIR";
     let Some(found) = find(folder) else {
-        return match [DEFINITION, CELLS].iter().find(|name| folder.join(name).exists()) {
+        // With --resume, too, the first start of a sweep is one: so a job can be started again by the same line.
+        return match FILES.iter().find(|name| folder.join(name).exists()) {
             Some(name) => refuse(format!("{shown} holds a {name} that is not of this program"), other),
-            None if resume => refuse(format!("{shown} holds no sweep that could be continued"), "leave --resume out"),
+            None if folder.join("summary.json").exists() => refuse(format!("{shown} holds a run"), other),
             None => Ok(()),
         };
     };

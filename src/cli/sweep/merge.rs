@@ -3,32 +3,54 @@
 use super::super::arguments::MergeArguments;
 use super::super::console::Console;
 use super::super::{Done, Exit, Failure, files};
-use super::finish;
-use super::folder::{self, CELLS, DEFINITION, Found, RUNS};
+use super::finish::{self, Ending};
+use super::folder::{self, CELLS, DEFINITION, FILES, Found, RUNS};
 use crate::report::sweep::cells;
 use crate::report::sweep::definition::Shard;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 pub fn merge(arguments: &MergeArguments, console: &mut Console) -> Done<Exit> {
-    let figure = finish::figure(&arguments.reports.figure)?;
     let found = shards(&arguments.shards)?;
     let (_, Found { definition, .. }) = &found[0];
-    finish::check(&arguments.reports, definition.runs)?;
     let plan = definition.plan().map_err(|message| Failure::Input(message, String::new()))?;
     let target = arguments.output.clone().unwrap_or_else(|| Path::new("output").join(&definition.name));
+    let inputs: Vec<_> = found.iter().flat_map(|(folder, _)| FILES.map(|name| folder.join(name))).collect();
+    finish::check(&arguments.reports, definition.runs, &target, &inputs)?;
     folder::may_write(&target, definition, Shard::WHOLE, false)?;
 
     let all = plan.design.cells();
-    let definition_json = definition.to_json(all, Shard::WHOLE);
-    files::write(&target, &[(DEFINITION, definition_json)], &[])?;
     let sources: Vec<_> = found.iter().map(|(folder, _)| folder.as_path()).collect();
+    let header = cells::header(&plan.design);
+    let mut valid = Vec::new();
+    files::stream(&target.join(CELLS), |out| {
+        out.write_all(header.as_bytes())?;
+        join(&sources, CELLS, &header, all, |_, rows| {
+            valid.push(rows.iter().all(|row| folder::is_valid(row)));
+            write_all(out, rows, 1)
+        })
+    })?;
     if definition.runs {
-        join(&sources, RUNS, &cells::runs_header(&plan.design), all, &target)?;
+        let seeds = definition.seeds.len();
+        let header = cells::runs_header(&plan.design);
+        let joined = files::stream(&target.join(RUNS), |out| {
+            out.write_all(header.as_bytes())?;
+            join(&sources, RUNS, &header, all, |cell, rows| {
+                let is_valid = usize::try_from(cell).ok().and_then(|cell| valid.get(cell)) == Some(&true);
+                write_all(out, rows, if is_valid { seeds } else { 0 })
+            })
+        });
+        if joined.is_err() {
+            // Half a sweep is none.
+            let _ = fs::remove_file(target.join(CELLS));
+        }
+        joined?;
     }
-    join(&sources, CELLS, &cells::header(&plan.design), all, &target)?;
-    finish::finish(&target, (definition, Shard::WHOLE), &plan.design, figure, &arguments.reports, console)
+    files::write(&target, &[(DEFINITION, definition.to_json(all, Shard::WHOLE))], &[])?;
+    let scenario = definition.file_name();
+    let ending = Ending { folder: &target, definition, design: &plan.design, shard: Shard::WHOLE, scenario: &scenario };
+    finish::finish(&ending, &arguments.reports, console)
 }
 
 /// Every shard of one sweep once, in their order.
@@ -80,33 +102,42 @@ fn shards(folders: &[PathBuf]) -> Done<Vec<(PathBuf, Found)>> {
     }
 }
 
-/// Takes the rows of each cell from its shard.
-fn join(shards: &[&Path], name: &str, header: &str, all: u64, target: &Path) -> Done<()> {
-    let target = target.join(name);
-    let temporary = target.with_extension("csv.tmp");
+/// Hands out the rows of each cell, taken from its shard.
+fn join(
+    shards: &[&Path],
+    name: &str,
+    header: &str,
+    all: u64,
+    mut each: impl FnMut(u64, &[String]) -> io::Result<()>,
+) -> io::Result<()> {
+    let told =
+        |shard: usize, error: &io::Error| io::Error::other(format!("{}: {error}", shards[shard].join(name).display()));
     let mut rows = Vec::new();
-    for shard in shards {
-        let path = shard.join(name);
-        rows.push(Rows::open(&path, header).map_err(|error| unreadable(&path, &error))?);
+    for (number, shard) in shards.iter().enumerate() {
+        rows.push(Rows::open(&shard.join(name), header).map_err(|error| told(number, &error))?);
     }
-    let unwritable = |error: io::Error| files::unwritable(&target, &error);
-    let mut out = BufWriter::new(File::create(&temporary).map_err(unwritable)?);
-    out.write_all(header.as_bytes()).map_err(unwritable)?;
     let count = shards.len() as u64;
     for cell in 0..all {
         let shard = usize::try_from(cell % count).expect("shards are few");
-        let taken = rows[shard].copy(cell, &mut out).map_err(|error| unreadable(&shards[shard].join(name), &error))?;
-        if taken == 0 && name == CELLS {
-            let message = format!("{} has no row for cell {cell}", shards[shard].join(name).display());
-            return Err(Failure::Input(message, "play this shard again".to_owned()));
-        }
+        let taken = rows[shard].take(cell).and_then(|taken| each(cell, &taken));
+        taken.map_err(|error| told(shard, &error))?;
     }
-    let file = out.into_inner().map_err(io::IntoInnerError::into_error).map_err(unwritable)?;
-    file.sync_all().and_then(|()| fs::rename(&temporary, &target)).map_err(unwritable)
+    match rows.iter().position(|rows| !rows.next.is_empty()) {
+        None => Ok(()),
+        Some(shard) => Err(told(shard, &io::Error::other("it has rows that belong to no cell of this shard"))),
+    }
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure::World(format!("cannot read {}: {error}", path.display()), String::new())
+fn write_all(out: &mut dyn Write, rows: &[String], expected: usize) -> io::Result<()> {
+    if rows.len() != expected {
+        let cell =
+            rows.first().and_then(|row| row.split(',').next()).map_or(String::new(), |cell| format!(" of cell {cell}"));
+        return Err(io::Error::other(format!(
+            "{} rows{cell} where {expected} belong: play this shard again",
+            rows.len()
+        )));
+    }
+    rows.iter().try_for_each(|row| out.write_all(row.as_bytes()))
 }
 
 /// The rows of one file, in the order of their cells.
@@ -132,14 +163,13 @@ impl Rows {
         self.reader.read_line(&mut self.next).map(|_| ())
     }
 
-    /// Copies the rows of this cell and returns how many there were.
-    fn copy(&mut self, cell: u64, out: &mut impl Write) -> io::Result<u64> {
-        let mut copied = 0;
+    /// The rows of this cell.
+    fn take(&mut self, cell: u64) -> io::Result<Vec<String>> {
+        let mut taken = Vec::new();
         while self.next.split(',').next().and_then(|number| number.parse().ok()) == Some(cell) {
-            out.write_all(self.next.as_bytes())?;
+            taken.push(self.next.clone());
             self.advance()?;
-            copied += 1;
         }
-        Ok(copied)
+        Ok(taken)
     }
 }

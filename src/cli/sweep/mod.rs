@@ -13,9 +13,10 @@ pub use plot::{is_folder, plot};
 
 use super::arguments::SweepArguments;
 use super::console::Console;
-use super::{Done, Exit, Failure};
+use super::{Done, Exit, Failure, files};
 use crate::report::sweep::definition::Shard;
-use crate::sweep::play::play;
+use crate::sweep::play::{Batch, play};
+use finish::Ending;
 use folder::Writer;
 use interrupt::Interrupt;
 use std::ops::ControlFlow;
@@ -25,8 +26,6 @@ pub fn sweep(arguments: &SweepArguments, console: &mut Console) -> Done<Exit> {
     let definition = define::define(arguments, console)?;
     let plan = definition.plan().map_err(|message| Failure::Input(message, String::new()))?;
     define::check(arguments, &plan, console)?;
-    let figure = finish::figure(&arguments.reports.figure)?;
-    finish::check(&arguments.reports, definition.runs)?;
     let shard = match &arguments.shard {
         None => Shard::WHOLE,
         Some(text) => shard::parse(text, arguments.shards, |name| std::env::var(name).ok())
@@ -37,10 +36,15 @@ pub fn sweep(arguments: &SweepArguments, console: &mut Console) -> Done<Exit> {
         Shard::WHOLE => own,
         Shard { index, count } => own.join(format!("shard-{index}-of-{count}")),
     });
+    let inputs = define::inputs(arguments, &definition);
+    finish::check(&arguments.reports, definition.runs, &folder, &inputs)?;
+    files::spare_inputs(folder::FILES.map(|name| folder.join(name)), &inputs)?;
     folder::may_write(&folder, &definition, shard, arguments.resume)?;
+    let scenario = arguments.file.display().to_string();
+    let ending = Ending { folder: &folder, definition: &definition, design: &plan.design, shard, scenario: &scenario };
     if arguments.resume && folder::find(&folder).is_some_and(|found| found.is_complete) {
         console.note("the sweep is complete: nothing is left to play");
-        return finish::finish(&folder, (&definition, shard), &plan.design, figure, &arguments.reports, console);
+        return finish::finish(&ending, &arguments.reports, console);
     }
     start_threads(arguments.threads)?;
     let interrupt =
@@ -51,27 +55,28 @@ pub fn sweep(arguments: &SweepArguments, console: &mut Console) -> Done<Exit> {
     let bar = console.progress(usize::try_from(shard.len(all)).unwrap_or(usize::MAX), "cells".into());
     bar.set_position(writer.done);
     let rest = shard.cells(all).skip(usize::try_from(writer.done).unwrap_or(usize::MAX));
+    if arguments.fail_fast && writer.done > 0 && finish::last_fails(&ending)? {
+        return finish::stopped(&ending, &arguments.reports, console);
+    }
     let mut failure = None;
-    let mut unmet = None;
-    let complete = play(&plan, rest, &|| interrupt.came(), |cell| {
+    let mut is_unmet = false;
+    // A long batch keeps all threads at work; where the first failure is waited for, a short one ends sooner.
+    let batch = if arguments.fail_fast { Batch::Short } else { Batch::Long };
+    let complete = play(&plan, rest, batch, &|| interrupt.came(), |cell| {
         if let Err(error) = writer.add(&cell) {
             failure = Some(error);
             return ControlFlow::Break(());
         }
         bar.inc(1);
-        let is_unmet = cell.outcome.is_ok() && !cell.is_met();
-        if arguments.fail_fast && is_unmet {
-            unmet = Some(cell.index);
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
+        is_unmet = cell.outcome.is_ok() && !cell.is_met();
+        if arguments.fail_fast && is_unmet { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     bar.finish_and_clear();
     if let Some(failure) = failure {
         return Err(failure);
     }
-    if let Some(cell) = unmet {
-        return finish::stopped(&folder, cell, &definition, &plan.design, console);
+    if !complete && arguments.fail_fast && is_unmet {
+        return finish::stopped(&ending, &arguments.reports, console);
     }
     if !complete {
         let (done, of) = (writer.done, shard.len(all));
@@ -82,7 +87,7 @@ pub fn sweep(arguments: &SweepArguments, console: &mut Console) -> Done<Exit> {
         return Ok(if interrupt.exit_code() == Exit::Terminated as u8 { Exit::Terminated } else { Exit::Interrupted });
     }
     writer.finish()?;
-    finish::finish(&folder, (&definition, shard), &plan.design, figure, &arguments.reports, console)
+    finish::finish(&ending, &arguments.reports, console)
 }
 
 /// Once in a process: the pool of all parallel work.

@@ -3,12 +3,14 @@
 use super::super::arguments::PlotArguments;
 use super::super::console::Console;
 use super::super::{Done, Failure, files, picture};
-use super::{finish, folder};
+use super::finish::{self, Table};
+use super::folder;
 use crate::report::svg;
 use crate::report::sweep::definition::Shard;
-use crate::report::sweep::{self, table};
+use crate::report::sweep::{self, names};
 use crate::simulation;
 use crate::sweep::plan::Plan;
+use crate::sweep::play::FIGURES;
 use std::path::Path;
 
 pub fn is_folder(path: &Path) -> bool {
@@ -22,21 +24,32 @@ pub fn plot(path: &Path, arguments: &PlotArguments, console: &mut Console) -> Do
     }
     let definition = found.definition;
     let plan = definition.plan().map_err(|message| Failure::Input(message, String::new()))?;
+    if arguments.figure.is_some() && !arguments.cells.is_empty() {
+        return refuse("--cells draws timelines, --figure a map", "leave one of them out");
+    }
     let (name, svg) = if !arguments.cells.is_empty() {
-        ("timelines.svg", timelines(&plan, &arguments.cells)?)
+        ("timelines.svg".to_owned(), timelines(&plan, &arguments.cells)?)
     } else if found.shard != Shard::WHOLE {
         return refuse(&format!("{} is a shard", path.display()), "join the shards: sim merge DIR…");
     } else if found.is_complete {
         let chosen = arguments.figure.as_deref().map(finish::figure).transpose()?;
-        let results = finish::read(path, &plan.design, sweep::picture::figures(&plan.design, chosen), |_, _| ())?;
-        ("sweep.svg", sweep::picture::draw(&definition, &plan.design, &results))
+        let figures = sweep::picture::figures(&plan.design, chosen);
+        // The folder's own picture stays what the sweep made it.
+        let name = match &arguments.figure {
+            None => folder::PICTURE.to_owned(),
+            Some(_) => format!("sweep-{}.svg", sweep::column(FIGURES[figures[0]])),
+        };
+        let results = finish::read(&Table::of(path, &plan.design, Shard::WHOLE), figures, |_, _| ())?;
+        (name, sweep::picture::draw(&definition, &plan.design, &results))
     } else {
         return refuse(&format!("{} is not complete", path.display()), "finish it: the same command with --resume");
     };
-    let target = arguments.output.clone().unwrap_or_else(|| path.join(name));
+    let target = arguments.output.clone().unwrap_or_else(|| path.join(&name));
     let Some((folder, name)) = files::split(&target) else {
         return refuse(&format!("{} is not the name of a file", target.display()), "write --output plot.svg");
     };
+    let tables = [folder::DEFINITION, folder::CELLS, folder::RUNS].map(|name| path.join(name));
+    files::spare_inputs([target.clone()], &tables)?;
     files::write(&folder, &[(&name, picture::bytes(&target, svg)?)], &[])?;
     if console.quiet { Ok(()) } else { console.print(&format!("{}\n", target.display())) }
 }
@@ -55,9 +68,8 @@ fn timelines(plan: &Plan, cells: &[u64]) -> Done<String> {
         }
         let loaded = plan.load(*cell);
         let mut loaded = loaded.map_err(|message| Failure::Input(format!("cell {cell}: {message}"), String::new()))?;
-        let values = plan.design.keys().map(table::short).zip(plan.design.values(*cell));
-        let label: Vec<_> = values.map(|(key, value)| format!("{key} = {value}")).collect();
-        loaded.scenario.title = format!("Cell {cell}: {}", label.join(", "));
+        let label = names::label(&names::of_keys(&plan.design), &plan.design.values(*cell));
+        loaded.scenario.title = format!("Cell {cell}: {label}");
         let run = simulation::run(&loaded.scenario, plan.seeds[0]);
         runs.push((loaded, run));
     }

@@ -52,6 +52,10 @@ pub fn parse(
     if text == "auto" {
         return from_environment(shards, environment);
     }
+    if shards.is_some() {
+        let message = format!("--shard {text} says itself how many shards there are");
+        return Err((message, "leave --shards out".to_owned()));
+    }
     let help = || "write --shard I/N with I from 0 to N-1, or --shard auto".to_owned();
     let parts = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
     match parts {
@@ -82,17 +86,31 @@ fn from_environment(
         Base::Variable(variable) => environment(variable).map_or(Ok(0), |text| number(variable, &text))?,
     };
     let told = starter.count.and_then(|variable| Some((variable, environment(variable)?)));
+    let told = match told {
+        None => None,
+        Some((variable, text)) => Some((variable, number(variable, &text)?)),
+    };
     let count = match (told, shards) {
-        (Some((variable, text)), _) => number(variable, &text)?,
+        // A single task of an array that is started again counts itself alone, from its own number.
+        (_, Some(shards)) if matches!(starter.base, Base::Variable(_)) => {
+            return in_range(starter.name, index, shards);
+        }
+        (Some((variable, told)), Some(shards)) if told != shards => {
+            return Err((format!("--shards {shards}: {variable} says {told}"), "leave --shards out".to_owned()));
+        }
+        (Some((_, count)), _) => count,
         (None, Some(shards)) => shards,
         (None, None) => {
             let message = format!("--shard auto: {} does not tell how many shards there are", starter.name);
             return Err((message, "add --shards N".to_owned()));
         }
     };
-    let index = index.checked_sub(base).filter(|index| *index < count);
-    let message = || format!("--shard auto: {} counts {count} shards, and this is none of them", starter.name);
-    index.map(|index| Shard { index, count }).ok_or_else(|| (message(), String::new()))
+    in_range(starter.name, index.wrapping_sub(base), count)
+}
+
+fn in_range(starter: &str, index: u64, count: u64) -> Result<Shard, (String, String)> {
+    let message = || format!("--shard auto: {starter} counts {count} shards, and this is none of them");
+    (index < count).then_some(Shard { index, count }).ok_or_else(|| (message(), String::new()))
 }
 
 #[cfg(test)]
@@ -115,6 +133,13 @@ mod tests {
                 0,
                 4,
             ),
+            // sbatch --array=3, after one of eight has failed.
+            (
+                &[("SLURM_ARRAY_TASK_ID", "3"), ("SLURM_ARRAY_TASK_MIN", "3"), ("SLURM_ARRAY_TASK_COUNT", "1")],
+                Some(8),
+                3,
+                8,
+            ),
             (&[("AWS_BATCH_JOB_ARRAY_INDEX", "1"), ("AWS_BATCH_JOB_ARRAY_SIZE", "2")], None, 1, 2),
             (&[("CI_NODE_INDEX", "3"), ("CI_NODE_TOTAL", "3")], None, 2, 3),
             (&[("CIRCLE_NODE_INDEX", "0"), ("CIRCLE_NODE_TOTAL", "3")], None, 0, 3),
@@ -132,6 +157,12 @@ mod tests {
         assert!(auto(&[], None).unwrap_err().contains("nothing in the environment"));
         assert!(auto(&[("JOB_COMPLETION_INDEX", "3")], None).unwrap_err().contains("does not tell how many"));
         assert!(auto(&[("JOB_COMPLETION_INDEX", "9")], Some(8)).unwrap_err().contains("none of them"));
+        assert!(
+            auto(&[("CI_NODE_INDEX", "3"), ("CI_NODE_TOTAL", "3")], Some(8))
+                .unwrap_err()
+                .contains("CI_NODE_TOTAL says 3")
+        );
+        assert!(parse("0/2", Some(5), |_| None).is_err());
         assert!(auto(&[("CI_NODE_INDEX", "x"), ("CI_NODE_TOTAL", "3")], None).unwrap_err().contains("not a number"));
     }
 }

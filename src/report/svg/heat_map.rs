@@ -4,11 +4,14 @@ use super::canvas::{Canvas, FAINT, Font, INK, text_width};
 use super::page::{HEAD, LEFT, RIGHT, name, page, short, shown};
 use crate::report::sweep::definition::Definition;
 use crate::report::sweep::results::{Point, Results, State};
-use crate::report::sweep::table;
+use crate::report::sweep::{names, table};
 use crate::sweep::axis::Axis;
 use crate::sweep::design::Design;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
+
+/// Pixels at the left of a map.
+const LONGEST_LABEL: i32 = 240;
 
 /// Maps on one page; more would be too small to read.
 const MAPS: usize = 12;
@@ -21,7 +24,7 @@ pub(in crate::report) fn draw(definition: &Definition, design: &Design, results:
     let maps: Vec<&[Point]> = results.cells.chunks(rows * columns).collect();
     let drawn = maps.len().min(MAPS);
     let across = if drawn == 1 { 1 } else { 2 };
-    let labels = Labels::of(&inner[0], &inner[1]);
+    let labels = Labels::of(inner, &names::of_axes(design)[outer.len()..]);
     let width = (RIGHT - LEFT - (across - 1) * 30) / across;
     let cell_height = (480 / across / i32::try_from(rows).unwrap_or(i32::MAX)).clamp(2, 34);
     let map_height = cell_height * i32::try_from(rows).expect("a page of rows");
@@ -41,9 +44,9 @@ pub(in crate::report) fn draw(definition: &Definition, design: &Design, results:
             let map = Map { left, top, right, cell_height, rows, columns };
             if !outer.is_empty() {
                 let cell = points.first().map_or(0, |point| point.cell);
-                let names = design.keys().zip(design.values(cell)).take(outer.iter().flat_map(Axis::keys).count());
-                let title: Vec<_> = names.map(|(key, value)| format!("{} = {value}", table::short(key))).collect();
-                canvas.text(&title.join(", "), (left, top - 20), Font::strong());
+                let keys = outer.iter().flat_map(Axis::keys).count();
+                let title = names::label(&results.names[..keys], &design.values(cell));
+                canvas.text(&title, (left, top - 20), Font::strong());
             }
             map.fill(canvas, &scale, points);
             map.border(canvas, points);
@@ -67,20 +70,33 @@ struct Labels {
 }
 
 impl Labels {
-    fn of(down: &Axis, right: &Axis) -> Self {
+    fn of(axes: &[Axis], names: &[String]) -> Self {
         let values = |axis: &Axis| -> Vec<String> {
             (0..axis.count().unwrap_or(0)).map(|index| table::joined(axis.values(index))).collect()
         };
-        let name = |axis: &Axis| table::joined(axis.keys().map(table::short).map(str::to_owned));
-        let (down_values, right_values) = (values(down), values(right));
-        let widest = down_values.iter().map(|label| text_width(label)).max().unwrap_or(0).min(240);
+        let down_values: Vec<_> = values(&axes[0]).iter().map(|label| cut(label)).collect();
+        let right_values = values(&axes[1]);
+        let widest = down_values.iter().map(|label| text_width(label)).max().unwrap_or(0);
         Self {
             down: down_values,
             right: right_values,
-            down_name: name(down),
-            right_name: name(right),
+            down_name: names[0].clone(),
+            right_name: names[1].clone(),
             left: widest + 14,
         }
+    }
+}
+
+/// A label of a row, with an end that fits the margin.
+fn cut(label: &str) -> String {
+    match text_width(label) > LONGEST_LABEL {
+        true => {
+            let fits =
+                |length: &usize| text_width(&label.chars().take(*length).collect::<String>()) <= LONGEST_LABEL - 12;
+            let length = (0..label.chars().count()).rev().find(fits).unwrap_or(0);
+            label.chars().take(length).chain(['…']).collect()
+        }
+        false => label.to_owned(),
     }
 }
 
@@ -192,17 +208,11 @@ impl Map {
         let widest = points.iter().filter_map(label).map(|label| text_width(&label)).max().unwrap_or(0);
         let has_room = widest + 6 <= (self.right - self.left) / i32::try_from(self.columns).unwrap_or(i32::MAX)
             && self.cell_height >= 15;
+        let colour_of = |point: &Point| point.figures.first().map_or(NOTHING, |figure| scale.colour(figure.mean));
         let mut before: Option<(usize, usize, RGBColor)> = None;
         for ((row, column), point) in places.zip(points) {
             let (from, to) = ((self.x(column), self.y(row)), (self.x(column + 1), self.y(row + 1)));
-            let Some(figure) = point.figures.first() else {
-                canvas.rectangle(from, to, NOTHING);
-                canvas.line(vec![from, to], INK, 1);
-                canvas.line(vec![(from.0, to.1), (to.0, from.1)], INK, 1);
-                before = None;
-                continue;
-            };
-            let colour = scale.colour(figure.mean);
+            let colour = colour_of(point);
             // Neighbours of one colour are one rectangle, and white ones none: a large map stays a small file.
             let start = match before {
                 Some((same_row, start, same)) if same_row == row && same == colour => start,
@@ -210,11 +220,15 @@ impl Map {
             };
             before = Some((row, start, colour));
             let goes_on = column + 1 < self.columns && {
-                let next = points.get(row * self.columns + column + 1).and_then(|next| next.figures.first());
-                next.is_some_and(|next| scale.colour(next.mean) == colour)
+                points.get(row * self.columns + column + 1).is_some_and(|next| colour_of(next) == colour)
             };
+            let start = (self.x(start), from.1);
             if !goes_on && colour != WHITE {
-                canvas.rectangle((self.x(start), from.1), to, colour);
+                canvas.rectangle(start, to, colour);
+            }
+            if !goes_on && colour == NOTHING {
+                canvas.line(vec![start, to], INK, 1);
+                canvas.line(vec![(start.0, to.1), (to.0, start.1)], INK, 1);
             }
         }
         for (place, point) in points.iter().enumerate() {

@@ -3,7 +3,8 @@
 use super::canvas::{Canvas, FAINT, Font, GRID, INK, text_width};
 use super::page::{HEAD, LEFT, RIGHT, legend, mark, name, page, short, shown, ticks};
 use crate::report::sweep::definition::Definition;
-use crate::report::sweep::results::{Point, Results};
+use crate::report::sweep::names;
+use crate::report::sweep::results::{Point, Results, State};
 use crate::report::sweep::table::{self, Statistics};
 use crate::sweep::axis::Axis;
 use crate::sweep::design::Design;
@@ -33,7 +34,7 @@ pub(in crate::report) fn draw(definition: &Definition, design: &Design, results:
             panel.draw(canvas, &places, &results.cells);
             top += PANEL + GAP;
         }
-        places.labels(canvas, top - GAP, axis);
+        places.labels(canvas, top - GAP, &names::of_axes(design)[0]);
     })
 }
 
@@ -52,7 +53,10 @@ impl Places {
         let labels: Vec<String> = (0..count).map(|index| table::joined(axis.values(index))).collect();
         let texts: Vec<&str> = labels.iter().map(String::as_str).collect();
         let numbers: Vec<f64> = match parse_all(&texts) {
-            Ok((numbers, _)) => numbers.iter().map(|number| number.to_f64()).collect(),
+            Ok((numbers, _)) => {
+                let place = |number: f64| if axis.is_logarithmic() { libm::log(number) } else { number };
+                numbers.iter().map(|number| place(number.to_f64())).collect()
+            }
             Err(_) => (0..count).map(|index| index as f64).collect(),
         };
         let (least, most) =
@@ -64,7 +68,7 @@ impl Places {
         Self { x: numbers.iter().map(x).collect(), labels }
     }
 
-    fn labels(&self, canvas: &Canvas, top: i32, axis: &Axis) {
+    fn labels(&self, canvas: &Canvas, top: i32, name: &str) {
         let mut taken: Vec<(i32, i32)> = Vec::new();
         for (x, label) in self.x.iter().zip(&self.labels) {
             let half = text_width(label) / 2;
@@ -73,9 +77,8 @@ impl Places {
                 taken.push((x - half, x + half));
             }
         }
-        let name = table::joined(axis.keys().map(table::short).map(str::to_owned));
         let centre = (i32::midpoint(PLOT_LEFT, PLOT_RIGHT), top + 26);
-        canvas.text(&name, centre, Font::plain(FAINT).anchored(HPos::Center, VPos::Top));
+        canvas.text(name, centre, Font::plain(FAINT).anchored(HPos::Center, VPos::Top));
     }
 }
 
@@ -104,14 +107,21 @@ impl Panel {
             let font = Font::plain(INK).anchored(HPos::Right, VPos::Center);
             canvas.text(&short(*tick), (PLOT_LEFT - 10, y), font);
         }
-        let mut points: Vec<(i32, Statistics, &Point)> = Vec::new();
+        let mut points: Vec<(i32, Statistics, State)> = Vec::new();
+        let mut invalid: Vec<i32> = Vec::new();
         for (x, cell) in places.x.iter().zip(cells) {
             match cell.figures.get(self.place) {
-                Some(figure) => points.push((*x, *figure, cell)),
-                None => mark(canvas, (*x, self.top + PANEL), cell.state),
+                Some(figure) => points.push((*x, *figure, cell.state)),
+                None => invalid.push(*x),
             }
         }
+        invalid.sort_unstable();
+        invalid.dedup();
+        for x in invalid {
+            mark(canvas, (x, self.top + PANEL), State::Invalid);
+        }
         points.sort_by_key(|(x, ..)| *x);
+        let points = one_per_pixel(&points);
         let path = |value: fn(&Statistics) -> f64| -> Vec<(i32, i32)> {
             points.iter().map(|(x, figure, _)| (*x, self.y(value(figure)))).collect()
         };
@@ -122,13 +132,32 @@ impl Panel {
             dashed(canvas, &path(|figure| figure.p95));
             canvas.line(path(|figure| figure.mean), INK, 2);
         }
-        for (x, figure, cell) in &points {
+        for (x, figure, state) in &points {
             if points.len() == 1 {
                 canvas.line(vec![(*x, self.y(figure.min)), (*x, self.y(figure.max))], INK, 2);
             }
-            mark(canvas, (*x, self.y(figure.mean)), cell.state);
+            mark(canvas, (*x, self.y(figure.mean)), *state);
         }
     }
+}
+
+/// Cells that fall on one pixel, as one: the mean of their means, the least and the most of all, and not safe if one of them
+/// is not.
+fn one_per_pixel(points: &[(i32, Statistics, State)]) -> Vec<(i32, Statistics, State)> {
+    let join = |group: &[(i32, Statistics, State)]| {
+        let (x, first, _) = group[0];
+        let most =
+            |value: fn(&Statistics) -> f64| group.iter().map(|(_, figure, _)| value(figure)).fold(f64::MIN, f64::max);
+        let figure = Statistics {
+            mean: group.iter().map(|(_, figure, _)| figure.mean).sum::<f64>() / group.len() as f64,
+            min: group.iter().map(|(_, figure, _)| figure.min).fold(first.min, f64::min),
+            p95: most(|figure| figure.p95),
+            max: most(|figure| figure.max),
+        };
+        let is_safe = group.iter().all(|(.., state)| *state == State::Safe);
+        (x, figure, if is_safe { State::Safe } else { State::Unsafe })
+    };
+    points.chunk_by(|a, b| a.0 == b.0).map(join).collect()
 }
 
 /// Dashes of equal length along slanted lines.

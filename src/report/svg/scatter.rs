@@ -3,8 +3,8 @@
 use super::canvas::{Canvas, FAINT, Font, GRID, INK};
 use super::page::{HEAD, LEFT, RIGHT, legend, mark, name, page, short, shown, ticks};
 use crate::report::sweep::definition::Definition;
+use crate::report::sweep::names;
 use crate::report::sweep::results::Results;
-use crate::report::sweep::table;
 use crate::sweep::design::Design;
 use crate::sweep::quantity::parse_all;
 use plotters::style::text_anchor::{HPos, VPos};
@@ -13,7 +13,7 @@ const PANEL: i32 = 200;
 const GAP: i32 = 64;
 
 pub(in crate::report) fn draw(definition: &Definition, design: &Design, results: &Results) -> String {
-    let keys: Vec<&str> = design.keys().collect();
+    let keys = names::of_keys(design);
     let rows = i32::try_from(keys.len().div_ceil(2)).expect("a handful of axes");
     let height = HEAD + 26 + rows * (PANEL + GAP);
     let values: Vec<Vec<String>> = results.cells.iter().map(|cell| design.values(cell.cell)).collect();
@@ -88,6 +88,6 @@ impl Panel<'_> {
             }
         }
         let centre = (i32::midpoint(self.left, self.right), bottom);
-        canvas.text(table::short(self.key), centre, Font::plain(FAINT).anchored(HPos::Center, VPos::Top));
+        canvas.text(self.key, centre, Font::plain(FAINT).anchored(HPos::Center, VPos::Top));
     }
 }

@@ -1,22 +1,19 @@
-//! What CI systems read of a sweep: JUnit XML, GitHub annotations, Markdown, GitLab Code Quality.
+//! What CI systems read of a sweep: GitHub annotations, Markdown, GitLab Code Quality. (JUnit XML has its own file.)
 
 use super::definition::Definition;
-use super::results::{Results, State};
+use super::results::{Results, reason};
 use super::table::Row;
 use crate::report::{counted, grouped, grouped_decimal};
 use crate::sweep::design::Design;
 use crate::sweep::play::FIGURES;
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde_json::json;
 
-/// Takes the rows of a sweep one after the other.
+/// The first cells of a sweep that ought to stop a build.
 #[derive(Debug)]
 pub struct Ci<'a> {
     name: &'a str,
-    design: &'a Design,
-    /// Only if it is asked for: it holds every cell.
-    suite: Option<TestSuite>,
-    /// The first that are not safe.
+    /// Where the scenario lies, as the user named it.
+    path: &'a str,
     told: Vec<Told>,
     untold: u64,
 }
@@ -24,6 +21,8 @@ pub struct Ci<'a> {
 #[derive(Debug)]
 struct Told {
     label: String,
+    /// All of the cell's keys and values.
+    identity: String,
     reason: String,
     is_invalid: bool,
 }
@@ -31,44 +30,29 @@ struct Told {
 /// GitHub shows ten annotations of a step, and a job summary has room for one mebibyte.
 const ANNOTATIONS: usize = 10;
 const MARKDOWN_ROWS: usize = 200;
+/// A merge request shows a handful of findings; more than this only makes it slow.
+const GITLAB_FINDINGS: usize = 10_000;
 
 impl<'a> Ci<'a> {
-    pub fn new(name: &'a str, design: &'a Design, wants_junit: bool) -> Self {
-        Self { name, design, suite: wants_junit.then(|| TestSuite::new(name)), told: vec![], untold: 0 }
+    pub fn new(name: &'a str, path: &'a str) -> Self {
+        Self { name, path, told: vec![], untold: 0 }
     }
 
-    pub fn push(&mut self, results: &Results, row: &Row) {
-        let label = row.label(self.design);
-        let state = results.state(row);
-        let status = match state {
-            State::Safe => TestCaseStatus::success(),
-            State::Unsafe | State::Invalid => {
-                let (kind, of) = match state {
-                    State::Invalid => (NonSuccessKind::Error, "scenario"),
-                    State::Safe | State::Unsafe => (NonSuccessKind::Failure, "threshold"),
-                };
-                let mut status = TestCaseStatus::non_success(kind);
-                status.set_message(results.reason(row)).set_type(of);
-                status
-            }
-        };
-        if state != State::Safe {
-            let told = Told { label: label.clone(), reason: results.reason(row), is_invalid: state == State::Invalid };
-            if self.told.len() < MARKDOWN_ROWS { self.told.push(told) } else { self.untold += 1 }
+    pub fn push(&mut self, design: &Design, results: &Results, row: &Row) {
+        if !row.fails() {
+            return;
         }
-        if let Some(suite) = &mut self.suite {
-            let mut case = TestCase::new(label, status);
-            case.set_classname(self.name);
-            suite.add_test_case(case);
+        if self.told.len() == GITLAB_FINDINGS {
+            self.untold += 1;
+            return;
         }
-    }
-
-    pub fn junit(&self) -> Vec<u8> {
-        let mut report = Report::new("rollout-sim");
-        report.add_test_suites(self.suite.clone());
-        let mut bytes = report.to_string().expect("XML can be written").into_bytes();
-        bytes.push(b'\n');
-        bytes
+        let identity: Vec<_> = design.keys().zip(&row.values).map(|(key, value)| format!("{key}={value}")).collect();
+        self.told.push(Told {
+            label: row.label(&results.names),
+            identity: identity.join(";"),
+            reason: reason(row),
+            is_invalid: !row.error.is_empty(),
+        });
     }
 
     /// Workflow commands, one a line.
@@ -83,7 +67,7 @@ impl<'a> Ci<'a> {
 
     pub fn markdown(&self, definition: &Definition, results: &Results) -> String {
         let all = results.cells.len() as u64;
-        let mark = if results.safe == all { "✅" } else { "❌" };
+        let mark = if results.failed + results.invalid == 0 { "✅" } else { "❌" };
         let mut text = format!(
             "## {mark} Sweep {}\n\n{}\n\n{} × {}: **{} safe** ({}), {} not, {} could not run.\n\n",
             cell(&definition.name),
@@ -105,30 +89,41 @@ impl<'a> Ci<'a> {
         }
         if !self.told.is_empty() {
             text.push_str("\n| cell | why it is not safe |\n|---|---|\n");
-            for told in &self.told {
+            for told in self.told.iter().take(MARKDOWN_ROWS) {
                 text.push_str(&format!("| {} | {} |\n", cell(&told.label), cell(&told.reason)));
             }
         }
-        if self.untold > 0 {
-            text.push_str(&format!("\nAnd {} more.\n", grouped(self.untold)));
+        let untold = self.untold + self.told.len().saturating_sub(MARKDOWN_ROWS) as u64;
+        if untold > 0 {
+            text.push_str(&format!("\nAnd {} more.\n", grouped(untold)));
         }
         text.push('\n');
         text
     }
 
-    /// One finding for each cell that is not safe. They have no line: the whole scenario is meant.
+    /// One finding for each cell that fails, and one for those that are too many. They have no line: the whole scenario is
+    /// meant.
     pub fn gitlab(&self) -> Vec<u8> {
         let finding = |told: &Told| {
             let check = if told.is_invalid { "invalid-cell" } else { "unsafe-cell" };
             json!({
                 "description": format!("{}: {}", told.label, told.reason),
                 "check_name": check,
-                "fingerprint": fingerprint(&[self.name, check, &told.label]),
+                "fingerprint": fingerprint(&[self.name, check, &told.identity]),
                 "severity": if told.is_invalid { "critical" } else { "major" },
-                "location": { "path": format!("{}.toml", self.name), "lines": { "begin": 1 } },
+                "location": { "path": self.path, "lines": { "begin": 1 } },
             })
         };
-        let findings: Vec<_> = self.told.iter().map(finding).collect();
+        let mut findings: Vec<_> = self.told.iter().map(finding).collect();
+        if self.untold > 0 {
+            findings.push(json!({
+                "description": format!("{} more cells fail, see cells.csv", grouped(self.untold)),
+                "check_name": "more-cells",
+                "fingerprint": fingerprint(&[self.name, "more-cells"]),
+                "severity": "major",
+                "location": { "path": self.path, "lines": { "begin": 1 } },
+            }));
+        }
         let mut bytes = serde_json::to_vec_pretty(&findings).expect("JSON can be written");
         bytes.push(b'\n');
         bytes
@@ -144,12 +139,12 @@ fn fingerprint(parts: &[&str]) -> String {
 }
 
 /// Text of a workflow command.
-pub fn escape(text: &str) -> String {
+fn escape(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// A property of a workflow command.
-pub fn escape_property(text: &str) -> String {
+fn escape_property(text: &str) -> String {
     escape(text).replace(':', "%3A").replace(',', "%2C")
 }
 

@@ -55,6 +55,11 @@ impl Shard {
 }
 
 impl Definition {
+    /// The scenario's file, where nobody named it.
+    pub fn file_name(&self) -> String {
+        format!("{}.toml", self.name)
+    }
+
     pub fn design(&self) -> Result<Design, String> {
         let axes = self.axes.iter().map(|axis| Axis::parse(axis)).collect::<Result<Vec<_>, _>>();
         let axes = axes.map_err(|(message, _)| message)?;

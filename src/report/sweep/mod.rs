@@ -2,13 +2,14 @@
 
 pub mod cells;
 pub mod ci;
-
 pub mod definition;
+pub mod json;
+pub mod junit;
+pub mod names;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 pub mod picture;
 pub mod results;
-
 pub mod table;
 pub mod text;
 

@@ -1,7 +1,6 @@
 //! What tables and pictures show of a sweep: counts, and some figures of every cell.
 
 use super::table::{Row, Statistics};
-use crate::sweep::design::Design;
 
 /// Cells that are told in full.
 const TOLD: usize = 10;
@@ -9,13 +8,17 @@ const TOLD: usize = 10;
 /// Grows with the number of cells by the figures that were asked for alone.
 #[derive(Clone, Debug)]
 pub struct Results {
-    /// Indices into the figures of a sweep; the first decides what is safe where there are no thresholds.
+    /// Indices into the figures of a sweep; the first is the one that was asked for.
     pub figures: Vec<usize>,
+    /// Of the design's keys.
+    pub names: Vec<String>,
     pub cells: Vec<Point>,
     pub has_thresholds: bool,
     pub safe: u64,
     pub unsafe_: u64,
     pub invalid: u64,
+    /// Those of `unsafe_` that have thresholds.
+    pub failed: u64,
     /// The first that are not safe: label, reason.
     pub told: Vec<(String, String)>,
 }
@@ -31,7 +34,7 @@ pub struct Point {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// The thresholds are met; without thresholds: the figure is 0 with every seed.
+    /// The thresholds are met; without thresholds: no request failed with any seed.
     Safe,
     Unsafe,
     /// The scenario of the cell has a mistake.
@@ -39,54 +42,51 @@ pub enum State {
 }
 
 impl Results {
-    pub fn new(figures: Vec<usize>) -> Self {
-        Self { figures, cells: vec![], has_thresholds: false, safe: 0, unsafe_: 0, invalid: 0, told: vec![] }
+    pub fn new(figures: Vec<usize>, names: Vec<String>) -> Self {
+        let (cells, told) = (vec![], vec![]);
+        Self { figures, names, cells, has_thresholds: false, safe: 0, unsafe_: 0, invalid: 0, failed: 0, told }
     }
 
-    pub fn state(&self, row: &Row) -> State {
-        match row.is_safe(self.figures[0]) {
-            None => State::Invalid,
-            Some(true) => State::Safe,
-            Some(false) => State::Unsafe,
-        }
-    }
-
-    pub fn push(&mut self, design: &Design, row: &Row) {
-        let state = self.state(row);
+    pub fn push(&mut self, row: &Row) {
+        let state = state(row);
         match state {
             State::Safe => self.safe += 1,
             State::Unsafe => self.unsafe_ += 1,
             State::Invalid => self.invalid += 1,
         }
+        self.failed += u64::from(state == State::Unsafe && row.fails());
         self.has_thresholds |= row.met.is_some();
         if state != State::Safe && self.told.len() < TOLD {
-            self.told.push((row.label(design), self.reason(row)));
+            self.told.push((row.label(&self.names), reason(row)));
         }
         let figures = self.figures.iter().filter_map(|figure| row.figure(*figure)).collect();
         self.cells.push(Point { cell: row.cell, figures, state });
     }
 
-    /// Why a cell is not safe.
-    pub fn reason(&self, row: &Row) -> String {
-        if !row.error.is_empty() {
-            return row.error.clone();
-        }
-        if !row.thresholds_failed.is_empty() {
-            return row.thresholds_failed.clone();
-        }
-        let name = super::column(crate::sweep::play::FIGURES[self.figures[0]]);
-        let figure = row.figure(self.figures[0]);
-        figure.map_or_else(String::new, |figure| {
-            let number = |value| crate::report::grouped_decimal(value, 3);
-            format!("{name}: mean {}, at most {}", number(figure.mean), number(figure.max))
-        })
-    }
-
     /// What safe means here.
-    pub fn meaning(&self) -> String {
-        match self.has_thresholds {
-            true => "all thresholds met".into(),
-            false => format!("{} is 0 with every seed", super::column(crate::sweep::play::FIGURES[self.figures[0]])),
-        }
+    pub fn meaning(&self) -> &'static str {
+        if self.has_thresholds { "all thresholds met" } else { "elb_5xx is 0 with every seed" }
     }
+}
+
+pub fn state(row: &Row) -> State {
+    match row.is_safe() {
+        None => State::Invalid,
+        Some(true) => State::Safe,
+        Some(false) => State::Unsafe,
+    }
+}
+
+/// Why a cell is not safe.
+pub fn reason(row: &Row) -> String {
+    if !row.error.is_empty() {
+        return row.error.clone();
+    }
+    if !row.thresholds_failed.is_empty() {
+        return row.thresholds_failed.clone();
+    }
+    row.failed_requests().map_or_else(String::new, |failed| {
+        let number = |value| crate::report::grouped_decimal(value, 3);
+        format!("elb_5xx: mean {}, at most {}", number(failed.mean), number(failed.max))
+    })
 }

@@ -1,6 +1,7 @@
 //! `cells.csv` read back: what pictures, summaries and CI reports are made of.
 
 use super::cells::{STATISTICS, VERDICT};
+use super::names;
 use crate::sweep::design::Design;
 use crate::sweep::play::FIGURES;
 use std::io::Read;
@@ -33,29 +34,24 @@ impl Row {
         Some(Statistics { mean, min, p95, max })
     }
 
-    /// Whether the thresholds are met; without thresholds, whether no seed had more than 0 of the figure.
-    pub fn is_safe(&self, figure: usize) -> Option<bool> {
-        self.met.or_else(|| self.figure(figure).map(|figure| figure.max == 0.0))
+    /// Whether the thresholds are met; without thresholds, whether no request failed with any seed. None of a cell that
+    /// could not run.
+    pub fn is_safe(&self) -> Option<bool> {
+        self.met.or_else(|| self.failed_requests().map(|failed| failed.max == 0.0))
     }
 
-    /// `scaleDownDelaySeconds = 30, rule_lag = 70s`.
-    pub fn label(&self, design: &Design) -> String {
-        let part = |(key, value): (&str, &String)| format!("{} = {value}", short(key));
-        let mut parts: Vec<_> = design.keys().zip(&self.values).map(part).collect();
-        parts.dedup();
-        parts.join(", ")
+    /// Whether it ought to stop a build: it could not run, or has thresholds that it does not meet.
+    pub fn fails(&self) -> bool {
+        !self.error.is_empty() || self.met == Some(false)
     }
-}
 
-/// The last name of a dotted key, or the last two where one says too little.
-pub fn short(key: &str) -> &str {
-    const VAGUE: [&str; 6] = ["seconds", "duration", "weight", "command", "min", "max"];
-    let key = key.trim_end_matches('"');
-    let name = key.rsplit(['.', '"', '/']).next().unwrap_or(key);
-    let before = key[..key.len() - name.len()].trim_end_matches('.');
-    match VAGUE.contains(&name) && !before.is_empty() {
-        true => &key[before.rfind('.').map_or(0, |dot| dot + 1)..],
-        false => name,
+    pub fn failed_requests(&self) -> Option<Statistics> {
+        self.figure(super::figure("elb_5xx").expect("it is a figure of every sweep"))
+    }
+
+    /// `scaleDownDelaySeconds = 30, rule_lag = 70s`, with the names of the design's keys.
+    pub fn label(&self, names: &[String]) -> String {
+        names::label(names, &self.values)
     }
 }
 
@@ -66,8 +62,13 @@ pub fn joined(values: impl Iterator<Item = String>) -> String {
     values.join(", ")
 }
 
-/// The rows of a `cells.csv` of this design, in their order; an error says what is wrong in which line.
-pub fn rows(design: &Design, csv: impl Read) -> impl Iterator<Item = Result<Row, String>> {
+/// The rows of a `cells.csv` of this design, which must be of these cells, in their order; an error says what is wrong in
+/// which line.
+pub fn rows(
+    design: &Design,
+    mut cells: impl Iterator<Item = u64>,
+    csv: impl Read,
+) -> impl Iterator<Item = Result<Row, String>> {
     let keys = design.keys().count();
     let reader = ::csv::Reader::from_reader(csv);
     reader.into_records().enumerate().map(move |(number, record)| {
@@ -94,8 +95,14 @@ pub fn rows(design: &Design, csv: impl Read) -> impl Iterator<Item = Result<Row,
                 }
             }
         }
+        let index = cell(0).parse().map_err(|_| broken("it does not begin with a number"))?;
+        match cells.next() {
+            Some(expected) if expected == index => {}
+            Some(expected) => return Err(broken(&format!("it is cell {index}, where cell {expected} belongs"))),
+            None => return Err(broken("it is one cell too many")),
+        }
         Ok(Row {
-            cell: cell(0).parse().map_err(|_| broken("it does not begin with a number"))?,
+            cell: index,
             values: (1..=keys).map(|index| cell(index).to_owned()).collect(),
             met,
             thresholds_failed: cell(verdict + 1).to_owned(),
@@ -118,24 +125,10 @@ mod tests {
         let cell = Cell { index: 0, values: design.values(0), outcome: Err("no\nsuch \"key\", sorry".into()) };
         let text = format!("{}{}", cells::header(&design), cells::row(&cell));
         assert_eq!(text.lines().count(), 2);
-        let rows: Vec<_> = rows(&design, text.as_bytes()).collect::<Result<_, _>>().unwrap();
+        let rows: Vec<_> = rows(&design, 0.., text.as_bytes()).collect::<Result<_, _>>().unwrap();
         assert_eq!(rows[0].values, cell.values);
         assert_eq!(rows[0].error, "no such \"key\", sorry");
-        assert_eq!((rows[0].figure(0), rows[0].is_safe(0)), (None, None));
-        assert_eq!(rows[0].label(&design), "a = \"x,\\\"y\", c = 1");
-    }
-
-    #[test]
-    fn the_last_name_of_a_key_is_its_short_one() {
-        for (key, name) in [
-            ("traffic.rate", "rate"),
-            ("rollout.strategy.canary.steps[12].setWeight", "setWeight"),
-            ("ingress.annotations.\"alb.ingress.kubernetes.io/target-group-attributes\"", "target-group-attributes"),
-            ("scenario", "scenario"),
-            ("rollout.strategy.canary.steps[12].pause.duration", "pause.duration"),
-            ("a.lifecycle.preStop.sleep.seconds", "sleep.seconds"),
-        ] {
-            assert_eq!(short(key), name);
-        }
+        assert_eq!((rows[0].figure(0), rows[0].is_safe(), rows[0].fails()), (None, None, true));
+        assert_eq!(rows[0].label(&names::of_keys(&design)), "a = \"x,\\\"y\", c = 1");
     }
 }

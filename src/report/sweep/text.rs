@@ -1,8 +1,8 @@
 //! The table at the end of a sweep, on the terminal.
 
 use super::definition::Definition;
+use super::names;
 use super::results::{Results, State};
-use super::table::short;
 use crate::report::text::{BAD, GOOD, TITLE, paint};
 use crate::report::{counted, grouped, grouped_decimal};
 use crate::sweep::design::Design;
@@ -13,12 +13,9 @@ const LARGEST_MAP: u64 = 60;
 
 pub fn render(definition: &Definition, design: &Design, results: &Results) -> String {
     let mut lines = vec![paint(TITLE, &definition.title)];
-    let axes = design.axes().iter().map(|axis| {
-        let keys: Vec<_> = axis.keys().map(short).collect();
-        match axis.count() {
-            Some(count) => format!("{} ({})", keys.join(" with "), counted(count, "value")),
-            None => format!("{} (a range)", keys.join(" with ")),
-        }
+    let axes = design.axes().iter().zip(names::of_axes(design)).map(|(axis, name)| match axis.count() {
+        Some(count) => format!("{name} ({})", counted(count, "value")),
+        None => format!("{name} (a range)"),
     });
     let axes: Vec<_> = axes.collect();
     lines.push(format!(
@@ -58,9 +55,11 @@ fn extremes(results: &Results) -> Vec<String> {
 fn verdict(results: &Results) -> Vec<String> {
     let all = results.cells.len() as u64;
     let line = format!("{} of {} safe ({})", grouped(results.safe), counted(all, "cell"), results.meaning());
-    let mut lines = vec![match results.safe == all {
-        true => paint(GOOD, format!("✓ {line}")),
-        false => paint(BAD, format!("✗ {line}")),
+    // Without thresholds nothing fails.
+    let mut lines = vec![match (results.safe == all, results.has_thresholds) {
+        (true, _) => paint(GOOD, format!("✓ {line}")),
+        (false, true) => paint(BAD, format!("✗ {line}")),
+        (false, false) => line,
     }];
     if results.invalid > 0 {
         lines.push(paint(BAD, format!("✗ {} could not run", counted(results.invalid, "cell"))));
@@ -78,7 +77,8 @@ fn map(design: &Design, results: &Results) -> Option<Vec<String>> {
     }
     let label = |axis: &crate::sweep::axis::Axis, index| axis.values(index).collect::<Vec<_>>().join(" ");
     let names: Vec<_> = (0..rows).map(|row| label(down, row)).collect();
-    let [down_name, right_name] = [down, right].map(|axis| axis.keys().next().map(short).unwrap_or_default());
+    let titles = names::of_axes(design);
+    let (down_name, right_name) = (&titles[0], &titles[1]);
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(down_name.chars().count());
     let span = format!("{right_name} {} … {}", label(right, 0), label(right, columns - 1));
     let mut lines = vec![format!("{down_name:>width$}  {span}")];
