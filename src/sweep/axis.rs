@@ -72,25 +72,33 @@ impl Range {
             return self.to;
         }
         if self.is_log {
-            return self.logarithmic(index as f64 / gaps as f64, self.stays_whole(gaps));
+            return self.between(index as f64 / gaps as f64, gaps);
         }
         let way = (self.to.0 - self.from.0) * i128::from(index);
         let point = Decimal(self.from.0 + way / i128::from(gaps));
-        if self.stays_whole(gaps) { Decimal::rounded(point.to_f64(), true) } else { point }
+        if self.stays_whole(gaps) { Decimal::whole(point.to_f64()) } else { point }
     }
 
     /// The number at this part of the way, from 0 to 1.
     fn at(&self, part: f64) -> Decimal {
-        let whole = self.stays_whole(1);
-        match self.is_log {
-            true => self.logarithmic(part, whole),
-            false => Decimal::rounded(self.from.to_f64() + part * (self.to.to_f64() - self.from.to_f64()), whole),
-        }
+        self.between(part, 1)
     }
 
-    fn logarithmic(&self, part: f64, whole: bool) -> Decimal {
+    /// One of so many gaps' ends, not exact.
+    fn between(&self, part: f64, gaps: u64) -> Decimal {
         let (from, to) = (self.from.to_f64(), self.to.to_f64());
-        if part <= 0.0 { self.from } else { Decimal::rounded(from * libm::exp(part * libm::log(to / from)), whole) }
+        let value = match self.is_log {
+            _ if part <= 0.0 => return self.from,
+            true => from * libm::exp(part * libm::log(to / from)),
+            false => from + part * (to - from),
+        };
+        // Four digits are easy to read; where they would put points together, there are nine.
+        let gap = if self.is_log { libm::log(to / from).abs() } else { (to - from).abs() / from.abs().max(to.abs()) };
+        let is_fine = gap / gaps as f64 > 0.005;
+        match self.stays_whole(gaps) {
+            true => Decimal::whole(value),
+            false => Decimal::rounded(value, if is_fine { 4 } else { 9 }),
+        }
     }
 
     /// Not where whole numbers would be too coarse: `0..1` is a share.

@@ -41,13 +41,14 @@ impl Decimal {
         self.0 as f64 / ONE as f64
     }
 
-    /// To the nearest whole number, or to nine significant digits: less than that is noise of the calculation.
-    pub fn rounded(value: f64, whole: bool) -> Self {
-        if whole {
-            return Self(value.round() as i128 * ONE);
-        }
-        let digits = format!("{value:.8e}");
-        let rounded: f64 = digits.parse().expect("it was printed as a number");
+    /// To the nearest whole number.
+    pub fn whole(value: f64) -> Self {
+        Self(value.round() as i128 * ONE)
+    }
+
+    /// To so many significant digits.
+    pub fn rounded(value: f64, digits: usize) -> Self {
+        let rounded: f64 = format!("{value:.*e}", digits - 1).parse().expect("it was printed as a number");
         Self((rounded * ONE as f64).round() as i128)
     }
 }
