@@ -212,7 +212,7 @@ impl FromStr for Duration {
 }
 
 /// `number × unit`, cut off to a whole number. None if `number` is no plain decimal number.
-fn decimal_times(number: &str, unit: u128) -> Option<u128> {
+pub fn decimal_times(number: &str, unit: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
         return None;
@@ -257,6 +257,12 @@ impl Percent {
     }
 }
 
+impl From<Percent> for TrafficWeight {
+    fn from(percent: Percent) -> Self {
+        Self(i64::from(percent.0))
+    }
+}
+
 impl TryFrom<i64> for Percent {
     type Error = String;
     fn try_from(number: i64) -> Result<Self, String> {
@@ -268,6 +274,58 @@ impl TryFrom<i64> for Percent {
 }
 
 impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A weight of a traffic router as a Rollout gives it: out of `maxTrafficWeight`, which is 100 unless set. The controller
+/// itself may work out one beyond that, and a negative rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrafficWeight(i64);
+
+impl TrafficWeight {
+    pub const ZERO: Self = Self(0);
+    /// `maxTrafficWeight` unless set, and always with an ALB.
+    pub const HUNDRED: Self = Self(100);
+
+    pub const fn new(weight: u32) -> Self {
+        Self(weight as i64)
+    }
+
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// As a percentage of the requests, where the maximum is 100; None for a weight that no load balancer takes.
+    pub fn percent(self) -> Option<Percent> {
+        Percent::try_from(self.0).ok()
+    }
+
+    /// What is left to `max`.
+    pub const fn rest(self, max: Self) -> Self {
+        Self(max.0 - self.0)
+    }
+
+    /// This part of `max`, as pods out of `replicas`, rounded up; 0 for a negative one.
+    pub fn pods_ceil(self, replicas: u32, max: Self) -> u32 {
+        let product = i128::from(self.0) * i128::from(replicas);
+        u32::try_from((product + i128::from(max.0) - 1).div_euclid(i128::from(max.0)).max(0)).unwrap_or(u32::MAX)
+    }
+
+    /// The same, rounded down.
+    pub fn pods_floor(self, replicas: u32, max: Self) -> u32 {
+        let product = i128::from(self.0) * i128::from(replicas);
+        u32::try_from(product.div_euclid(i128::from(max.0)).max(0)).unwrap_or(u32::MAX)
+    }
+
+    /// The weight that so many pods out of `replicas` (not 0) can carry, rounded down.
+    pub fn of_pods(pods: u32, replicas: u32, max: Self) -> Self {
+        Self(max.0 * i64::from(pods) / i64::from(replicas))
+    }
+}
+
+impl fmt::Display for TrafficWeight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }

@@ -10,7 +10,8 @@ use crate::model::load_balancer::{
 use crate::model::load_balancer_controller::{LoadBalancerControllerSpec, QueueDiscipline};
 use crate::model::outcome::Cause;
 use crate::model::pod::PodSpec;
-use crate::model::rollout::{RolloutSpec, RolloutsControllerSpec};
+use crate::model::rollout::RolloutsControllerSpec;
+use crate::model::rollout::spec::{Canary, RolloutSpec, TrafficRouting};
 use crate::model::scheduler::ClusterSpec;
 use crate::model::traffic::{Arrivals, TrafficSpec};
 use crate::random::Distribution;
@@ -84,10 +85,12 @@ fn scenario() -> Scenario {
         rollout: RolloutSpec {
             replicas: 10,
             min_ready: Duration::ZERO,
-            steps: Vec::new(),
-            dynamic_stable_scale: true,
-            scale_down_delay: Duration::secs(30),
-            max_unavailable: 0,
+            canary: Canary {
+                traffic_routing: Some(TrafficRouting::default()),
+                dynamic_stable_scale: true,
+                ..Canary::default()
+            },
+            ..RolloutSpec::default()
         },
         pod: PodSpec { grace_period: Duration::secs(30), pre_stop: None, readiness_probe: None },
         target_group: TargetGroupSpec {

@@ -5,7 +5,7 @@ use super::pre_stop::{self, PreStop};
 use super::reader::{Pass, Reader};
 use super::steps;
 use crate::model::pod::{PodSpec, ReadinessProbe};
-use crate::model::rollout::RolloutSpec;
+use crate::model::rollout::spec::{Canary, IntOrPercent, RolloutSpec, TrafficRouting};
 use crate::units::Duration;
 use serde_json::json;
 
@@ -31,7 +31,7 @@ pub fn read(reader: &mut Reader<'_, '_>) -> RolloutSection {
         0,
         "Seconds that a pod must be ready before it counts as available. Argo Rollouts: 0 unless set",
     );
-    reader.seconds(
+    let progress_deadline = reader.seconds(
         "progressDeadlineSeconds",
         1..=MAX_SECONDS,
         600,
@@ -51,14 +51,7 @@ pub fn read(reader: &mut Reader<'_, '_>) -> RolloutSection {
         template.ignored(&["metadata"]);
         template.table("spec", "The pod's spec", pod_spec)
     });
-    let mut spec = RolloutSpec {
-        replicas,
-        min_ready,
-        steps: Vec::new(),
-        dynamic_stable_scale: false,
-        scale_down_delay: Duration::ZERO,
-        max_unavailable: 0,
-    };
+    let mut spec = RolloutSpec { replicas, min_ready, progress_deadline, ..RolloutSpec::default() };
     let is_there = reader.exists();
     reader.table("strategy", "How a release proceeds", |strategy| {
         strategy.not_simulated(&["blueGreen"]);
@@ -69,7 +62,7 @@ pub fn read(reader: &mut Reader<'_, '_>) -> RolloutSection {
                     "write trafficRouting.alb = { ingress = \"web\", rootService = \"web-root\", servicePort = 80 }";
                 canary.missing("trafficRouting", help);
             }
-            canary_strategy(canary, &mut spec);
+            spec.canary = canary_strategy(canary);
         });
     });
     RolloutSection { spec, pod, pre_stop }
@@ -236,43 +229,39 @@ fn readiness_probe(reader: &mut Reader<'_, '_>) -> ReadinessProbe {
     }
 }
 
-fn canary_strategy(reader: &mut Reader<'_, '_>, spec: &mut RolloutSpec) {
+fn canary_strategy(reader: &mut Reader<'_, '_>) -> Canary {
     reader.text("canaryService", None, "The Service of the canary's pods");
     reader.text("stableService", None, "The Service of the stable pods");
-    spec.dynamic_stable_scale = reader.boolean(
+    let dynamic_stable_scale = reader.boolean(
         "dynamicStableScale",
         false,
         "Whether the stable ReplicaSet shrinks as the canary's weight grows. Argo Rollouts: false unless set",
     );
     // Argo Rollouts refuses the field next to dynamicStableScale, so it is no parameter there unless the user set it.
-    if !spec.dynamic_stable_scale || reader.has("scaleDownDelaySeconds") || reader.writes_schema() {
-        spec.scale_down_delay = reader.seconds(
+    let mut scale_down_delay = None;
+    if !dynamic_stable_scale || reader.has("scaleDownDelaySeconds") || reader.writes_schema() {
+        scale_down_delay = Some(reader.seconds(
             "scaleDownDelaySeconds",
             0..=MAX_SECONDS,
             30,
             "Seconds from the promotion until the previous ReplicaSet goes. Argo Rollouts: 30 unless set, with traffic \
              routing",
-        );
+        ));
     } else {
         reader.not_simulated(&["scaleDownDelaySeconds"]);
-        spec.scale_down_delay = Duration::secs(30);
     }
-    let unavailable = int_or_percent(
+    let max_unavailable = int_or_percent(
         reader,
         "maxUnavailable",
         "Pods that may be missing, as a number or as a percentage of the replicas, rounded down. Argo Rollouts: 25% \
          unless set",
     );
-    let surge = int_or_percent(
+    let max_surge = int_or_percent(
         reader,
         "maxSurge",
         "Pods beyond the replicas, as a number or a percentage, rounded up; without traffic routing only. Argo \
          Rollouts: 25% unless set",
     );
-    let unavailable_pods = unavailable.of(spec.replicas, false).min(spec.replicas);
-    // Source: Argo Rollouts, `resolveFenceposts`.
-    let neither = unavailable_pods == 0 && surge.of(spec.replicas, true) == 0;
-    spec.max_unavailable = if neither { 1 } else { unavailable_pods };
     reader.ignored(&[
         "abortScaleDownDelaySeconds",
         "antiAffinity",
@@ -284,7 +273,15 @@ fn canary_strategy(reader: &mut Reader<'_, '_>, spec: &mut RolloutSpec) {
     reader.table("trafficRouting", "What splits the traffic", traffic_routing);
     let node = reader.take("steps", steps::schema, "The steps of the canary, in order");
     let key = reader.key("steps");
-    spec.steps = steps::read(reader.pass, &key, node);
+    Canary {
+        steps: steps::read(reader.pass, &key, node),
+        max_surge,
+        max_unavailable,
+        traffic_routing: Some(TrafficRouting::default()),
+        dynamic_stable_scale,
+        scale_down_delay,
+        ..Canary::default()
+    }
 }
 
 fn traffic_routing(reader: &mut Reader<'_, '_>) {
@@ -312,34 +309,18 @@ fn traffic_routing(reader: &mut Reader<'_, '_>) {
     });
 }
 
-#[derive(Clone, Copy)]
-enum IntOrPercent {
-    Pods(u32),
-    Percent(u32),
-}
-
-impl IntOrPercent {
-    fn of(self, replicas: u32, rounds_up: bool) -> u32 {
-        match self {
-            Self::Pods(pods) => pods,
-            Self::Percent(percent) if rounds_up => (percent * replicas).div_ceil(100),
-            Self::Percent(percent) => percent * replicas / 100,
-        }
+/// Any string counts as a percentage, with its sign or without. Source: Argo Rollouts, `resolveFenceposts`.
+fn read_int_or_percent(node: &Node) -> Option<IntOrPercent> {
+    if let Some(text) = node.text() {
+        let part = IntOrPercent::parse(text);
+        return matches!(part, IntOrPercent::Percent(0..=1_000)).then_some(part);
     }
-
-    /// Any string counts as a percentage, with its sign or without. Source: Argo Rollouts, `resolveFenceposts`.
-    fn read(node: &Node) -> Option<Self> {
-        if let Some(text) = node.text() {
-            let percent: u32 = text.strip_suffix('%').unwrap_or(text).parse().ok()?;
-            return (percent <= 1_000).then_some(Self::Percent(percent));
-        }
-        let pods = u32::try_from(node.integer()?).ok()?;
-        (pods <= MAX_REPLICAS).then_some(Self::Pods(pods))
-    }
+    let pods = u32::try_from(node.integer()?).ok()?;
+    (pods <= MAX_REPLICAS).then_some(IntOrPercent::Pods(pods))
 }
 
 fn int_or_percent(reader: &mut Reader<'_, '_>, name: &'static str, note: &'static str) -> IntOrPercent {
-    let default = IntOrPercent::Percent(25);
+    let default = IntOrPercent::default();
     let schema = || json!({ "type": ["integer", "string"], "default": "25%", "examples": [1, "25%"] });
     let node = reader.take(name, schema, note);
     let key = reader.key(name);
@@ -348,7 +329,7 @@ fn int_or_percent(reader: &mut Reader<'_, '_>, name: &'static str, note: &'stati
         return default;
     };
     reader.pass.parameter(key.clone(), node.to_toml(), Some(node), note);
-    IntOrPercent::read(node).unwrap_or_else(|| {
+    read_int_or_percent(node).unwrap_or_else(|| {
         let message = format!("{} is neither a number of pods nor a percentage", node.to_toml());
         reader.pass.error(&key, node.place.clone(), message, format!("write {name} = 1 or {name} = \"25%\""));
         default

@@ -159,10 +159,13 @@ impl Simulation<'_> {
                     self.tell_replica_set(now, revision, replica_set::Input::Scale(to));
                 }
                 SwitchService { service, from, to } => {
+                    let from = from.expect("the Services of an established Rollout select pods");
                     self.switch_service(now, service, from, to);
                     written += self.streams.rollouts_controller.draw(&self.scenario.cluster.api_write);
                 }
-                SetWeight(canary) => {
+                SetWeight { weight, .. } => {
+                    // The load balancer controller refuses others, and the rule stays.
+                    let Some(canary) = weight.percent() else { continue };
                     self.log(now, "rollouts-controller", "SetWeight", "ingress", split(canary));
                     self.state.weight_requested = canary.get();
                     self.recorder.asked(now, canary);
@@ -175,6 +178,8 @@ impl Simulation<'_> {
                     let detail = format!("in {}s", (deadline.saturating_since(now)).as_secs_f64());
                     self.log(now, "rollouts-controller", "ScaleDownDeadline", revision, detail);
                 }
+                // The scenario has no header routes, one revision, and nobody who aborts.
+                DeleteReplicaSet(_) | SetHeaderRoute(_) | RemoveRoutes(_) | Aborted(_) => {}
                 Promoted(revision) => {
                     self.recorder.promoted(now);
                     self.log(now, "rollouts-controller", "Promoted", revision, "");
@@ -187,7 +192,7 @@ impl Simulation<'_> {
     fn on_step_started(&mut self, now: Instant, index: usize) {
         self.recorder.step_started(now, index);
         self.tally.begin_section(now);
-        let step = self.rollout.steps()[index];
+        let step = self.rollout.steps()[index].clone();
         self.log(now, "rollouts-controller", "StepStarted", format!("step {index}"), step);
     }
 
@@ -197,7 +202,7 @@ impl Simulation<'_> {
         if index + 1 == steps.len() {
             self.tally.begin_section(now);
         }
-        let step = steps[index];
+        let step = steps[index].clone();
         self.log(now, "rollouts-controller", "StepCompleted", format!("step {index}"), step);
     }
 

@@ -1,10 +1,10 @@
 //! What is written down while a run goes on: the log, the pods, the steps.
 
-use crate::model::rollout::replicas::current_set_weight;
+use crate::model::rollout::replicas::set_weight_at;
 use crate::model::rollout::step::Step;
 use crate::model::tally::Totals;
 use crate::run::{LogEntry, Pods, RolloutOutcome, RolloutRecord, Run, Second, StepRecord};
-use crate::units::{Duration, Instant, Percent};
+use crate::units::{Duration, Instant, Percent, TrafficWeight};
 
 /// The control plane's columns of the timeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -172,8 +172,9 @@ impl Recorder {
 
     fn step_records(&self, totals: &Totals, ending: &Ending<'_>) -> Vec<StepRecord> {
         let record = |index: usize| {
-            let step = ending.steps[index];
-            let weight = current_set_weight(ending.steps, index);
+            let step = &ending.steps[index];
+            let weight =
+                set_weight_at(ending.steps, index, TrafficWeight::HUNDRED).percent().unwrap_or(Percent::HUNDRED);
             let started = self.started[index];
             let is_set_weight = matches!(step, Step::SetWeight(_));
             let weight_asked = started.filter(|_| is_set_weight).and_then(|at| in_force(&self.asked, at, weight));

@@ -123,7 +123,7 @@ impl<'a> Simulation<'a> {
             end: scenario.simulation.duration.map(|duration| release + duration),
             over: false,
             fingerprint: Fingerprint::new(),
-            recorder: Recorder::new(scenario.rollout.steps.len(), replicas),
+            recorder: Recorder::new(scenario.rollout.canary.steps.len(), replicas),
             commands: trace.then(Vec::new),
             rollout: Rollout::established(scenario.rollout.clone()),
             replica_sets: vec![],

@@ -1,37 +1,37 @@
-//! The Argo Rollouts controller: one Rollout, a canary with traffic routing through an ALB.
+//! The Argo Rollouts controller: one Rollout with the strategy canary.
 //!
-//! Follows argo-rollouts 1.10: `rollout/canary.go`, `rollout/sync.go`, `rollout/service.go`. One pass reads the state it
-//! has heard of, acts in a fixed order, resizes at most one ReplicaSet and writes its status once, at the end; its own
-//! writes wake it again. It never looks at the load balancer: the weights it acts on are those it last *asked* for.
+//! Follows argo-rollouts at 9f8d111d (after 1.10.0-rc1). One pass reads the state it has heard of, acts in a fixed order,
+//! and writes its status once, at the end; its own writes wake it again. It never looks at the load balancer: the weights
+//! it acts on are those it last *asked* for.
 //!
-//! Assumption: both Services were managed before, so they move as soon as one pod is available.
+//! The rules are in the files beside this one, as functions of what a pass has in front of it ([`observed::Observed`]):
+//! [`replicas`] and [`basic_canary`] for sizes, [`traffic_routing`] for weights, [`conditions`] for phases and deadlines.
+//! `pass` puts them into their order.
 //!
-//! Left out: abort, retry, promote-full, undo, analysis, experiments, ping-pong, verification, blue-green.
+//! Left out: analysis, experiments, step plugins, verification, blue-green, `restartAt`, `workloadRef`.
 
+pub mod basic_canary;
+pub mod conditions;
+pub mod observed;
+mod pass;
+mod pause;
 pub mod replicas;
 mod scale_down;
+mod service;
+pub mod spec;
+pub mod status;
 pub mod step;
-mod traffic_routing;
+pub mod traffic_routing;
 
 use crate::model::replica_set;
 use crate::model::{Revision, Service};
 use crate::random::Distribution;
-use crate::units::{Duration, Instant, Percent};
-use replicas::desired;
-use step::Step;
+use crate::units::{Instant, TrafficWeight};
+use observed::Observed;
+use spec::RolloutSpec;
+use status::{PingPong, ReplicaSet, Status, Weights};
+use step::{HeaderRoute, Step};
 use {Effect::*, Input::*};
-
-/// `[rollout]`: the `spec` of a Rollout with `strategy.canary` and `trafficRouting.alb`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RolloutSpec {
-    pub replicas: u32,
-    pub min_ready: Duration,
-    pub steps: Vec<Step>,
-    pub dynamic_stable_scale: bool,
-    /// `scaleDownDelaySeconds`, 30 s unless set.
-    pub scale_down_delay: Duration,
-    pub max_unavailable: u32,
-}
 
 /// `[rollouts_controller]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,47 +40,9 @@ pub struct RolloutsControllerSpec {
     pub reconcile_delay: Distribution,
 }
 
-/// `status.canary.weights`: what was asked of the router last, and of which ReplicaSets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Weights {
-    pub canary: Percent,
-    pub canary_revision: Revision,
-    pub stable_revision: Revision,
-}
-
-impl Weights {
-    pub fn stable(self) -> Percent {
-        self.canary.rest()
-    }
-}
-
-/// `status` of the Rollout, as far as the controller reads it back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Status {
-    /// `stableRS`.
-    stable: Revision,
-    /// `currentPodHash`.
-    current: Revision,
-    /// `currentStepIndex`; the number of steps when none is left.
-    step_index: usize,
-    weights: Option<Weights>,
-    /// `pauseConditions[0].startTime`, in whole seconds.
-    pause_started: Option<Instant>,
-}
-
-/// A ReplicaSet as the controller sees it: its own writes at once, the rest as it hears of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct View {
-    replicas: u32,
-    created: u32,
-    available: u32,
-    /// The annotation `scale-down-deadline`.
-    scale_down_deadline: Option<Instant>,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
-    /// The pod template was changed: this is the new revision.
+    /// The pod template was changed: to a new revision, or back to one that there was.
     TemplateChanged(Revision),
     /// A ReplicaSet's status was heard.
     ReplicaSetStatus(Revision, replica_set::Status),
@@ -88,15 +50,33 @@ pub enum Input {
     Timer,
     /// The pass itself.
     Reconcile,
+    /// `spec.replicas` was changed.
+    ReplicasChanged(u32),
+    /// `kubectl argo rollouts` …
+    Command(Command),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a person does with the Rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Command {
+    /// `promote`: ends a pause, or skips the current step.
+    Promote,
+    /// `promote --full`: skips all steps.
+    PromoteFull,
+    Abort,
+    Retry,
+    /// `pause`: sets `spec.paused`.
+    Pause,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Wake the controller; answer with `Reconcile`.
     ReconcileSoon,
     /// Answer with `Timer` at this instant.
     WakeAt(Instant),
     CreateReplicaSet(Revision),
+    DeleteReplicaSet(Revision),
     Scale {
         revision: Revision,
         from: u32,
@@ -104,14 +84,22 @@ pub enum Effect {
     },
     SwitchService {
         service: Service,
-        from: Revision,
+        from: Option<Revision>,
         to: Revision,
     },
-    /// Patch the Ingress: so much for the canary group, the rest for the stable group.
-    SetWeight(Percent),
+    /// Patch the Ingress: so much for one of the two Services, the rest for the other.
+    SetWeight {
+        canary: Service,
+        weight: TrafficWeight,
+    },
+    /// Patch the Ingress: requests with these headers go to the canary Service.
+    SetHeaderRoute(HeaderRoute),
+    /// Patch the Ingress: the routes of these names go.
+    RemoveRoutes(Vec<String>),
     StepStarted(usize),
     StepCompleted(usize),
     ScaleDownDeadline(Revision, Instant),
+    Aborted(String),
     /// The revision is the stable one from now on.
     Promoted(Revision),
 }
@@ -119,82 +107,170 @@ pub enum Effect {
 #[derive(Clone, Debug)]
 pub struct Rollout {
     spec: RolloutSpec,
+    /// `spec.paused`
+    paused: bool,
+    /// Why the spec is refused, if it is.
+    refusal: Option<String>,
     /// The revision of the pod template in the spec.
     template: Revision,
     status: Status,
-    /// Whether the Progressing condition says "paused".
-    paused_condition: bool,
-    /// By revision, the first is revision 1.
-    replica_sets: Vec<View>,
-    /// The Services' selectors, by `Service::index`.
-    services: [Revision; 2],
-    /// The canary weight in the Ingress annotation.
-    annotation: Percent,
+    /// In order of their creation.
+    replica_sets: Vec<ReplicaSet>,
+    /// By `Service::index`; none without `canaryService` and `stableService`.
+    services: Option<[Selector; 2]>,
+    ingress: Ingress,
     reconcile_queued: bool,
 }
 
+/// A Service, as far as the controller has to do with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Selector {
+    /// The pod-template hash that it selects; none before the controller wrote one.
+    pub revision: Option<Revision>,
+    /// Whether it carries the annotation `managed-by-rollouts`.
+    pub is_managed: bool,
+}
+
+/// The annotations that the controller keeps on the Ingress.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ingress {
+    /// The Service with the canary weight, and the weight. None before the first patch.
+    pub weight: Option<(Service, TrafficWeight)>,
+    /// Header routes, and the Service that they lead to.
+    pub routes: Vec<(HeaderRoute, Service)>,
+}
+
 impl Rollout {
-    /// A Rollout at rest: revision 1 is stable, available and gets all traffic.
-    pub fn established(spec: RolloutSpec) -> Self {
-        let first = Revision(1);
-        let view = View {
-            replicas: spec.replicas,
-            created: spec.replicas,
-            available: spec.replicas,
-            scale_down_deadline: None,
-        };
-        let weights = Weights { canary: Percent::ZERO, canary_revision: first, stable_revision: first };
-        let status = Status {
-            stable: first,
-            current: first,
-            step_index: spec.steps.len(),
-            weights: Some(weights),
-            pause_started: None,
-        };
+    /// A Rollout that was just created: nothing is deployed yet.
+    pub fn created(spec: RolloutSpec, template: Revision) -> Self {
+        let service = Selector { revision: None, is_managed: false };
         Self {
             spec,
-            template: first,
-            status,
-            paused_condition: false,
-            replica_sets: vec![view],
-            services: [first; 2],
-            annotation: Percent::ZERO,
+            paused: false,
+            refusal: None,
+            template,
+            status: Status::default(),
+            replica_sets: vec![],
+            services: Some([service; 2]),
+            ingress: Ingress::default(),
             reconcile_queued: false,
         }
     }
 
+    /// A Rollout at rest: revision 1 is stable, available and gets all traffic.
+    pub fn established(spec: RolloutSpec) -> Self {
+        let first = Revision(1);
+        let pods = spec.replicas;
+        let replica_set = ReplicaSet {
+            revision: first,
+            replicas: pods,
+            created: pods,
+            available: pods,
+            desired_replicas: pods,
+            number: 1,
+            created_at: Instant::START,
+            scale_down_deadline: None,
+        };
+        let max = spec.canary.max_weight();
+        let weights = Weights {
+            canary: TrafficWeight::ZERO,
+            stable: max,
+            canary_revision: Some(first),
+            stable_revision: Some(first),
+            verified: None,
+        };
+        let is_routed = spec.canary.is_traffic_routed();
+        let stable_ping_pong = spec.canary.ping_pong.then_some(PingPong::Ping);
+        let mut rollout = Self::created(spec, first);
+        rollout.status = Status {
+            stable: Some(first),
+            current: Some(first),
+            step_index: (!rollout.spec.canary.steps.is_empty()).then_some(rollout.spec.canary.steps.len()),
+            steps: Some(rollout.spec.canary.steps.clone()),
+            weights: is_routed.then_some(weights),
+            stable_ping_pong,
+            conditions: conditions::of_a_healthy_rollout(first),
+            pods: status::PodCounts { created: pods, updated: pods, available: pods },
+            phase: status::Phase::Healthy,
+            ..Status::default()
+        };
+        rollout.replica_sets.push(replica_set);
+        rollout.services = Some([Selector { revision: Some(first), is_managed: true }; 2]);
+        rollout.ingress.weight = is_routed.then_some((rollout.canary_service(), TrafficWeight::ZERO));
+        rollout
+    }
+
+    /// The same with a spec that the controller refuses, for this reason.
+    #[must_use]
+    pub fn refused(mut self, message: String) -> Self {
+        self.refusal = Some(message);
+        self
+    }
+
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    pub fn replica_sets(&self) -> &[ReplicaSet] {
+        &self.replica_sets
+    }
+
+    /// The same without Services, as a canary without traffic routing may be.
+    #[must_use]
+    pub fn without_services(mut self) -> Self {
+        self.services = None;
+        self
+    }
+
+    /// Whether a pass changed nothing that anybody could see.
+    pub fn is_as_it_was(&self, before: &Self) -> bool {
+        self.status == before.status
+            && self.replica_sets == before.replica_sets
+            && self.services == before.services
+            && self.ingress == before.ingress
+    }
+
+    pub fn services(&self) -> Option<[Selector; 2]> {
+        self.services
+    }
+
+    pub fn ingress(&self) -> &Ingress {
+        &self.ingress
+    }
+
     pub fn is_fully_promoted(&self) -> bool {
-        self.status.stable == self.status.current && self.status.current == self.template
+        self.status.stable == self.status.current && self.status.current == Some(self.template)
     }
 
     /// Waits for a person.
     pub fn is_paused_indefinitely(&self) -> bool {
-        self.spec.steps.get(self.status.step_index) == Some(&Step::Pause(None)) && self.status.pause_started.is_some()
+        let index = self.status.step_index.unwrap_or(0);
+        self.spec.canary.steps.get(index) == Some(&Step::Pause(None)) && !self.status.pause_conditions.is_empty()
     }
 
     /// The current step; the number of steps when none is left.
     pub fn step_index(&self) -> usize {
-        self.status.step_index
+        self.status.step_index.unwrap_or(0)
     }
 
     pub fn steps(&self) -> &[Step] {
-        &self.spec.steps
+        &self.spec.canary.steps
     }
 
     /// Promoted, and nothing left to scale down.
     pub fn is_at_rest(&self) -> bool {
-        let alone = |(index, view): (usize, &View)| index + 1 == self.template.0 as usize || view.replicas == 0;
-        self.is_fully_promoted() && self.replica_sets.iter().enumerate().all(alone)
+        let alone = |replica_set: &ReplicaSet| replica_set.revision == self.template || replica_set.replicas == 0;
+        self.is_fully_promoted() && self.replica_sets.iter().all(alone)
     }
 
     /// Whether the ReplicaSet of this revision exists.
     pub fn knows(&self, revision: Revision) -> bool {
-        revision.0 as usize <= self.replica_sets.len()
+        self.replica_set(revision).is_some()
     }
 
     /// `spec.replicas` of a revision's ReplicaSet.
     pub fn replicas_of(&self, revision: Revision) -> u32 {
-        self.replica_sets.get(revision.0 as usize - 1).map_or(0, |view| view.replicas)
+        self.replica_set(revision).map_or(0, |replica_set| replica_set.replicas)
     }
 
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
@@ -203,16 +279,51 @@ impl Rollout {
                 self.template = revision;
                 self.reconcile_soon()
             }
+            ReplicasChanged(replicas) => {
+                self.spec.replicas = replicas;
+                self.reconcile_soon()
+            }
+            Input::Command(command) => {
+                self.obey(command);
+                self.reconcile_soon()
+            }
             ReplicaSetStatus(revision, status) => {
-                let view = self.view_mut(revision);
-                (view.created, view.available) = (status.created, status.available);
+                if let Some(replica_set) = self.replica_set_mut(revision) {
+                    (replica_set.created, replica_set.available) = (status.created, status.available);
+                }
                 self.reconcile_soon()
             }
             Timer => self.reconcile_soon(),
             Reconcile => {
                 self.reconcile_queued = false;
-                self.reconcile(now)
+                let before = self.clone();
+                let mut effects = pass::Pass::run(self, now);
+                // Whatever it wrote wakes the controller again, even where a second write took the first one back.
+                let writes = |effect: &Effect| !matches!(effect, WakeAt(_));
+                if effects.iter().any(writes) || !self.is_as_it_was(&before) {
+                    effects.extend(self.reconcile_soon());
+                }
+                effects
             }
+        }
+    }
+
+    /// Source: `pkg/kubectl-argo-rollouts/cmd`.
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Promote => {
+                self.paused = false;
+                if !self.status.pause_conditions.is_empty() {
+                    self.status.pause_conditions.clear();
+                } else if !self.spec.canary.steps.is_empty() {
+                    let index = self.status.step_index.unwrap_or(0);
+                    self.status.step_index = Some((index + 1).min(self.spec.canary.steps.len()));
+                }
+            }
+            Command::PromoteFull => self.status.promote_full = self.status.current != self.status.stable,
+            Command::Abort => self.status.abort = true,
+            Command::Retry => self.status.abort = false,
+            Command::Pause => self.paused = true,
         }
     }
 
@@ -220,168 +331,28 @@ impl Rollout {
         if std::mem::replace(&mut self.reconcile_queued, true) { vec![] } else { vec![ReconcileSoon] }
     }
 
-    /// One pass. What it writes wakes the next one.
-    fn reconcile(&mut self, now: Instant) -> Vec<Effect> {
-        let before = self.status.clone();
-        let mut effects = self.reconcile_in_order(now);
-        let wrote = effects.iter().any(|effect| !matches!(effect, WakeAt(_)));
-        if wrote || self.status != before {
-            effects.extend(self.reconcile_soon());
-        }
-        effects
+    fn observed(&self) -> Observed<'_> {
+        let of = |revision: Option<Revision>| revision.and_then(|revision| self.replica_set(revision).copied());
+        let (new, stable) = (of(Some(self.template)), of(self.status.stable));
+        let named = [new, stable].map(|replica_set| replica_set.map(|replica_set| replica_set.revision));
+        let is_other = |replica_set: &&ReplicaSet| !named.contains(&Some(replica_set.revision));
+        let others = self.replica_sets.iter().filter(is_other).copied().collect();
+        Observed { spec: &self.spec, status: &self.status, new, stable, others }
     }
 
-    fn reconcile_in_order(&mut self, now: Instant) -> Vec<Effect> {
-        if self.replica_sets.len() < self.template.0 as usize {
-            self.replica_sets.push(View::default());
-            return vec![CreateReplicaSet(self.template)];
-        }
-        let paused = self.status.pause_started.is_some();
-        if self.paused_condition != paused {
-            // The condition is a patch of its own, and it ends the pass.
-            self.paused_condition = paused;
-            return self.reconcile_soon();
-        }
-        if self.status.current != self.template {
-            return self.start_update();
-        }
-        let mut effects = self.reconcile_services();
-        // The stable side is sized by the weights of the last pass, the canary by those of this one.
-        let persisted = self.status.weights;
-        effects.extend(self.reconcile_traffic_routing());
-        let resized = self.reconcile_replica_sets(now, persisted);
-        let scaled = resized.iter().any(|effect| matches!(effect, Scale { .. }));
-        effects.extend(resized);
-        if !scaled {
-            effects.extend(self.reconcile_pause(now));
-        }
-        effects.extend(self.sync_status(now));
-        effects
-    }
-
-    /// Source: `rollout/sync.go:resetRolloutStatus`.
-    fn start_update(&mut self) -> Vec<Effect> {
-        self.status.current = self.template;
-        self.status.pause_started = None;
-        self.status.step_index = if self.is_fully_promoted() { self.spec.steps.len() } else { 0 };
-        if self.spec.steps.is_empty() { vec![] } else { vec![StepStarted(self.status.step_index)] }
-    }
-
-    /// A Service that was managed before moves as soon as one pod of the new ReplicaSet is available (since 1.3.2).
-    fn reconcile_services(&mut self) -> Vec<Effect> {
-        let wanted = [(Service::Stable, self.status.stable), (Service::Canary, self.status.current)];
-        let mut effects = vec![];
-        for (service, to) in wanted {
-            let from = self.services[service.index()];
-            if from != to && self.view(to).available >= 1 {
-                self.services[service.index()] = to;
-                effects.push(SwitchService { service, from, to });
-            }
-        }
-        effects
-    }
-
-    fn reconcile_traffic_routing(&mut self) -> Vec<Effect> {
-        let Some(canary) = self.desired_weight() else {
-            return vec![];
-        };
-        let (canary_revision, stable_revision) = (self.status.current, self.status.stable);
-        self.status.weights = Some(Weights { canary, canary_revision, stable_revision });
-        // The patch is sent only if the annotation differs.
-        if std::mem::replace(&mut self.annotation, canary) == canary { vec![] } else { vec![SetWeight(canary)] }
-    }
-
-    /// Stable, then canary, then the others; the first that is resized ends the round.
-    fn reconcile_replica_sets(&mut self, now: Instant, persisted: Option<Weights>) -> Vec<Effect> {
-        if self.is_fully_promoted() {
-            let effects = self.scale(self.status.stable, self.spec.replicas);
-            return if effects.is_empty() { self.scale_down_others(now, persisted) } else { effects };
-        }
-        let index = self.status.step_index;
-        let stable = desired(&self.spec, index, persisted).stable;
-        let effects = self.scale(self.status.stable, stable);
-        if !effects.is_empty() {
-            return effects;
-        }
-        let canary = desired(&self.spec, index, self.status.weights).canary;
-        let effects = self.scale(self.status.current, canary);
-        if !effects.is_empty() {
-            return effects;
-        }
-        self.scale_down_others(now, persisted)
-    }
-
-    fn scale(&mut self, revision: Revision, to: u32) -> Vec<Effect> {
-        let from = std::mem::replace(&mut self.view_mut(revision).replicas, to);
-        if from == to { vec![] } else { vec![Scale { revision, from, to }] }
-    }
-
-    /// Enters the pause, or arms its timer.
-    fn reconcile_pause(&mut self, now: Instant) -> Vec<Effect> {
-        let Some(Step::Pause(duration)) = self.spec.steps.get(self.status.step_index) else {
-            return vec![];
-        };
-        match self.status.pause_started {
-            None => {
-                self.status.pause_started = Some(now.floor_to_second());
-                vec![]
-            }
-            Some(started) => duration.map(|duration| WakeAt((started + duration).max(now))).into_iter().collect(),
+    /// The Service that has the canary's role. With `pingPong`, ping and pong take turns: ping is [`Service::Canary`].
+    pub fn canary_service(&self) -> Service {
+        match (self.spec.canary.ping_pong, self.status.stable_ping_pong) {
+            (true, Some(PingPong::Ping)) => Service::Stable,
+            (true, Some(PingPong::Pong) | None) | (false, _) => Service::Canary,
         }
     }
 
-    /// Promotion, then the step: at most one step in a pass.
-    fn sync_status(&mut self, now: Instant) -> Vec<Effect> {
-        if self.is_fully_promoted() {
-            return vec![];
-        }
-        let (index, steps) = (self.status.step_index, self.spec.steps.len());
-        if index >= steps {
-            if self.canary().available < self.spec.replicas {
-                return vec![];
-            }
-            self.status.stable = self.status.current;
-            return vec![Promoted(self.status.stable)];
-        }
-        if !self.is_step_completed(now) {
-            return vec![];
-        }
-        self.status.step_index = index + 1;
-        self.status.pause_started = None;
-        let mut effects = vec![StepCompleted(index)];
-        if index + 1 < steps {
-            effects.push(StepStarted(index + 1));
-        }
-        effects
+    fn replica_set(&self, revision: Revision) -> Option<&ReplicaSet> {
+        self.replica_sets.iter().find(|replica_set| replica_set.revision == revision)
     }
 
-    /// Whether the weight has reached the load balancer is not asked.
-    fn is_step_completed(&self, now: Instant) -> bool {
-        match self.spec.steps[self.status.step_index] {
-            Step::SetWeight(_) | Step::SetCanaryScale(_) => self.at_desired_replica_counts(),
-            Step::Pause(None) => false,
-            Step::Pause(Some(duration)) => self.status.pause_started.is_some_and(|started| now > started + duration),
-        }
-    }
-
-    /// Source: `AtDesiredReplicaCountsForCanary`. Under dynamicStableScale the stable side is not asked.
-    fn at_desired_replica_counts(&self) -> bool {
-        let wanted = desired(&self.spec, self.status.step_index, self.status.weights);
-        let (canary, stable) = (self.canary(), self.view(self.status.stable));
-        let canary_is = canary.replicas == wanted.canary && canary.available == wanted.canary;
-        let stable_is = stable.replicas == wanted.stable && stable.created == wanted.stable;
-        canary_is && (self.spec.dynamic_stable_scale || stable_is)
-    }
-
-    fn canary(&self) -> &View {
-        self.view(self.status.current)
-    }
-
-    fn view(&self, revision: Revision) -> &View {
-        &self.replica_sets[revision.0 as usize - 1]
-    }
-
-    fn view_mut(&mut self, revision: Revision) -> &mut View {
-        &mut self.replica_sets[revision.0 as usize - 1]
+    fn replica_set_mut(&mut self, revision: Revision) -> Option<&mut ReplicaSet> {
+        self.replica_sets.iter_mut().find(|replica_set| replica_set.revision == revision)
     }
 }

@@ -1,11 +1,13 @@
-//! How many pods a traffic-routed canary wants.
+//! How many pods a traffic-routed canary and its stable side want.
 //!
-//! Follows `utils/replicaset/canary.go` of argo-rollouts 1.10. All integer; `rep(w)` is a share of the replicas,
-//! rounded up. Left out: `minPodsPerReplicaSet`, abort, `maxTrafficWeight` (always 100 with an ALB).
+//! Follows `utils/replicaset/canary.go` of argo-rollouts at 9f8d111d (after 1.10.0-rc1). All integer; `rep(w)` is a share
+//! of the replicas, rounded up.
 
+use super::observed::Observed;
+use super::spec::AbortScaleDown;
+use super::status::{ReplicaSet, Weights};
 use super::step::{CanaryScale, Step};
-use super::{RolloutSpec, Weights};
-use crate::units::Percent;
+use crate::units::TrafficWeight;
 
 /// Wanted sizes of the two ReplicaSets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,135 +16,139 @@ pub struct Replicas {
     pub canary: u32,
 }
 
-/// The `setWeight` in force at step `index`; 100 when no step is left. Source: `GetCurrentSetWeight`.
-pub fn current_set_weight(steps: &[Step], index: usize) -> Percent {
-    if index >= steps.len() { Percent::HUNDRED } else { last_set_weight(&steps[..=index]).unwrap_or(Percent::ZERO) }
+/// What the canary's size is worked out from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScaleSource {
+    /// `setCanaryScale.replicas`.
+    Replicas(u32),
+    Weight(TrafficWeight),
 }
 
 /// The last `setWeight` among `steps`.
-pub fn last_set_weight(steps: &[Step]) -> Option<Percent> {
+pub fn last_set_weight(steps: &[Step]) -> Option<TrafficWeight> {
     steps.iter().rev().find_map(|step| match step {
         Step::SetWeight(weight) => Some(*weight),
-        Step::SetCanaryScale(_) | Step::Pause(_) => None,
+        Step::SetCanaryScale(_) | Step::Pause(_) | Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => None,
     })
 }
 
-/// Wanted sizes at step `index` of a rollout that is not yet promoted. `weights` are the last ones that were asked for,
-/// None before the first. Source: `CalculateReplicaCountsForTrafficRoutedCanary`.
-pub fn desired(spec: &RolloutSpec, index: usize, weights: Option<Weights>) -> Replicas {
-    let set_weight = current_set_weight(&spec.steps, index);
-    let scale = spec.steps.get(..=index).and_then(last_canary_scale).unwrap_or(CanaryScale::MatchTrafficWeight);
-    let (canary, scale_weight) = match scale {
-        // A fixed number leaves the stable side at its full size.
-        CanaryScale::Replicas(replicas) => (replicas, Percent::ZERO),
-        CanaryScale::Weight(weight) => (weight.of_ceil(spec.replicas), weight),
-        CanaryScale::MatchTrafficWeight => (set_weight.of_ceil(spec.replicas), set_weight),
+/// The `setWeight` in force at step `index`; `max` when no step is left.
+pub fn set_weight_at(steps: &[Step], index: usize, max: TrafficWeight) -> TrafficWeight {
+    steps.get(..=index).map_or(max, |steps| last_set_weight(steps).unwrap_or(TrafficWeight::ZERO))
+}
+
+/// The `setWeight` in force now. Source: `GetCurrentSetWeight`.
+pub fn current_set_weight(observed: &Observed<'_>) -> TrafficWeight {
+    match observed.step_index() {
+        _ if observed.status.abort => TrafficWeight::ZERO,
+        None => observed.max_weight(),
+        Some(index) => set_weight_at(&observed.canary().steps, index, observed.max_weight()),
+    }
+}
+
+/// The weight that pods are moved towards: under dynamicStableScale an abort goes back `setWeight` by `setWeight`. Source:
+/// `GetDesiredCanaryWeight`, since 1.9.
+pub fn desired_canary_weight(observed: &Observed<'_>) -> TrafficWeight {
+    if observed.status.abort { abort_target(observed) } else { current_set_weight(observed) }
+}
+
+/// The last `setWeight` of the list whose canary is smaller than the pods that are still needed there.
+pub fn abort_target(observed: &Observed<'_>) -> TrafficWeight {
+    let (replicas, max) = (observed.spec.replicas, observed.max_weight());
+    let (true, Some(new), Some(stable)) =
+        (observed.canary().uses_dynamic_stable_scale(), observed.new, observed.stable)
+    else {
+        return TrafficWeight::ZERO;
     };
-    if !spec.dynamic_stable_scale {
-        return Replicas { stable: spec.replicas, canary };
-    }
-    let protected = weights.map_or(0, |weights| weights.stable().of_ceil(spec.replicas));
-    Replicas { stable: scale_weight.rest().of_ceil(spec.replicas).max(protected), canary }
+    let missing = replicas.saturating_sub(stable.available);
+    let pods = if observed.canary().holds_canary_on_abort() { missing } else { missing.max(new.available) };
+    let fits = |step: &Step| matches!(step, Step::SetWeight(weight) if weight.pods_ceil(replicas, max) < pods);
+    let step = observed.canary().steps.iter().rposition(fits);
+    step.map_or(TrafficWeight::ZERO, |index| set_weight_at(&observed.canary().steps, index, max))
 }
 
-/// The last `setCanaryScale` among `steps`. Source: `UseSetCanaryScale`.
-fn last_canary_scale(steps: &[Step]) -> Option<CanaryScale> {
-    steps.iter().rev().find_map(|step| match step {
+/// Source: `GetCanaryReplicasOrWeight`.
+pub fn scale_source(observed: &Observed<'_>) -> ScaleSource {
+    if observed.status.promote_full || observed.status.stable.is_none() || observed.is_fully_promoted() {
+        return ScaleSource::Weight(observed.max_weight());
+    }
+    match current_canary_scale(observed) {
+        Some(CanaryScale::Replicas(replicas)) => ScaleSource::Replicas(replicas),
+        Some(CanaryScale::Weight(weight)) => ScaleSource::Weight(weight),
+        Some(CanaryScale::MatchTrafficWeight) | None => ScaleSource::Weight(desired_canary_weight(observed)),
+    }
+}
+
+/// The last `setCanaryScale` so far. An abort forgets it, unless the canary is never to be scaled down. Source:
+/// `UseSetCanaryScale`.
+fn current_canary_scale(observed: &Observed<'_>) -> Option<CanaryScale> {
+    let is_forgotten = observed.status.abort && observed.canary().abort_scale_down() != AbortScaleDown::Never;
+    if !observed.canary().is_traffic_routed() || is_forgotten {
+        return None;
+    }
+    observed.steps_so_far().iter().rev().find_map(|step| match step {
         Step::SetCanaryScale(scale) => Some(*scale),
-        Step::SetWeight(_) | Step::Pause(_) => None,
+        Step::SetWeight(_) | Step::Pause(_) | Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => None,
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Revision;
-    use crate::units::Duration;
-    use proptest::prelude::*;
-
-    fn percent(weight: u8) -> Percent {
-        Percent::try_from(i64::from(weight)).unwrap()
+/// Wanted sizes, given the weights that were asked for. Source: `CalculateReplicaCountsForTrafficRoutedCanary`.
+pub fn traffic_routed(observed: &Observed<'_>, weights: Option<Weights>) -> Replicas {
+    let (replicas, max) = (observed.spec.replicas, observed.max_weight());
+    let rep = |weight: TrafficWeight| weight.pods_ceil(replicas, max);
+    let (mut canary, weight) = match scale_source(observed) {
+        // A fixed number leaves the stable side at its full size.
+        ScaleSource::Replicas(replicas) => (replicas, TrafficWeight::ZERO),
+        ScaleSource::Weight(weight) => (at_least_min_pods(observed, rep(weight)), weight),
+    };
+    if !observed.canary().dynamic_stable_scale {
+        return Replicas { stable: replicas, canary };
     }
-
-    fn spec(replicas: u32, dynamic_stable_scale: bool, steps: Vec<Step>) -> RolloutSpec {
-        RolloutSpec {
-            replicas,
-            min_ready: Duration::ZERO,
-            steps,
-            dynamic_stable_scale,
-            scale_down_delay: Duration::secs(30),
-            max_unavailable: 1,
+    let mut stable = rep(weight.rest(max));
+    if weight > max && weights.is_none() {
+        // A scale beyond all is less than none for stable, and the smallest size is more than that.
+        stable = observed.canary().min_pods_per_replica_set.unwrap_or(0);
+    }
+    if let Some(weights) = weights {
+        // What has been asked to go to stable, it must be able to carry; after an abort that holds for the canary, too.
+        stable = stable.max(rep(weights.stable));
+        if observed.status.abort {
+            canary = canary.max(rep(weights.canary));
         }
     }
+    Replicas { stable: at_least_min_pods(observed, stable), canary: at_least_min_pods(observed, canary) }
+}
 
-    fn asked(canary: u8) -> Option<Weights> {
-        Some(Weights { canary: percent(canary), canary_revision: Revision(2), stable_revision: Revision(1) })
+/// Source: `CheckMinPodsPerReplicaSet`.
+fn at_least_min_pods(observed: &Observed<'_>, pods: u32) -> u32 {
+    let min = observed.canary().min_pods_per_replica_set.filter(|_| observed.canary().is_traffic_routed());
+    if pods == 0 { 0 } else { pods.max(min.unwrap_or(0).min(observed.spec.replicas)) }
+}
+
+/// Wanted sizes whatever the strategy.
+pub fn wanted(observed: &Observed<'_>, weights: Option<Weights>) -> Replicas {
+    match observed.canary().is_traffic_routed() {
+        true => traffic_routed(observed, weights),
+        false => super::basic_canary::wanted(observed),
     }
+}
 
-    #[test]
-    fn the_worked_table_for_ten_replicas_holds() {
-        // setWeight, the weight asked for before -> canary, stable without and with dynamicStableScale: just after the
-        // weight was set, and one pass later.
-        let table = [
-            (0, 0, 0, 10, 10, 10),
-            (1, 0, 1, 10, 10, 10),
-            (10, 0, 1, 10, 10, 9),
-            (60, 10, 6, 10, 9, 4),
-            (80, 60, 8, 10, 4, 2),
-            (90, 80, 9, 10, 2, 1),
-            (95, 90, 10, 10, 1, 1),
-            (99, 95, 10, 10, 1, 1),
-            (100, 90, 10, 10, 1, 0),
-        ];
-        for (weight, before, canary, fixed, first, settled) in table {
-            let steps = vec![Step::SetWeight(percent(weight)), Step::Pause(None)];
-            let stable = |dynamic, asked| desired(&spec(10, dynamic, steps.clone()), 0, asked);
-            assert_eq!(stable(false, asked(before)), Replicas { stable: fixed, canary }, "{weight}, fixed");
-            assert_eq!(stable(true, asked(before)), Replicas { stable: first, canary }, "{weight}, just set");
-            assert_eq!(stable(true, asked(weight)), Replicas { stable: settled, canary }, "{weight}, settled");
+/// Whether the canary has what its step wants. Source: `AtDesiredReplicaCountsForCanary`.
+pub fn at_desired_replica_counts(observed: &Observed<'_>, weights: Option<Weights>) -> bool {
+    let wanted = wanted(observed, weights);
+    let is_full = |new: ReplicaSet| new.replicas == wanted.canary && new.available == wanted.canary;
+    let is_ready = match observed.canary().replica_progress_threshold {
+        None => observed.new.is_none_or(is_full),
+        Some(threshold) => threshold.is_met(Observed::available(observed.new), wanted.canary),
+    };
+    if !is_ready {
+        return false;
+    }
+    if !observed.canary().uses_dynamic_stable_scale() {
+        let is_stable = |stable: ReplicaSet| stable.replicas == wanted.stable && stable.created == wanted.stable;
+        if !observed.stable.is_none_or(is_stable) {
+            return false;
         }
     }
-
-    #[test]
-    fn small_and_odd_sizes_round_both_sides_up() {
-        for (replicas, weight, canary, stable) in [
-            (1, 50, 1, 1),
-            (3, 10, 1, 3),
-            (3, 50, 2, 2),
-            (3, 90, 3, 1),
-            (7, 60, 5, 3),
-            (7, 90, 7, 1),
-            (25, 10, 3, 23),
-            (25, 99, 25, 1),
-        ] {
-            let spec = spec(replicas, true, vec![Step::SetWeight(percent(weight)), Step::Pause(None)]);
-            assert_eq!(desired(&spec, 0, asked(weight)), Replicas { stable, canary }, "{weight} % of {replicas}");
-        }
-    }
-
-    #[test]
-    fn a_canary_scale_holds_until_the_next_one() {
-        let scale = |scale| Step::SetCanaryScale(scale);
-        let steps = vec![
-            scale(CanaryScale::Weight(percent(20))),
-            Step::SetWeight(percent(50)),
-            scale(CanaryScale::Replicas(3)),
-            scale(CanaryScale::MatchTrafficWeight),
-            Step::Pause(None),
-        ];
-        let spec = spec(10, true, steps);
-        for (index, weight, canary, stable) in
-            [(0, 0, 2, 10), (1, 50, 2, 8), (2, 50, 3, 10), (3, 50, 5, 5), (5, 100, 10, 0)]
-        {
-            assert_eq!(desired(&spec, index, asked(weight)), Replicas { stable, canary }, "step {index}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn stable_never_falls_below_the_share_asked_for(replicas in 1u32..200, weight in 0u8..=100, before in 0u8..=100) {
-            let spec = spec(replicas, true, vec![Step::SetWeight(percent(weight)), Step::Pause(None)]);
-            prop_assert!(desired(&spec, 0, asked(before)).stable >= percent(100 - before).of_ceil(replicas));
-        }
-    }
+    observed.canary().is_traffic_routed() || observed.others.iter().all(|other| other.available == 0)
 }

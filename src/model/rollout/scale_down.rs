@@ -1,65 +1,143 @@
-//! What becomes of a ReplicaSet that is neither stable nor canary any more.
+//! How ReplicaSets shrink: an aborted canary, and those that are neither stable nor canary any more.
 //!
-//! Follows `rollout/canary.go:scaleDownOldReplicaSetsForCanary` and `rollout/replicaset.go:scaleDownDelayHelper` of
-//! argo-rollouts 1.10. Left out: `scaleDownDelayRevisionLimit`, target-group verification, `revisionHistoryLimit`.
+//! Follows `rollout/replicaset.go` and `rollout/canary.go:scaleDownOldReplicaSetsForCanary` of argo-rollouts at 9f8d111d
+//! (after 1.10.0-rc1).
 
-use super::{Effect, Rollout, Weights};
+use super::pass::Pass;
+use super::replicas;
+use super::spec::AbortScaleDown;
+use super::status::ReplicaSet;
+use super::{Effect, Observed};
 use crate::model::Revision;
 use crate::units::{Duration, Instant};
 
-impl Rollout {
-    /// Newest revision first. Several may be resized in one pass.
-    pub(super) fn scale_down_others(&mut self, now: Instant, persisted: Option<Weights>) -> Vec<Effect> {
-        let mut effects = self.remove_unavailable_pods();
-        let available: u32 = self.replica_sets.iter().map(|view| view.available).sum();
-        if available <= self.spec.replicas.saturating_sub(self.spec.max_unavailable) {
-            return effects;
-        }
-        for revision in self.others() {
-            if self.view(revision).replicas > 0 && !self.is_referenced(revision, persisted) {
-                effects.extend(self.scale_down_other(now, revision));
+impl Pass<'_> {
+    /// Source: `removeScaleDownDeadlines`.
+    pub(super) fn remove_scale_down_deadlines(&mut self) {
+        let observed = self.observed();
+        let new = observed.new_revision().filter(|_| !self.delays_scale_down_on_abort());
+        let stable = observed.stable_revision();
+        for revision in [new, stable].into_iter().flatten() {
+            if let Some(replica_set) = self.rollout.replica_set_mut(revision) {
+                replica_set.scale_down_deadline = None;
             }
         }
-        effects
     }
 
-    /// Source: `cleanupUnhealthyReplicas`.
-    fn remove_unavailable_pods(&mut self) -> Vec<Effect> {
-        let unhealthy = |rollout: &Self, revision: &Revision| {
-            let view = rollout.view(*revision);
-            view.replicas > view.available && view.created > view.available
-        };
-        let revisions: Vec<_> = self.others().into_iter().filter(|revision| unhealthy(self, revision)).collect();
-        revisions.into_iter().flat_map(|revision| self.scale(revision, self.view(revision).available)).collect()
+    /// Whether an aborted canary keeps its pods for a while. Source: `shouldDelayScaleDownOnAbort`.
+    pub(super) fn delays_scale_down_on_abort(&self) -> bool {
+        let observed = self.observed();
+        let canary = observed.canary();
+        let is_routed = canary.is_traffic_routed() && observed.stable.is_some();
+        let is_held = !canary.uses_dynamic_stable_scale() || canary.holds_canary_on_abort();
+        self.is_aborted() && is_routed && is_held && canary.abort_scale_down() != AbortScaleDown::Never
     }
 
-    fn scale_down_other(&mut self, now: Instant, revision: Revision) -> Vec<Effect> {
-        // One that was superseded in the middle of an update goes at once; under dynamicStableScale every one does.
-        if !self.is_fully_promoted() || self.spec.dynamic_stable_scale {
-            return self.scale(revision, 0);
+    /// Source: `reconcileNewReplicaSet`.
+    pub(super) fn reconcile_new_replica_set(&mut self) -> bool {
+        let observed = self.observed();
+        let Some(new) = observed.new else { return false };
+        let mut wanted = replicas::wanted(&observed, self.weights).canary;
+        if self.delays_scale_down_on_abort() {
+            match new.scale_down_deadline {
+                Some(deadline) if deadline > self.now => {
+                    self.effects.push(Effect::WakeAt(deadline));
+                    return false;
+                }
+                Some(_) => wanted = 0,
+                None => {
+                    // Not before stable can take everything back.
+                    let is_full = Observed::available(observed.stable) >= observed.spec.replicas;
+                    if let (AbortScaleDown::After(delay), true) = (observed.canary().abort_scale_down(), is_full) {
+                        self.set_scale_down_deadline(new.revision, delay);
+                    }
+                    return false;
+                }
+            }
         }
-        match self.view(revision).scale_down_deadline {
-            Some(deadline) if now > deadline => self.scale(revision, 0),
-            Some(deadline) => vec![Effect::WakeAt(deadline)],
-            // No deadline is ever written for a delay of zero: the pods stay (argo-rollouts issue 1992).
-            None if self.spec.scale_down_delay == Duration::ZERO => vec![],
+        self.scale(new.revision, wanted)
+    }
+
+    /// Source: `reconcileOtherReplicaSets`.
+    pub(super) fn reconcile_other_replica_sets(&mut self) -> bool {
+        let mut scaled = false;
+        // Pods that are not available go first: they serve nobody.
+        for other in self.observed().others {
+            if other.replicas > other.available {
+                scaled |= self.scale(other.revision, other.available);
+            }
+        }
+        let observed = self.observed();
+        let replicas = observed.spec.replicas;
+        let available: u32 = observed.all().map(|replica_set| replica_set.available).sum();
+        let min_available = replicas - observed.canary().fenceposts(replicas).max_unavailable;
+        let mut surplus = available.saturating_sub(min_available);
+        let mut others = observed.others;
+        others.sort_by_key(|other| std::cmp::Reverse(other.number));
+        let mut waiting = 0;
+        for other in others.into_iter().filter(|other| other.replicas > 0) {
+            let is_routed = self.rollout.spec.canary.is_traffic_routed();
+            if is_routed && self.is_referenced(other.revision) {
+                continue;
+            }
+            if surplus == 0 {
+                break;
+            }
+            let wanted = match is_routed {
+                false => other.replicas.saturating_sub(surplus),
+                true => self.size_of_other(&other, &mut waiting),
+            };
+            scaled |= self.scale(other.revision, wanted);
+            surplus = surplus.saturating_sub(other.replicas.saturating_sub(wanted));
+        }
+        scaled
+    }
+
+    /// The previous stable ReplicaSet waits; one that was superseded in the middle of an update goes at once, and under
+    /// dynamicStableScale every one does. Source: `scaleDownDelayHelper`.
+    fn size_of_other(&mut self, other: &ReplicaSet, waiting: &mut u32) -> u32 {
+        let observed = self.observed();
+        let canary = observed.canary();
+        let may_wait = observed.is_fully_promoted() || other.has_scale_down_deadline();
+        if !may_wait || canary.dynamic_stable_scale {
+            return 0;
+        }
+        let delay = canary.scale_down_delay();
+        let limit = canary.scale_down_delay_revision_limit.unwrap_or(u32::MAX);
+        match other.scale_down_deadline {
+            None if *waiting >= limit => 0,
             None => {
-                let deadline = (now + self.spec.scale_down_delay).floor_to_second();
-                self.view_mut(revision).scale_down_deadline = Some(deadline);
-                vec![Effect::ScaleDownDeadline(revision, deadline), Effect::WakeAt(deadline)]
+                *waiting += 1;
+                self.set_scale_down_deadline(other.revision, delay);
+                other.replicas
+            }
+            Some(deadline) => {
+                *waiting += 1;
+                let is_waiting = *waiting <= limit && deadline > self.now;
+                self.effects.extend(is_waiting.then_some(Effect::WakeAt(deadline)));
+                if is_waiting { other.replicas } else { 0 }
             }
         }
     }
 
-    fn others(&self) -> Vec<Revision> {
-        let named = [self.status.stable, self.status.current];
-        let all = (1..=self.replica_sets.len()).rev().map(|number| Revision(u32::try_from(number).expect("few")));
-        all.filter(|revision| !named.contains(revision)).collect()
+    /// No deadline is ever written for a delay of zero, so the pods stay (argo-rollouts issue 1992).
+    fn set_scale_down_deadline(&mut self, revision: Revision, delay: Duration) {
+        if delay > Duration::ZERO {
+            let deadline: Instant = (self.now + delay).floor_to_second();
+            let replica_set = self.rollout.replica_set_mut(revision).expect("it was observed");
+            replica_set.scale_down_deadline = Some(deadline);
+            self.effects.push(Effect::ScaleDownDeadline(revision, deadline));
+            self.effects.push(Effect::WakeAt(deadline));
+        }
     }
 
-    /// Still named by the weights that the last pass persisted, or by a Service. Source: `isReplicaSetReferenced`.
-    fn is_referenced(&self, revision: Revision, persisted: Option<Weights>) -> bool {
-        persisted.is_some_and(|weights| [weights.canary_revision, weights.stable_revision].contains(&revision))
-            || self.services.contains(&revision)
+    /// Still named by the status, by the weights that the last pass persisted, or by a Service. The Services of `pingPong`
+    /// are not looked at. Source: `isReplicaSetReferenced`.
+    fn is_referenced(&self, revision: Revision) -> bool {
+        let status = &self.rollout.status;
+        let weights = status.weights.map_or([None; 2], |weights| [weights.canary_revision, weights.stable_revision]);
+        let is_selected = self.rollout.services.iter().flatten().any(|service| service.revision == Some(revision));
+        let named = [status.stable, status.current, weights[0], weights[1]];
+        named.contains(&Some(revision)) || (!self.rollout.spec.canary.ping_pong && is_selected)
     }
 }

@@ -1,0 +1,192 @@
+//! What the manifest says: the `spec` of a Rollout.
+//!
+//! Follows `pkg/apis/rollouts/v1alpha1/types.go` and `utils/defaults/defaults.go` of argo-rollouts at 9f8d111d (after
+//! 1.10.0-rc1).
+
+use super::step::Step;
+use crate::units::{Duration, TrafficWeight};
+
+/// `[rollout]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RolloutSpec {
+    pub replicas: u32,
+    pub min_ready: Duration,
+    /// `progressDeadlineSeconds`, 600 s unless set.
+    pub progress_deadline: Duration,
+    /// Whether a missed deadline aborts the update.
+    pub progress_deadline_abort: bool,
+    /// How many ReplicaSets beside stable and canary are kept, 10 unless set.
+    pub revision_history_limit: u32,
+    /// `rollbackWindow.revisions`.
+    pub rollback_window: Option<u32>,
+    pub canary: Canary,
+}
+
+impl Default for RolloutSpec {
+    fn default() -> Self {
+        Self {
+            replicas: 1,
+            min_ready: Duration::ZERO,
+            progress_deadline: Duration::secs(600),
+            progress_deadline_abort: false,
+            revision_history_limit: 10,
+            rollback_window: None,
+            canary: Canary::default(),
+        }
+    }
+}
+
+/// `strategy.canary`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Canary {
+    pub steps: Vec<Step>,
+    /// 25 % unless set; without traffic routing only.
+    pub max_surge: IntOrPercent,
+    /// 25 % unless set.
+    pub max_unavailable: IntOrPercent,
+    pub traffic_routing: Option<TrafficRouting>,
+    pub dynamic_stable_scale: bool,
+    pub scale_down_delay: Option<Duration>,
+    pub scale_down_delay_revision_limit: Option<u32>,
+    pub abort_scale_down_delay: Option<Duration>,
+    pub min_pods_per_replica_set: Option<u32>,
+    pub replica_progress_threshold: Option<ReplicaProgressThreshold>,
+    /// The two Services of `pingPong` take turns, instead of `canaryService` and `stableService`.
+    pub ping_pong: bool,
+}
+
+/// `trafficRouting`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrafficRouting {
+    /// `maxTrafficWeight`, 100 unless set.
+    pub max_weight: TrafficWeight,
+    /// Names of `managedRoutes`.
+    pub managed_routes: Vec<String>,
+}
+
+impl Default for TrafficRouting {
+    fn default() -> Self {
+        Self { max_weight: TrafficWeight::HUNDRED, managed_routes: Vec::new() }
+    }
+}
+
+/// When a canary with fewer available pods than wanted counts as ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplicaProgressThreshold {
+    /// This part of the wanted pods.
+    Percent(u32),
+    Pods(u32),
+}
+
+impl ReplicaProgressThreshold {
+    /// Whether so many available pods pass for `wanted` ones. Source: `replicaProgressThresholdMet`.
+    pub fn is_met(self, available: u32, wanted: u32) -> bool {
+        match self {
+            Self::Pods(pods) => available >= pods,
+            Self::Percent(_) if wanted == 0 => true,
+            Self::Percent(percent) => u64::from(available) * 100 >= u64::from(percent) * u64::from(wanted),
+        }
+    }
+}
+
+/// A number of pods, or a part of `replicas`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntOrPercent {
+    Pods(u32),
+    Percent(u32),
+    /// A text that is no number. It makes both limits 0.
+    Unreadable,
+}
+
+impl IntOrPercent {
+    /// Any text counts as a percentage, with its sign or without.
+    pub fn parse(text: &str) -> Self {
+        text.strip_suffix('%').unwrap_or(text).parse().map_or(Self::Unreadable, Self::Percent)
+    }
+}
+
+/// `maxSurge` and `maxUnavailable` as pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fenceposts {
+    /// Pods beyond `replicas`, rounded up.
+    pub max_surge: u32,
+    /// Pods that may be missing, rounded down, but one if nothing could move otherwise.
+    pub max_unavailable: u32,
+}
+
+/// Source: `utils/replicaset/replicaset.go:resolveFenceposts`.
+pub fn fenceposts(max_surge: IntOrPercent, max_unavailable: IntOrPercent, replicas: u32) -> Fenceposts {
+    let hundred = TrafficWeight::HUNDRED;
+    let surge = match max_surge {
+        IntOrPercent::Pods(pods) => Some(pods),
+        IntOrPercent::Percent(percent) => Some(TrafficWeight::new(percent).pods_ceil(replicas, hundred)),
+        IntOrPercent::Unreadable => None,
+    };
+    let unavailable = match max_unavailable {
+        IntOrPercent::Pods(pods) => Some(pods),
+        IntOrPercent::Percent(percent) => Some(TrafficWeight::new(percent).pods_floor(replicas, hundred)),
+        IntOrPercent::Unreadable => None,
+    };
+    let (max_surge, unavailable) = match (surge, unavailable) {
+        (Some(0), Some(0)) => (0, 1),
+        (Some(surge), Some(unavailable)) => (surge, unavailable),
+        (None, _) | (_, None) => (0, 0),
+    };
+    Fenceposts { max_surge, max_unavailable: unavailable.min(replicas) }
+}
+
+impl Default for IntOrPercent {
+    fn default() -> Self {
+        Self::Percent(25)
+    }
+}
+
+/// What becomes of the canary's pods after an abort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AbortScaleDown {
+    /// They go when stable has all its pods and this long has passed.
+    After(Duration),
+    /// `abortScaleDownDelaySeconds: 0`: no delay is applied.
+    Never,
+}
+
+impl Canary {
+    pub fn is_traffic_routed(&self) -> bool {
+        self.traffic_routing.is_some()
+    }
+
+    /// With a router only; validation refuses it without one.
+    pub fn uses_dynamic_stable_scale(&self) -> bool {
+        self.dynamic_stable_scale && self.is_traffic_routed()
+    }
+
+    pub fn max_weight(&self) -> TrafficWeight {
+        self.traffic_routing.as_ref().map_or(TrafficWeight::HUNDRED, |routing| routing.max_weight)
+    }
+
+    /// `scaleDownDelaySeconds`: 30 s unless set; none without a router. Source: `GetScaleDownDelaySecondsOrDefault`.
+    pub fn scale_down_delay(&self) -> Duration {
+        let default = Duration::secs(30);
+        if self.is_traffic_routed() { self.scale_down_delay.unwrap_or(default) } else { Duration::ZERO }
+    }
+
+    /// `abortScaleDownDelaySeconds`: 30 s unless set. Source: `GetAbortScaleDownDelaySecondsOrDefault`.
+    pub fn abort_scale_down(&self) -> AbortScaleDown {
+        match (self.is_traffic_routed(), self.abort_scale_down_delay) {
+            (false, _) => AbortScaleDown::After(Duration::ZERO),
+            (true, None) => AbortScaleDown::After(Duration::secs(30)),
+            (true, Some(Duration::ZERO)) => AbortScaleDown::Never,
+            (true, Some(delay)) => AbortScaleDown::After(delay),
+        }
+    }
+
+    /// Whether an aborted canary keeps its full size until the delay that the user set has passed, also under
+    /// dynamicStableScale.
+    pub fn holds_canary_on_abort(&self) -> bool {
+        self.is_traffic_routed() && self.abort_scale_down_delay.is_some_and(|delay| delay > Duration::ZERO)
+    }
+
+    pub fn fenceposts(&self, replicas: u32) -> Fenceposts {
+        fenceposts(self.max_surge, self.max_unavailable, replicas)
+    }
+}
