@@ -222,14 +222,6 @@ impl Rollout {
         self
     }
 
-    /// Whether a pass changed nothing that anybody could see.
-    pub fn is_as_it_was(&self, before: &Self) -> bool {
-        self.status == before.status
-            && self.replica_sets == before.replica_sets
-            && self.services == before.services
-            && self.ingress == before.ingress
-    }
-
     pub fn services(&self) -> Option<[Selector; 2]> {
         self.services
     }
@@ -296,11 +288,12 @@ impl Rollout {
             Timer => self.reconcile_soon(),
             Reconcile => {
                 self.reconcile_queued = false;
-                let before = self.clone();
+                let (status, replica_sets) = (self.status.clone(), self.replica_sets.clone());
                 let mut effects = pass::Pass::run(self, now);
                 // Whatever it wrote wakes the controller again, even where a second write took the first one back.
                 let writes = |effect: &Effect| !matches!(effect, WakeAt(_));
-                if effects.iter().any(writes) || !self.is_as_it_was(&before) {
+                let changed = self.status != status || self.replica_sets != replica_sets;
+                if changed || effects.iter().any(writes) {
                     effects.extend(self.reconcile_soon());
                 }
                 effects
