@@ -20,6 +20,7 @@ pub mod spread;
 mod steps;
 pub mod sweep;
 pub mod threshold;
+pub mod validation;
 
 use crate::model::application::ApplicationSpec;
 use crate::model::load_balancer::{LoadBalancerSpec, TargetGroupSpec};

@@ -10,6 +10,7 @@
 //!
 //! Left out: analysis, experiments, step plugins, verification, blue-green, `restartAt`, `workloadRef`.
 
+pub mod alb;
 pub mod basic_canary;
 pub mod conditions;
 pub mod observed;

@@ -3,10 +3,12 @@
 //! `tests/oracles` holds a sample of each table, and its origin. `SIM_CORPUS` names a folder with the whole tables; without
 //! it `../shared/corpus` is looked at, and where that is not either, the sample is all there is.
 
+mod annotations;
 mod counts;
 mod durations;
 mod read;
 mod traces;
+mod validation;
 mod weights;
 mod world;
 
