@@ -29,6 +29,11 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ),
     ("field-reports/p08-swap-race", include_str!("../../scenarios/field-reports/p08-swap-race.toml")),
     ("first-run", include_str!("../../scenarios/first-run.toml")),
+    ("hazards/h8-abort-shrinks-the-canary", include_str!("../../scenarios/hazards/h8-abort-shrinks-the-canary.toml")),
+    (
+        "hazards/h9-abort-flaps-the-canary-service",
+        include_str!("../../scenarios/hazards/h9-abort-flaps-the-canary-service.toml"),
+    ),
     ("sweeps/last-step", include_str!("../../scenarios/sweeps/last-step.toml")),
     ("sweeps/pre-stop", include_str!("../../scenarios/sweeps/pre-stop.toml")),
     ("sweeps/scale-down-delay", include_str!("../../scenarios/sweeps/scale-down-delay.toml")),

@@ -113,6 +113,7 @@ fn scenario() -> Scenario {
             register_targets: Distribution::millis(100),
         },
         load_balancer: load_balancer(),
+        actions: Vec::new(),
     }
 }
 

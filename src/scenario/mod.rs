@@ -1,5 +1,6 @@
 //! A scenario: everything that a run is a function of, but for the seed.
 
+pub mod actions;
 mod application;
 mod capacity;
 mod check;
@@ -51,6 +52,8 @@ pub struct Scenario {
     pub rollouts_controller: RolloutsControllerSpec,
     pub load_balancer_controller: LoadBalancerControllerSpec,
     pub load_balancer: LoadBalancerSpec,
+    /// What people do, in the order of the file.
+    pub actions: Vec<actions::Action>,
 }
 
 /// `[simulation]`: how long. Whole seconds, all of them.

@@ -5,7 +5,7 @@ use super::pre_stop::{self, PreStop};
 use super::reader::{Pass, Reader};
 use super::steps;
 use crate::model::pod::{PodSpec, ReadinessProbe};
-use crate::model::rollout::spec::{Canary, IntOrPercent, RolloutSpec, TrafficRouting};
+use crate::model::rollout::spec::{Canary, IntOrPercent, ReplicaProgressThreshold, RolloutSpec, TrafficRouting};
 use crate::units::Duration;
 use serde_json::json;
 
@@ -35,23 +35,38 @@ pub fn read(reader: &mut Reader<'_, '_>) -> RolloutSection {
         "progressDeadlineSeconds",
         1..=MAX_SECONDS,
         600,
-        "Seconds without progress after which the controller reports it; without effect on the simulation. Argo \
-         Rollouts: 600 unless set",
+        "Seconds without progress after which the controller calls the release Degraded. Argo Rollouts: 600 unless \
+         set",
     );
-    reader.ignored(&["revisionHistoryLimit", "selector", "metadata"]);
-    reader.not_simulated(&[
-        "paused",
-        "restartAt",
-        "rollbackWindow",
-        "workloadRef",
-        "analysis",
+    let progress_deadline_abort = reader.boolean(
         "progressDeadlineAbort",
-    ]);
+        false,
+        "Whether the controller aborts a release that makes no progress. Argo Rollouts: false unless set",
+    );
+    let revision_history_limit = reader.count(
+        "revisionHistoryLimit",
+        0..=1_000,
+        10,
+        "ReplicaSets that are kept beside stable and canary. Argo Rollouts: 10 unless set",
+    );
+    let rollback_window = reader.optional_table("rollbackWindow", "Going back without steps", |window| {
+        window.optional_count("revisions", 1..=1_000, "So many revisions back")
+    });
+    reader.ignored(&["selector", "metadata"]);
+    reader.not_simulated(&["paused", "restartAt", "workloadRef", "analysis"]);
     let (pod, pre_stop) = reader.table("template", "The pod template", |template| {
         template.ignored(&["metadata"]);
         template.table("spec", "The pod's spec", pod_spec)
     });
-    let mut spec = RolloutSpec { replicas, min_ready, progress_deadline, ..RolloutSpec::default() };
+    let mut spec = RolloutSpec {
+        replicas,
+        min_ready,
+        progress_deadline,
+        progress_deadline_abort,
+        revision_history_limit,
+        rollback_window: rollback_window.flatten(),
+        ..RolloutSpec::default()
+    };
     let is_there = reader.exists();
     reader.table("strategy", "How a release proceeds", |strategy| {
         strategy.not_simulated(&["blueGreen"]);
@@ -262,14 +277,32 @@ fn canary_strategy(reader: &mut Reader<'_, '_>) -> Canary {
         "Pods beyond the replicas, as a number or a percentage, rounded up; without traffic routing only. Argo \
          Rollouts: 25% unless set",
     );
-    reader.ignored(&[
+    let abort_scale_down_delay = reader.optional_count(
         "abortScaleDownDelaySeconds",
-        "antiAffinity",
-        "canaryMetadata",
+        0..=MAX_SECONDS,
+        "Seconds from an abort until the canary's pods go; 0: no delay. Argo Rollouts: 30 unless set",
+    );
+    let scale_down_delay_revision_limit = reader.optional_count(
         "scaleDownDelayRevisionLimit",
-        "stableMetadata",
-    ]);
-    reader.not_simulated(&["analysis", "minPodsPerReplicaSet", "pingPong", "replicaProgressThreshold"]);
+        0..=1_000,
+        "Old ReplicaSets that may wait at once. Argo Rollouts: all, unless set",
+    );
+    let min_pods_per_replica_set = reader.optional_count(
+        "minPodsPerReplicaSet",
+        0..=MAX_REPLICAS,
+        "Pods of a ReplicaSet that has any. Argo Rollouts: 1 unless set",
+    );
+    let threshold = reader.optional_table("replicaProgressThreshold", "When a canary counts as ready", |threshold| {
+        let is_percent = threshold.choice(
+            "type",
+            &[("Percent", true), ("Pods", false)],
+            "Percent of the wanted pods, or a number of pods",
+        );
+        let value = threshold.count("value", 0..=MAX_REPLICAS, 100, "So many of them must be available");
+        if is_percent { ReplicaProgressThreshold::Percent(value) } else { ReplicaProgressThreshold::Pods(value) }
+    });
+    reader.ignored(&["antiAffinity", "canaryMetadata", "stableMetadata"]);
+    reader.not_simulated(&["analysis", "pingPong"]);
     reader.table("trafficRouting", "What splits the traffic", traffic_routing);
     let node = reader.take("steps", steps::schema, "The steps of the canary, in order");
     let key = reader.key("steps");
@@ -280,6 +313,10 @@ fn canary_strategy(reader: &mut Reader<'_, '_>) -> Canary {
         traffic_routing: Some(TrafficRouting::default()),
         dynamic_stable_scale,
         scale_down_delay,
+        scale_down_delay_revision_limit,
+        abort_scale_down_delay: abort_scale_down_delay.map(|seconds| Duration::secs(u64::from(seconds))),
+        min_pods_per_replica_set,
+        replica_progress_threshold: threshold,
         ..Canary::default()
     }
 }

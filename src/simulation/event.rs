@@ -26,6 +26,8 @@ pub enum Event {
     /// The API of the load balancer accepts the call.
     Accepted(Service, ApiCall),
     LoadBalancer(load_balancer::Input),
+    /// A person does what the scenario says.
+    Action(u32),
 }
 
 /// Folds every event in order. FNV-1a over little-endian bytes: the same on every machine.

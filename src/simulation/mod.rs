@@ -5,6 +5,7 @@
 mod cluster;
 mod event;
 mod load_balancing;
+mod people;
 mod recorder;
 mod start;
 
@@ -17,6 +18,7 @@ use crate::model::load_balancer_controller::ingress::{self, Ingress};
 use crate::model::load_balancer_controller::target_group_binding::TargetGroupBinding;
 use crate::model::pod::Pod;
 use crate::model::replica_set::{self, ReplicaSet};
+use crate::model::rollout::status::Phase;
 use crate::model::rollout::{self, Rollout};
 use crate::model::scheduler::Scheduler;
 use crate::model::tally::Tally;
@@ -26,6 +28,7 @@ use crate::run::{LogEntry, RolloutOutcome, Run};
 use crate::scenario::Scenario;
 use crate::units::{Duration, Instant, Percent};
 use event::{Event, Fingerprint};
+use people::People;
 use recorder::{Ending, Recorder, State};
 use start::Streams;
 
@@ -64,8 +67,11 @@ struct Simulation<'a> {
     fingerprint: Fingerprint,
     recorder: Recorder,
     commands: Option<Vec<(Instant, Command)>>,
+    people: People<'a>,
 
     rollout: Rollout,
+    /// The newest revision that anybody has asked for.
+    newest: Revision,
     replica_sets: Vec<ReplicaSet>,
     pods: Vec<Member>,
     scheduler: Scheduler,
@@ -115,7 +121,10 @@ impl Simulation<'_> {
 
     fn dispatch(&mut self, now: Instant, event: Event) {
         match event {
-            Event::Release => self.tell_rollout(now, rollout::Input::TemplateChanged(CANARY)),
+            Event::Release => {
+                self.newest = CANARY;
+                self.tell_rollout(now, rollout::Input::TemplateChanged(CANARY));
+            }
             Event::Rollout(input) => self.tell_rollout(now, input),
             Event::ReplicaSet(revision, input) => self.tell_replica_set(now, revision, input),
             Event::SyncReplicaSet(revision) => self.sync_replica_set(now, revision),
@@ -131,6 +140,7 @@ impl Simulation<'_> {
             Event::TargetGroupBinding(service, input) => self.tell_binding(now, service, input),
             Event::Accepted(service, call) => self.accept(now, service, call),
             Event::LoadBalancer(input) => self.tell_load_balancer(now, input),
+            Event::Action(index) => self.act(now, index),
         }
     }
 
@@ -154,7 +164,11 @@ impl Simulation<'_> {
                 }
                 Scale { revision, from, to } => {
                     self.log(now, "rollouts-controller", "ScaleReplicaSet", revision, format!("{from} -> {to}"));
-                    let (stable, canary) = (self.rollout.replicas_of(STABLE), self.rollout.replicas_of(CANARY));
+                    let pods = |is_stable| {
+                        let sets = self.rollout.replica_sets().iter();
+                        sets.filter(|set| (set.revision == STABLE) == is_stable).map(|set| set.replicas).sum()
+                    };
+                    let (stable, canary) = (pods(true), pods(false));
                     self.recorder.sizes(now, stable, canary);
                     self.tell_replica_set(now, revision, replica_set::Input::Scale(to));
                 }
@@ -178,8 +192,9 @@ impl Simulation<'_> {
                     let detail = format!("in {}s", (deadline.saturating_since(now)).as_secs_f64());
                     self.log(now, "rollouts-controller", "ScaleDownDeadline", revision, detail);
                 }
-                // The scenario has no header routes, one revision, and nobody who aborts.
-                DeleteReplicaSet(_) | SetHeaderRoute(_) | RemoveRoutes(_) | Aborted(_) => {}
+                Aborted(message) => self.log(now, "rollouts-controller", "Aborted", "rollout", message),
+                // An empty ReplicaSet has no part in the story, and the scenario has no header routes.
+                DeleteReplicaSet(_) | SetHeaderRoute(_) | RemoveRoutes(_) => {}
                 Promoted(revision) => {
                     self.recorder.promoted(now);
                     self.log(now, "rollouts-controller", "Promoted", revision, "");
@@ -194,6 +209,7 @@ impl Simulation<'_> {
         self.tally.begin_section(now);
         let step = self.rollout.steps()[index].clone();
         self.log(now, "rollouts-controller", "StepStarted", format!("step {index}"), step);
+        self.begin_actions_of_step(now, index);
     }
 
     fn on_step_completed(&mut self, now: Instant, index: usize) {
@@ -201,6 +217,7 @@ impl Simulation<'_> {
         let steps = self.rollout.steps();
         if index + 1 == steps.len() {
             self.tally.begin_section(now);
+            self.recorder.steps_over();
         }
         let step = steps[index].clone();
         self.log(now, "rollouts-controller", "StepCompleted", format!("step {index}"), step);
@@ -256,15 +273,32 @@ impl Simulation<'_> {
         self.recorder.state(now, self.state);
     }
 
-    /// The release is over when the new revision is alone and the last pod of the old one is gone.
+    /// The release is over when one revision is alone, the last pod of the others is gone, and nobody is about to act.
     fn end_if_over(&mut self, now: Instant) {
-        let alone = |member: &Member| member.revision == CANARY || member.removed;
-        if self.over || now < self.release || !self.rollout.is_at_rest() || !self.pods.iter().all(alone) {
+        let stays = |member: &Member| member.removed || self.rollout.replicas_of(member.revision) > 0;
+        let is_over = self.rollout.is_at_rest() && !self.people.are_about_to_act() && self.pods.iter().all(stays);
+        if self.over || now < self.release || !is_over {
             return;
         }
         self.over = true;
         let whole_second = (now + Duration::from_nanos(999_999_999)).floor_to_second();
         self.end = self.end.or(Some(whole_second + self.scenario.simulation.cooldown));
+    }
+
+    fn outcome(&self) -> RolloutOutcome {
+        let status = self.rollout.status();
+        let is_promoted = self.rollout.is_fully_promoted() && self.rollout.knows(CANARY);
+        if is_promoted && status.stable != Some(STABLE) {
+            RolloutOutcome::Promoted
+        } else if is_promoted || status.abort {
+            RolloutOutcome::Aborted
+        } else if self.rollout.is_paused_indefinitely() {
+            RolloutOutcome::Paused
+        } else if status.phase == Phase::Degraded {
+            RolloutOutcome::Degraded
+        } else {
+            RolloutOutcome::Running
+        }
     }
 
     fn close(mut self, end: Instant) -> TracedRun {
@@ -274,14 +308,8 @@ impl Simulation<'_> {
         if self.pods.iter().any(|member| member.revision == STABLE && !member.removed) {
             self.recorder.stable_there();
         }
+        let outcome = self.outcome();
         let totals = self.tally.close(usize::try_from((end - Instant::START).whole_secs()).expect("seconds fit"));
-        let outcome = if self.rollout.is_fully_promoted() && self.rollout.knows(CANARY) {
-            RolloutOutcome::Promoted
-        } else if self.rollout.is_paused_indefinitely() {
-            RolloutOutcome::Paused
-        } else {
-            RolloutOutcome::Running
-        };
         let ending = Ending {
             seed: self.seed,
             fingerprint: start::join(self.fingerprint, totals.fingerprint),

@@ -29,6 +29,8 @@ pub struct Recorder {
     /// The canary weight in the annotation, with the instant since which it was there.
     asked: Vec<(Instant, Percent)>,
     started: Vec<Option<Instant>>,
+    /// The step of each section of the tally but the first; None after the last step.
+    sections: Vec<Option<usize>>,
     completed: Vec<Option<Instant>>,
     promoted: Option<Instant>,
     stable_gone: Option<Instant>,
@@ -58,6 +60,7 @@ impl Recorder {
             effective: vec![(Instant::START, Percent::ZERO)],
             asked: vec![(Instant::START, Percent::ZERO)],
             started: vec![None; steps],
+            sections: vec![],
             completed: vec![None; steps],
             promoted: None,
             stable_gone: None,
@@ -91,12 +94,27 @@ impl Recorder {
         self.asked.push((now, weight));
     }
 
+    /// Begins a section of the tally. After a retry a step begins once more.
     pub fn step_started(&mut self, now: Instant, index: usize) {
         self.started[index] = Some(now);
+        self.completed[index] = None;
+        self.sections.push(Some(index));
     }
 
     pub fn step_completed(&mut self, now: Instant, index: usize) {
         self.completed[index] = Some(now);
+    }
+
+    /// Begins a section of the tally: no step is left.
+    pub fn steps_over(&mut self) {
+        self.sections.push(None);
+    }
+
+    /// ELB 5xx of the requests that arrived in the sections of a step, or after the last one.
+    fn in_sections(&self, totals: &Totals, step: Option<usize>) -> u64 {
+        // The first section lies before all of them.
+        let counts = totals.sections.iter().skip(1).zip(&self.sections);
+        counts.filter(|(_, section)| **section == step).map(|(count, _)| count).sum()
     }
 
     pub fn promoted(&mut self, now: Instant) {
@@ -118,9 +136,8 @@ impl Recorder {
 
     pub fn into_run(mut self, totals: Totals, ending: &Ending<'_>) -> Run {
         let steps = self.step_records(&totals, ending);
+        let after = self.in_sections(&totals, None);
         let seconds = self.fill_seconds(totals.seconds);
-        // The last section begins when the last step is over.
-        let after = if totals.sections.len() > steps.len() + 1 { totals.sections.last().copied() } else { None };
         let until = self.promoted.unwrap_or(ending.end);
         Run {
             seed: ending.seed,
@@ -138,7 +155,7 @@ impl Recorder {
                 promoted: self.promoted,
                 stable_gone: self.stable_gone,
                 duration: until.saturating_since(ending.release),
-                elb_5xx_after_last_step: after.unwrap_or(0),
+                elb_5xx_after_last_step: after,
             },
             pods: Pods {
                 peak: self.peak,
@@ -192,7 +209,7 @@ impl Recorder {
                 weight_effective: weight_asked.and_then(|at| in_force(&self.effective, at, weight)),
                 stable_pods,
                 canary_pods,
-                elb_5xx: started.and(totals.sections.get(index + 1).copied()).unwrap_or(0),
+                elb_5xx: self.in_sections(totals, Some(index)),
             }
         };
         (0..ending.steps.len()).map(record).collect()

@@ -1,6 +1,7 @@
 //! The state in which a run begins: revision 1 has been stable for long, every controller is at rest.
 
 use super::event::{Event, Fingerprint};
+use super::people::People;
 use super::recorder::{Recorder, State};
 use super::{Member, STABLE, Simulation};
 use crate::engine::Queue;
@@ -125,6 +126,8 @@ impl<'a> Simulation<'a> {
             fingerprint: Fingerprint::new(),
             recorder: Recorder::new(scenario.rollout.canary.steps.len(), replicas),
             commands: trace.then(Vec::new),
+            people: People::new(&scenario.actions),
+            newest: STABLE,
             rollout: Rollout::established(scenario.rollout.clone()),
             replica_sets: vec![],
             pods: vec![],
@@ -146,6 +149,7 @@ impl<'a> Simulation<'a> {
         simulation.establish_pods(&ids);
         simulation.on_load_balancer_effects(Instant::START, effects);
         simulation.queue.schedule(release, Event::Release);
+        simulation.plan_actions();
         simulation
     }
 

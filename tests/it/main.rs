@@ -1,3 +1,4 @@
+mod actions;
 mod article;
 mod by_hand;
 mod conservation;

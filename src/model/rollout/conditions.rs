@@ -71,6 +71,11 @@ pub(super) fn patch_paused(status: &mut Status, spec: &RolloutSpec, spec_paused:
     true
 }
 
+/// An abort was taken back, and nothing has come of it yet.
+pub(super) fn is_retried(status: &Status) -> bool {
+    reason(status) == Some(RolloutRetry)
+}
+
 /// Fills in the conditions of the status that a pass is about to persist. Returns when the controller has to look at the
 /// progress deadline again.
 pub(super) fn calculate(pass: &mut Pass<'_>, status: &mut Status) -> Option<Instant> {

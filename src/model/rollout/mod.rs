@@ -29,7 +29,7 @@ use crate::model::{Revision, Service};
 use crate::random::Distribution;
 use crate::units::{Instant, TrafficWeight};
 use observed::Observed;
-use spec::RolloutSpec;
+use spec::{AbortScaleDown, RolloutSpec};
 use status::{PingPong, ReplicaSet, Status, Weights};
 use step::{HeaderRoute, Step};
 use {Effect::*, Input::*};
@@ -250,10 +250,20 @@ impl Rollout {
         &self.spec.canary.steps
     }
 
-    /// Promoted, and nothing left to scale down.
+    /// Promoted or aborted, and nothing left to scale down.
     pub fn is_at_rest(&self) -> bool {
-        let alone = |replica_set: &ReplicaSet| replica_set.revision == self.template || replica_set.replicas == 0;
-        self.is_fully_promoted() && self.replica_sets.iter().all(alone)
+        let stable = self.status.stable;
+        let is_alone = self.replica_sets.iter().all(|set| Some(set.revision) == stable || set.replicas == 0);
+        let is_unused = self.status.weights.is_none_or(|weights| weights.canary == TrafficWeight::ZERO);
+        let stays = self.spec.canary.abort_scale_down() == AbortScaleDown::Never;
+        let is_aborted = self.status.abort && is_unused && (is_alone || stays);
+        self.is_fully_promoted() && is_alone || is_aborted
+    }
+
+    /// Of the ReplicaSet that was the newest before the current one: where `undo` goes.
+    pub fn previous_revision(&self) -> Revision {
+        let others = self.replica_sets.iter().filter(|set| set.revision != self.template);
+        others.max_by_key(|set| set.number).map_or(self.template, |set| set.revision)
     }
 
     /// Whether the ReplicaSet of this revision exists.
@@ -277,8 +287,9 @@ impl Rollout {
                 self.reconcile_soon()
             }
             Input::Command(command) => {
-                self.obey(command);
-                self.reconcile_soon()
+                let mut effects = self.obey(command);
+                effects.extend(self.reconcile_soon());
+                effects
             }
             ReplicaSetStatus(revision, status) => {
                 if let Some(replica_set) = self.replica_set_mut(revision) {
@@ -303,15 +314,17 @@ impl Rollout {
     }
 
     /// Source: `pkg/kubectl-argo-rollouts/cmd`.
-    fn obey(&mut self, command: Command) {
+    fn obey(&mut self, command: Command) -> Vec<Effect> {
+        let count = self.spec.canary.steps.len();
         match command {
             Command::Promote => {
                 self.paused = false;
                 if !self.status.pause_conditions.is_empty() {
                     self.status.pause_conditions.clear();
-                } else if !self.spec.canary.steps.is_empty() {
-                    let index = self.status.step_index.unwrap_or(0);
-                    self.status.step_index = Some((index + 1).min(self.spec.canary.steps.len()));
+                } else if let Some(index) = self.status.step_index.filter(|index| *index < count) {
+                    self.status.step_index = Some(index + 1);
+                    let next = (index + 1 < count).then_some(StepStarted(index + 1));
+                    return [StepCompleted(index)].into_iter().chain(next).collect();
                 }
             }
             Command::PromoteFull => self.status.promote_full = self.status.current != self.status.stable,
@@ -319,6 +332,7 @@ impl Rollout {
             Command::Retry => self.status.abort = false,
             Command::Pause => self.paused = true,
         }
+        vec![]
     }
 
     fn reconcile_soon(&mut self) -> Vec<Effect> {

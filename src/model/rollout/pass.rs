@@ -48,6 +48,8 @@ impl<'a> Pass<'a> {
         }
         let rollout = &mut *self.rollout;
         if conditions::patch_paused(&mut rollout.status, &rollout.spec, rollout.paused, self.now) {
+            let is_retry = conditions::is_retried(&rollout.status) && !rollout.spec.canary.steps.is_empty();
+            self.effects.extend(is_retry.then_some(Effect::StepStarted(0)));
             return;
         }
         if self.is_scaling_event() {

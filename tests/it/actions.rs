@@ -1,0 +1,178 @@
+//! What people do during a release, and what comes of it.
+
+use rollout_sim::run::{LogEntry, RolloutOutcome, Run};
+use rollout_sim::scenario::load::load;
+use rollout_sim::simulation;
+use rollout_sim::units::Instant;
+
+const SCENARIO: &str = r#"title = "Actions"
+[simulation]
+warmup = "5s"
+cooldown = "5s"
+horizon = "20m"
+[traffic]
+rate = "10/s"
+[rollout]
+replicas = 10
+[rollout.strategy.canary]
+trafficRouting.alb = { ingress = "web", rootService = "web-root", servicePort = 80 }
+steps = [
+  { setWeight = 10 },
+  { pause = { duration = "20s" } },
+  { setWeight = 60 },
+  { pause = { duration = "20s" } },
+  { setWeight = 80 },
+  { pause = {} },
+]
+"#;
+
+/// The scenario with `dynamicStableScale` and these actions.
+fn run(dynamic: bool, actions: &str) -> Run {
+    let set = [format!("rollout.strategy.canary.dynamicStableScale={dynamic}")];
+    let loaded =
+        load(&format!("{SCENARIO}{actions}"), "actions", &set).unwrap_or_else(|problems| panic!("{problems:?}"));
+    simulation::run(&loaded.scenario, 1)
+}
+
+fn seconds(entry: &LogEntry) -> f64 {
+    (entry.at - Instant::START).as_secs_f64()
+}
+
+/// The controller's events of one kind, as `object detail`, from an instant on.
+fn events(run: &Run, event: &str, since: f64) -> Vec<String> {
+    let entries = run.events.iter().filter(|entry| entry.event == event && seconds(entry) >= since);
+    entries.map(|entry| format!("{} {}", entry.object, entry.detail)).collect()
+}
+
+/// When somebody did something first.
+fn acted(run: &Run) -> f64 {
+    seconds(run.events.iter().find(|entry| entry.component == "people").expect("somebody acted"))
+}
+
+const ABORT: &str = "[[actions]]\nwhen = \"step 5\"\nafter = \"10s\"\ndo = \"abort\"\n";
+
+#[test]
+fn an_abort_under_dynamic_stable_scale_walks_the_weights_back() {
+    let run = run(true, ABORT);
+    let since = acted(&run);
+    assert_eq!(run.rollout.outcome, RolloutOutcome::Aborted);
+    let weights = ["canary 60 stable 40", "canary 10 stable 90", "canary 0 stable 100"];
+    assert_eq!(events(&run, "SetWeight", since), weights.map(|weight| format!("ingress {weight}")));
+    // Stable grows first, and with each weight the canary shrinks in the same pass.
+    let sizes = ["v1 2 -> 4", "v2 8 -> 6", "v1 4 -> 9", "v2 6 -> 1", "v1 9 -> 10", "v2 1 -> 0"];
+    assert_eq!(events(&run, "ScaleReplicaSet", since), sizes);
+    let at = |event: &str, object: &str, detail: &str| {
+        let entry =
+            run.events.iter().rfind(|entry| entry.event == event && entry.object == object && entry.detail == detail);
+        entry.map(|entry| entry.at)
+    };
+    assert_eq!(at("SetWeight", "ingress", weights[1]), at("ScaleReplicaSet", "v2", "6 -> 1"));
+}
+
+#[test]
+fn an_abort_without_it_keeps_the_canary_for_thirty_seconds() {
+    let run = run(false, ABORT);
+    let since = acted(&run);
+    assert_eq!(run.rollout.outcome, RolloutOutcome::Aborted);
+    assert_eq!(events(&run, "SetWeight", since), ["ingress canary 0 stable 100"]);
+    assert_eq!(events(&run, "ScaleReplicaSet", since), ["v2 8 -> 0"]);
+    let gone = run.events.iter().rfind(|entry| entry.event == "ScaleReplicaSet").expect("it went");
+    let waited = seconds(gone) - since;
+    // The deadline has whole seconds.
+    assert!((29.0..31.0).contains(&waited), "{waited}");
+    // Each pass moves the canary Service there and back (argo-rollouts issue 3078).
+    assert!(events(&run, "SwitchService", since).len() > 100);
+}
+
+#[test]
+fn promote_ends_a_pause_and_the_release() {
+    let promote = "[[actions]]\nwhen = \"step 5\"\nafter = \"10s\"\ndo = \"promote\"\n";
+    let promoted = run(false, promote);
+    assert_eq!(promoted.rollout.outcome, RolloutOutcome::Promoted);
+    assert_eq!(run(false, "").rollout.outcome, RolloutOutcome::Paused);
+    // All steps at once: the weights of the steps that are left are never asked for.
+    let full = run(true, "[[actions]]\nwhen = \"step 1\"\nafter = \"5s\"\ndo = \"promote_full\"\n");
+    assert_eq!(full.rollout.outcome, RolloutOutcome::Promoted);
+    assert!(full.rollout.duration < promoted.rollout.duration);
+    assert!(full.steps[2].started.is_none());
+}
+
+#[test]
+fn undo_goes_back_without_steps() {
+    let undone = run(false, "[[actions]]\nwhen = \"step 3\"\nafter = \"5s\"\ndo = \"undo\"\n");
+    assert_eq!(undone.rollout.outcome, RolloutOutcome::Aborted, "the revision that was released is not the stable one");
+    let since = acted(&undone);
+    assert_eq!(events(&undone, "SetWeight", since), ["ingress canary 0 stable 100"]);
+    assert_eq!(events(&undone, "ScaleReplicaSet", since), ["v2 6 -> 0"]);
+}
+
+#[test]
+fn a_retry_begins_again_with_the_first_step() {
+    let retry = format!("{ABORT}[[actions]]\nwhen = \"step 5\"\nafter = \"60s\"\ndo = \"retry\"\n");
+    let promote = "[[actions]]\nat = \"5m\"\ndo = \"promote_full\"\n";
+    let again = run(true, &format!("{retry}{promote}"));
+    assert_eq!(again.rollout.outcome, RolloutOutcome::Promoted);
+    let starts = events(&again, "StepStarted", 0.0).into_iter().filter(|start| start.starts_with("step 0 ")).count();
+    assert_eq!(starts, 2);
+}
+
+#[test]
+fn a_third_version_takes_the_place_of_the_second() {
+    let deploy = "[[actions]]\nwhen = \"step 3\"\nafter = \"5s\"\ndo = \"deploy\"\n";
+    let promote = "[[actions]]\nat = \"3m\"\ndo = \"promote\"\n";
+    let run = run(false, &format!("{deploy}{promote}"));
+    assert_eq!(run.rollout.outcome, RolloutOutcome::Promoted);
+    let sizes = events(&run, "ScaleReplicaSet", acted(&run));
+    assert!(sizes.contains(&"v2 6 -> 0".to_owned()), "superseded pods go at once: {sizes:?}");
+    assert!(
+        sizes.iter().any(|size| size.starts_with("v3 ")) && sizes.last() == Some(&"v1 10 -> 0".to_owned()),
+        "{sizes:?}"
+    );
+}
+
+#[test]
+fn replicas_can_change_on_the_way() {
+    let scale = "[[actions]]\nwhen = \"step 3\"\nafter = \"5s\"\ndo = \"set_replicas\"\nreplicas = 20\n";
+    let promote = "[[actions]]\nwhen = \"step 5\"\ndo = \"promote\"\nafter = \"10s\"\n";
+    let run = run(true, &format!("{scale}{promote}"));
+    assert_eq!(run.rollout.outcome, RolloutOutcome::Promoted);
+    let sizes = events(&run, "ScaleReplicaSet", acted(&run));
+    assert_eq!(sizes[..2], ["v1 4 -> 8", "v2 6 -> 12"], "{sizes:?}");
+    assert_eq!(sizes.iter().rfind(|size| size.starts_with("v2 ")), Some(&"v2 16 -> 20".to_owned()), "{sizes:?}");
+}
+
+#[test]
+fn a_release_without_progress_is_degraded_and_may_be_aborted() {
+    let stuck = |abort: bool| {
+        let set = [
+            "application.startup_time=\"30m\"".to_owned(),
+            "rollout.template.spec.containers[0].readinessProbe.tcpSocket.port=80".to_owned(),
+            "rollout.progressDeadlineSeconds=60".to_owned(),
+            format!("rollout.progressDeadlineAbort={abort}"),
+        ];
+        let loaded = load(SCENARIO, "stuck", &set).unwrap_or_else(|problems| panic!("{problems:?}"));
+        simulation::run(&loaded.scenario, 1).rollout
+    };
+    assert_eq!(stuck(false).outcome, RolloutOutcome::Degraded);
+    assert_eq!(stuck(true).outcome, RolloutOutcome::Aborted);
+}
+
+#[test]
+fn an_action_without_sense_is_refused_in_words() {
+    for (action, message) in [
+        ("at = \"5m\"", "an action without `do` does nothing"),
+        ("do = \"abort\"", "an action has one of `at` and `when`"),
+        ("at = \"5m\"\nwhen = \"step 1\"\ndo = \"abort\"", "an action has one of `at` and `when`"),
+        ("at = \"5m\"\ndo = \"abrot\"", "there is no action \"abrot\""),
+        ("when = \"step 6\"\ndo = \"abort\"", "\"step 6\" is not a step: there are 6, counted from 0"),
+        ("when = 4\ndo = \"abort\"", "4 is not a step: there are 6, counted from 0"),
+        ("at = \"5m\"\ndo = \"set_replicas\"", "`set_replicas` needs `replicas`"),
+        ("at = \"5m\"\ndo = \"abort\"\nreplicas = 3", "only `set_replicas` has `replicas`"),
+        ("at = 5\ndo = \"abort\"", "5"),
+        ("at = \"5m\"\ndo = \"abort\"\nwho = 3", "unknown key `who`"),
+    ] {
+        let problems = load(&format!("{SCENARIO}[[actions]]\n{action}\n"), "x", &[]).expect_err(action);
+        assert!(problems.iter().any(|problem| problem.message.contains(message)), "{message}: {problems:?}");
+        assert!(problems.iter().any(|problem| problem.place.is_some()), "{message} has a place");
+    }
+}
