@@ -15,7 +15,10 @@ pub fn scenario(loaded: &Loaded, seed: u64) -> String {
         String::from("# The scenario as it was run: every value with its source. Running it gives the same run.\n");
     let (mut header, mut in_steps) = (String::new(), false);
     let own_seed = seed == loaded.scenario.seed;
-    for parameter in &loaded.parameters {
+    // What belongs to no table stands before all of them.
+    let (of_the_file, of_tables): (Vec<_>, Vec<_>) =
+        loaded.parameters.iter().partition(|parameter| split(parameter).0.is_empty());
+    for parameter in of_the_file.into_iter().chain(of_tables) {
         let value = if parameter.key == "seed" { seed.to_string() } else { parameter.value.clone() };
         let source = match parameter.origin {
             Origin::CommandLine => "from the command line".to_owned(),

@@ -292,15 +292,8 @@ fn canary_strategy(reader: &mut Reader<'_, '_>) -> Canary {
         0..=MAX_REPLICAS,
         "Pods of a ReplicaSet that has any. Argo Rollouts: 1 unless set",
     );
-    let threshold = reader.optional_table("replicaProgressThreshold", "When a canary counts as ready", |threshold| {
-        let is_percent = threshold.choice(
-            "type",
-            &[("Percent", true), ("Pods", false)],
-            "Percent of the wanted pods, or a number of pods",
-        );
-        let value = threshold.count("value", 0..=MAX_REPLICAS, 100, "So many of them must be available");
-        if is_percent { ReplicaProgressThreshold::Percent(value) } else { ReplicaProgressThreshold::Pods(value) }
-    });
+    let threshold =
+        reader.optional_table("replicaProgressThreshold", "When a canary counts as ready", progress_threshold);
     reader.ignored(&["antiAffinity", "canaryMetadata", "stableMetadata"]);
     reader.not_simulated(&["analysis", "pingPong"]);
     reader.table("trafficRouting", "What splits the traffic", traffic_routing);
@@ -319,6 +312,13 @@ fn canary_strategy(reader: &mut Reader<'_, '_>) -> Canary {
         replica_progress_threshold: threshold,
         ..Canary::default()
     }
+}
+
+fn progress_threshold(reader: &mut Reader<'_, '_>) -> ReplicaProgressThreshold {
+    let is_percent =
+        reader.choice("type", &[("Percent", true), ("Pods", false)], "Percent of the wanted pods, or a number of pods");
+    let value = reader.count("value", 0..=MAX_REPLICAS, 100, "So many of them must be available");
+    if is_percent { ReplicaProgressThreshold::Percent(value) } else { ReplicaProgressThreshold::Pods(value) }
 }
 
 fn traffic_routing(reader: &mut Reader<'_, '_>) {
