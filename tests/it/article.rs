@@ -128,22 +128,24 @@ fn stable_is_resized_one_pass_after_the_annotation_and_the_rule_changes_70_s_aft
     assert_eq!(switched - promoted, Duration::millis(100));
 }
 
+/// The assumptions of the published timeline: pods take 20 s, and nobody inside of the cluster is late.
+const PUBLISHED: [&str; 10] = [
+    "application.startup_time=\"19900ms\"",
+    "rollout.template.spec.containers[0].readinessProbe.periodSeconds=20",
+    "cluster.image_pull=\"0s\"",
+    "cluster.sandbox_creation=\"0s\"",
+    "cluster.container_start=\"0s\"",
+    "cluster.container_seen=\"0s\"",
+    "cluster.scheduling=\"0s\"",
+    "cluster.api_write=\"0s\"",
+    "cluster.replica_set_sync=\"25ms\"",
+    "cluster.replica_set_status=\"25ms\"",
+];
+
 /// With pods that take 20 s, the published second-by-second table holds to within two passes of the controller.
 #[test]
 fn the_published_timeline_holds() {
-    let overrides = [
-        "application.startup_time=\"19900ms\"",
-        "rollout.template.spec.containers[0].readinessProbe.periodSeconds=20",
-        "cluster.image_pull=\"0s\"",
-        "cluster.sandbox_creation=\"0s\"",
-        "cluster.container_start=\"0s\"",
-        "cluster.container_seen=\"0s\"",
-        "cluster.scheduling=\"0s\"",
-        "cluster.api_write=\"0s\"",
-        "cluster.replica_set_sync=\"25ms\"",
-        "cluster.replica_set_status=\"25ms\"",
-    ];
-    let run = simulation::run(&article("2-pod-tuning", &overrides).scenario, 1);
+    let run = simulation::run(&article("2-pod-tuning", &PUBLISHED).scenario, 1);
     let table = [
         (0.1, "ScaleReplicaSet", "v2", "0 -> 2"),
         (20.25, "SwitchService", "canary", "v1 -> v2"),
@@ -204,4 +206,29 @@ fn a_weight_written_just_after_a_selector_takes_two_reconciles() {
     let modified = find(&run, run.release, "ModifyRule", "ingress", "canary 50 stable 50").at;
     assert_eq!(asked, switched, "one pass does both");
     assert_eq!(modified - switched, Duration::secs(140));
+}
+
+/// The pods that were wanted beyond ten, summed over the time: the published integrals, without weight verification.
+#[test]
+fn the_published_costs_come_out() {
+    for (name, dynamic, pod_seconds) in [
+        ("2-pod-tuning", true, 363.0),
+        ("2-pod-tuning", false, 3_183.0),
+        ("3-ninety-nine", true, 423.0),
+        ("3-ninety-nine", false, 3_783.0),
+    ] {
+        let dynamic_stable_scale = format!("rollout.strategy.canary.dynamicStableScale={dynamic}");
+        let overrides: Vec<&str> = PUBLISHED.into_iter().chain([&*dynamic_stable_scale]).collect();
+        let run = simulation::run(&article(name, &overrides).scenario, 1);
+        let mut wanted = [10.0, 0.0];
+        let (mut since, mut extra) = (run.release, 0.0);
+        for entry in run.events.iter().filter(|entry| entry.event == "ScaleReplicaSet") {
+            extra += (wanted[0] + wanted[1] - 10.0) * (entry.at - since).as_secs_f64();
+            let to = entry.detail.split(" -> ").nth(1).and_then(|pods| pods.parse().ok()).expect("a size");
+            wanted[usize::from(entry.object == "v2")] = to;
+            since = entry.at;
+        }
+        assert_eq!(wanted, [0.0, 10.0], "{name}: the old ReplicaSet is gone at the end");
+        assert!((extra / pod_seconds - 1.0).abs() < 0.02, "{name}, {dynamic}: {extra} instead of {pod_seconds}");
+    }
 }
