@@ -24,6 +24,8 @@ pub struct Run {
     pub failures: Vec<FailingSecond>,
     pub steps: Vec<StepRecord>,
     pub rollout: RolloutRecord,
+    /// On what a release waits that was not over when the run ended, in words.
+    pub waits_for: Option<String>,
     pub pods: Pods,
     pub latency: Latency,
     /// ALB nodes: `Second::weight_effective` is a sum over them.

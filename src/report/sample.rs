@@ -248,6 +248,7 @@ pub fn quiet() -> Run {
             duration: Duration::millis(480_100),
             elb_5xx_after_last_step: 0,
         },
+        waits_for: None,
         pods: Pods { peak: 13, pod_time: Duration::secs(6512), steady_pod_time: Duration::secs(6000) },
         latency: Latency {
             p50: Duration::millis(40),

@@ -47,6 +47,9 @@ pub fn render(loaded: &Loaded, run: &Run, verdicts: &[Verdict], width: usize) ->
     lines.extend(figures(loaded, run));
     lines.extend(verdicts.iter().map(|verdict| verdict_line(verdict, width)));
     lines.push(String::new());
+    if let Some(waits_for) = &run.waits_for {
+        lines.extend(paragraph("waits for", &words(waits_for), " ", width));
+    }
     lines.extend(paragraph("why", &words(&why::explain(loaded, run)), " ", width));
     lines.extend(assumptions(loaded, width));
     lines.push(String::new());

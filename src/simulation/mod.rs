@@ -8,6 +8,7 @@ mod load_balancing;
 mod people;
 mod recorder;
 mod start;
+mod waiting;
 
 use crate::engine::Queue;
 use crate::model::endpoint_slice::{self, EndpointSlice};
@@ -292,7 +293,7 @@ impl Simulation<'_> {
             RolloutOutcome::Promoted
         } else if is_promoted || status.abort {
             RolloutOutcome::Aborted
-        } else if self.rollout.is_paused_indefinitely() {
+        } else if self.rollout.is_paused_indefinitely() || self.rollout.is_paused_by_hand() {
             RolloutOutcome::Paused
         } else if status.phase == Phase::Degraded {
             RolloutOutcome::Degraded
@@ -308,7 +309,7 @@ impl Simulation<'_> {
         if self.pods.iter().any(|member| member.revision == STABLE && !member.removed) {
             self.recorder.stable_there();
         }
-        let outcome = self.outcome();
+        let (outcome, waits_for) = (self.outcome(), self.waits_for());
         let totals = self.tally.close(usize::try_from((end - Instant::START).whole_secs()).expect("seconds fit"));
         let ending = Ending {
             seed: self.seed,
@@ -320,7 +321,8 @@ impl Simulation<'_> {
             steps: self.rollout.steps(),
             outcome,
         };
-        TracedRun { run: self.recorder.into_run(totals, &ending), commands: self.commands.unwrap_or_default() }
+        let run = Run { waits_for, ..self.recorder.into_run(totals, &ending) };
+        TracedRun { run, commands: self.commands.unwrap_or_default() }
     }
 }
 

@@ -163,6 +163,7 @@ impl Recorder {
                 steady_pod_time: (ending.end - Instant::START) * u64::from(ending.replicas),
             },
             latency: totals.latency,
+            waits_for: None,
             nodes: ending.nodes,
             trace: totals.trace,
         }

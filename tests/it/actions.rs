@@ -176,3 +176,31 @@ fn an_action_without_sense_is_refused_in_words() {
         assert!(problems.iter().any(|problem| problem.place.is_some()), "{message} has a place");
     }
 }
+
+#[test]
+fn a_release_that_is_not_over_says_on_what_it_waits() {
+    let waits = |actions: &str, set: &[&str]| {
+        let set: Vec<_> = set.iter().map(|set| (*set).to_owned()).collect();
+        let loaded = load(&format!("{SCENARIO}{actions}"), "x", &set).unwrap_or_else(|problems| panic!("{problems:?}"));
+        simulation::run(&loaded.scenario, 1).waits_for
+    };
+    let stuck = [
+        "application.startup_time=\"30m\"",
+        "rollout.template.spec.containers[0].readinessProbe.tcpSocket.port=80",
+        "rollout.progressDeadlineSeconds=60",
+    ];
+    let paused = "[[actions]]\nat = \"10s\"\ndo = \"pause\"\n";
+    for (actions, set, expected) in [
+        ("", &[][..], Some("somebody to promote it: step 5 (pause) has no end")),
+        (
+            "",
+            &stuck,
+            Some("step 0 (setWeight 10): 0 of 1 canary pods are available, and the progress deadline has passed"),
+        ),
+        (paused, &[], Some("`kubectl argo rollouts promote`: the Rollout was paused by hand")),
+        ("", &["simulation.duration=\"15s\""], Some("the end of step 1 (pause 20s)")),
+        (ABORT, &[], None),
+    ] {
+        assert_eq!(waits(actions, set).as_deref(), expected);
+    }
+}

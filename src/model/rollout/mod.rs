@@ -235,6 +235,11 @@ impl Rollout {
         self.status.stable == self.status.current && self.status.current == Some(self.template)
     }
 
+    /// `spec.paused`
+    pub fn is_paused_by_hand(&self) -> bool {
+        self.paused
+    }
+
     /// Waits for a person.
     pub fn is_paused_indefinitely(&self) -> bool {
         let index = self.status.step_index.unwrap_or(0);
