@@ -123,7 +123,7 @@ impl Second {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
     pub at: Instant,
-    /// rollouts-controller, replica-set, pod, endpoint-slice, load-balancer-controller, load-balancer.
+    /// rollouts-controller, replica-set, pod, endpoint-slice, load-balancer-controller, load-balancer, people.
     pub component: &'static str,
     pub event: &'static str,
     pub object: String,
@@ -214,12 +214,16 @@ pub struct RolloutRecord {
     pub outcome: RolloutOutcome,
     /// When `status.stableRS` became the new revision.
     pub promoted: Option<Instant>,
+    /// When the release was aborted last, by a person or by the controller. None after a retry.
+    pub aborted: Option<Instant>,
     /// When the last pod of the revision that was stable before was removed. None while there is one.
     pub stable_gone: Option<Instant>,
-    /// From the new template to the promotion, or to the end of the run.
+    /// From the new template to the promotion or the abort, else to the end of the run.
     pub duration: Duration,
     /// ELB 5xx of the requests that arrived after the last step was completed.
     pub elb_5xx_after_last_step: u64,
+    /// ELB 5xx of the requests that arrived after an abort, until a retry.
+    pub elb_5xx_after_abort: u64,
 }
 
 /// What the release cost. A pod counts from its creation until its object is removed, terminating included.

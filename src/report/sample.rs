@@ -247,6 +247,8 @@ pub fn quiet() -> Run {
             stable_gone: Some(at(485)),
             duration: Duration::millis(480_100),
             elb_5xx_after_last_step: 0,
+            elb_5xx_after_abort: 0,
+            aborted: None,
         },
         waits_for: None,
         pods: Pods { peak: 13, pod_time: Duration::secs(6512), steady_pod_time: Duration::secs(6000) },

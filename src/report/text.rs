@@ -139,6 +139,9 @@ fn step_table(run: &Run, width: usize) -> Vec<String> {
         let completed = run.steps.last().and_then(|step| step.completed);
         rows.push(row("after the last step", completed.map_or_else(|| "–".into(), |at| time(run, at)), after));
     }
+    if let Some(aborted) = run.rollout.aborted {
+        rows.push(row("after the abort", time(run, aborted), run.rollout.elb_5xx_after_abort));
+    }
     let mut widths = [0; COLUMNS];
     for (_, cells) in &rows {
         for (width, cell) in widths.iter_mut().zip(cells) {
@@ -169,7 +172,7 @@ fn outside_the_steps(run: &Run) -> (u64, u64) {
     }
     let after = run.rollout.elb_5xx_after_last_step;
     let steps: u64 = run.steps.iter().map(|step| step.elb_5xx).sum();
-    (run.requests.elb_5xx() - steps - after, after)
+    (run.requests.elb_5xx() - steps - after - run.rollout.elb_5xx_after_abort, after)
 }
 
 /// What is left of a step's words at least.

@@ -193,7 +193,11 @@ impl Simulation<'_> {
                     let detail = format!("in {}s", (deadline.saturating_since(now)).as_secs_f64());
                     self.log(now, "rollouts-controller", "ScaleDownDeadline", revision, detail);
                 }
-                Aborted(message) => self.log(now, "rollouts-controller", "Aborted", "rollout", message),
+                Aborted(message) => {
+                    self.tally.begin_section(now);
+                    self.recorder.aborted(now);
+                    self.log(now, "rollouts-controller", "Aborted", "rollout", message);
+                }
                 // An empty ReplicaSet has no part in the story, and the scenario has no header routes.
                 DeleteReplicaSet(_) | SetHeaderRoute(_) | RemoveRoutes(_) => {}
                 Promoted(revision) => {

@@ -17,6 +17,14 @@ pub struct State {
     pub pods_total: u16,
 }
 
+/// What the requests of a stretch of time are counted under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Section {
+    Step(usize),
+    AfterLastStep,
+    AfterAbort,
+}
+
 #[derive(Clone, Debug)]
 pub struct Recorder {
     events: Vec<LogEntry>,
@@ -29,10 +37,11 @@ pub struct Recorder {
     /// The canary weight in the annotation, with the instant since which it was there.
     asked: Vec<(Instant, Percent)>,
     started: Vec<Option<Instant>>,
-    /// The step of each section of the tally but the first; None after the last step.
-    sections: Vec<Option<usize>>,
+    /// The sections of the tally but the first, which lies before the release.
+    sections: Vec<Section>,
     completed: Vec<Option<Instant>>,
     promoted: Option<Instant>,
+    aborted: Option<Instant>,
     stable_gone: Option<Instant>,
     peak: u32,
     pod_time: Duration,
@@ -63,6 +72,7 @@ impl Recorder {
             sections: vec![],
             completed: vec![None; steps],
             promoted: None,
+            aborted: None,
             stable_gone: None,
             peak: 0,
             pod_time: Duration::ZERO,
@@ -98,7 +108,8 @@ impl Recorder {
     pub fn step_started(&mut self, now: Instant, index: usize) {
         self.started[index] = Some(now);
         self.completed[index] = None;
-        self.sections.push(Some(index));
+        self.sections.push(Section::Step(index));
+        self.aborted = None;
     }
 
     pub fn step_completed(&mut self, now: Instant, index: usize) {
@@ -107,14 +118,20 @@ impl Recorder {
 
     /// Begins a section of the tally: no step is left.
     pub fn steps_over(&mut self) {
-        self.sections.push(None);
+        self.sections.push(Section::AfterLastStep);
     }
 
-    /// ELB 5xx of the requests that arrived in the sections of a step, or after the last one.
-    fn in_sections(&self, totals: &Totals, step: Option<usize>) -> u64 {
+    /// Begins a section of the tally: until a retry no step is in force.
+    pub fn aborted(&mut self, now: Instant) {
+        self.sections.push(Section::AfterAbort);
+        self.aborted = Some(now);
+    }
+
+    /// ELB 5xx of the requests that arrived in sections of this kind.
+    fn in_sections(&self, totals: &Totals, kind: Section) -> u64 {
         // The first section lies before all of them.
         let counts = totals.sections.iter().skip(1).zip(&self.sections);
-        counts.filter(|(_, section)| **section == step).map(|(count, _)| count).sum()
+        counts.filter(|(_, section)| **section == kind).map(|(count, _)| count).sum()
     }
 
     pub fn promoted(&mut self, now: Instant) {
@@ -136,9 +153,10 @@ impl Recorder {
 
     pub fn into_run(mut self, totals: Totals, ending: &Ending<'_>) -> Run {
         let steps = self.step_records(&totals, ending);
-        let after = self.in_sections(&totals, None);
+        let after = self.in_sections(&totals, Section::AfterLastStep);
+        let after_abort = self.in_sections(&totals, Section::AfterAbort);
         let seconds = self.fill_seconds(totals.seconds);
-        let until = self.promoted.unwrap_or(ending.end);
+        let until = self.over().unwrap_or(ending.end);
         Run {
             seed: ending.seed,
             fingerprint: ending.fingerprint,
@@ -156,6 +174,8 @@ impl Recorder {
                 stable_gone: self.stable_gone,
                 duration: until.saturating_since(ending.release),
                 elb_5xx_after_last_step: after,
+                elb_5xx_after_abort: after_abort,
+                aborted: self.aborted,
             },
             pods: Pods {
                 peak: self.peak,
@@ -210,23 +230,28 @@ impl Recorder {
                 weight_effective: weight_asked.and_then(|at| in_force(&self.effective, at, weight)),
                 stable_pods,
                 canary_pods,
-                elb_5xx: self.in_sections(totals, Some(index)),
+                elb_5xx: self.in_sections(totals, Section::Step(index)),
             }
         };
         (0..ending.steps.len()).map(record).collect()
+    }
+
+    /// When the steps had no say any more: the promotion, or the abort.
+    fn over(&self) -> Option<Instant> {
+        self.promoted.or(self.aborted)
     }
 
     /// When the next weight was asked for, be it by a step or by the promotion.
     fn next_set_weight(&self, ending: &Ending<'_>, index: usize) -> Option<Instant> {
         let is_set_weight = |next: &usize| matches!(ending.steps[*next], Step::SetWeight(_));
         let next = (index + 1..ending.steps.len()).find(is_set_weight);
-        next.and_then(|next| self.started[next]).or(self.promoted)
+        next.and_then(|next| self.started[next]).or(self.over())
     }
 
     /// The wanted sizes just before the next step but pauses began, or before the promotion.
     fn settled(&self, ending: &Ending<'_>, index: usize) -> (u32, u32) {
         let next = (index + 1..ending.steps.len()).find(|next| !matches!(ending.steps[*next], Step::Pause(_)));
-        let until = next.and_then(|next| self.started[next]).or(self.promoted).unwrap_or(ending.end);
+        let until = next.and_then(|next| self.started[next]).or(self.over()).unwrap_or(ending.end);
         let (_, stable, canary) = self.sizes.iter().rfind(|(at, ..)| *at < until).expect("the first is at the start");
         (*stable, *canary)
     }

@@ -56,6 +56,12 @@ fn an_abort_under_dynamic_stable_scale_walks_the_weights_back() {
     let run = run(true, ABORT);
     let since = acted(&run);
     assert_eq!(run.rollout.outcome, RolloutOutcome::Aborted);
+    assert_eq!(run.rollout.duration, run.rollout.aborted.expect("it was") - run.release);
+    let last = &run.steps[5];
+    assert_eq!((last.stable_pods, last.canary_pods), (2, 8), "as they were before the abort");
+    let steps: u64 = run.steps.iter().map(|step| step.elb_5xx).sum();
+    assert!(run.rollout.elb_5xx_after_abort > 0, "one pod is left for 80 % of the requests");
+    assert_eq!(steps + run.rollout.elb_5xx_after_abort, run.requests.elb_5xx());
     let weights = ["canary 60 stable 40", "canary 10 stable 90", "canary 0 stable 100"];
     assert_eq!(events(&run, "SetWeight", since), weights.map(|weight| format!("ingress {weight}")));
     // Stable grows first, and with each weight the canary shrinks in the same pass.

@@ -25,18 +25,23 @@ pub(super) fn places(run: &Run) -> Vec<Place<'_>> {
     if stages.is_empty() {
         places.push(Place { name: "In the release, which has no steps".into(), asked: None, rows: before..end });
     }
-    let over = stages.last().and_then(|stage| stage.last().completed);
+    let aborted = run.rollout.aborted;
+    let over = stages.last().and_then(|stage| stage.last().completed).filter(|_| aborted.is_none());
     let mut asked = None;
     for (index, stage) in stages.iter().enumerate() {
         let first = stage.first();
         asked = if is_set_weight(first) { Some(first) } else { asked };
-        let until = stages.get(index + 1).map_or(over.map_or(end, Instant::second), start);
+        let until = stages.get(index + 1).map_or(over.or(aborted).map_or(end, Instant::second), start);
         let name = format!("At {} (t = {})", first.step, time(run, first.started.unwrap_or(run.release)));
         places.push(Place { name, asked, rows: start(stage)..until });
     }
     if let Some(over) = over {
         let name = format!("After the last step (over at t = {})", time(run, over));
         places.push(Place { name, asked, rows: over.second()..end });
+    }
+    if let Some(aborted) = aborted {
+        let name = format!("After the abort (t = {})", time(run, aborted));
+        places.push(Place { name, asked: None, rows: aborted.second()..end });
     }
     places
 }
