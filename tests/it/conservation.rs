@@ -105,8 +105,8 @@ fn the_trace_adds_up(run: &Run) -> Checked {
     prop_assert_eq!(run.latency.max.as_nanos() / 1_000, slowest.map_or(0, |time| time.as_nanos() / 1_000));
     let sections: Vec<_> = run.steps.iter().filter_map(|step| Some((step.started?, step.elb_5xx))).collect();
     for (index, (from, count)) in sections.iter().enumerate() {
-        let last = run.steps.last().and_then(|step| step.completed).unwrap_or(run.end);
-        let until = sections.get(index + 1).map_or(last, |(next, _)| *next);
+        let over = run.steps.last().and_then(|step| step.completed).or(run.rollout.aborted);
+        let until = sections.get(index + 1).map_or(over.unwrap_or(run.end), |(next, _)| *next);
         let failed =
             |r: &&TracedRequest| r.arrival >= *from && r.arrival < until && matches!(r.outcome, Outcome::Elb(_));
         prop_assert_eq!(trace.iter().filter(failed).count() as u64, *count, "step {}", index);
