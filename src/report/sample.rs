@@ -10,7 +10,7 @@ use crate::model::load_balancer::{
 use crate::model::load_balancer_controller::{LoadBalancerControllerSpec, QueueDiscipline};
 use crate::model::outcome::Cause;
 use crate::model::pod::PodSpec;
-use crate::model::rollout::RolloutsControllerSpec;
+use crate::model::rollout::controller::{Profile, RolloutsControllerSpec};
 use crate::model::rollout::spec::{Canary, RolloutSpec, TrafficRouting};
 use crate::model::scheduler::ClusterSpec;
 use crate::model::traffic::{Arrivals, TrafficSpec};
@@ -103,7 +103,12 @@ fn scenario() -> Scenario {
         },
         application: application(),
         cluster: cluster(),
-        rollouts_controller: RolloutsControllerSpec { reconcile_delay: Distribution::millis(100) },
+        rollouts_controller: RolloutsControllerSpec {
+            profile: Profile::default(),
+            reconcile_delay: Distribution::millis(100),
+            aws_query_time: Distribution::millis(500),
+            aws_error_share: 0.0,
+        },
         load_balancer_controller: LoadBalancerControllerSpec {
             rule_lag: Distribution::secs(LAG),
             reconcile_time: Duration::secs(1),

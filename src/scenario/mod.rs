@@ -27,7 +27,7 @@ use crate::model::application::ApplicationSpec;
 use crate::model::load_balancer::{LoadBalancerSpec, TargetGroupSpec};
 use crate::model::load_balancer_controller::LoadBalancerControllerSpec;
 use crate::model::pod::PodSpec;
-use crate::model::rollout::RolloutsControllerSpec;
+use crate::model::rollout::controller::RolloutsControllerSpec;
 use crate::model::rollout::spec::RolloutSpec;
 use crate::model::scheduler::ClusterSpec;
 use crate::model::traffic::TrafficSpec;

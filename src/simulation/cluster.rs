@@ -194,7 +194,7 @@ impl Simulation<'_> {
                     self.queue.schedule(heard, Event::EndpointSlice(service, endpoint_slice::Input::SyncDue));
                 }
                 Publish(endpoints) => {
-                    self.log(now, "endpoint-slice", "Updated", service, format!("{} ready", endpoints.len()));
+                    self.log(now, "endpoint-slice", "Updated", self.name(service), format!("{} ready", endpoints.len()));
                     let heard = target_group_binding::Input::EndpointsChanged(endpoints);
                     self.tell_binding(now, service, heard);
                 }

@@ -5,7 +5,7 @@ use super::people::People;
 use super::recorder::{Recorder, State};
 use super::{Member, STABLE, Simulation};
 use crate::engine::Queue;
-use crate::model::PodId;
+use crate::model::{PodId, Service};
 use crate::model::endpoint_slice::{Conditions, EndpointSlice};
 use crate::model::load_balancer::data_plane::{Command, DataPlane};
 use crate::model::load_balancer::{LoadBalancer, LoadBalancerSpec, News};
@@ -26,6 +26,8 @@ use std::collections::BTreeMap;
 pub struct Streams {
     seed: u64,
     pub rollouts_controller: Random,
+    /// How long a look at AWS takes, and whether it fails.
+    pub aws: Random,
     pub replica_set: Random,
     pub image_pull: Random,
     pub endpoint_slice: Random,
@@ -45,6 +47,7 @@ impl Streams {
         Self {
             seed,
             rollouts_controller: single(Stream::RolloutsController),
+            aws: single(Stream::AwsQuery),
             replica_set: single(Stream::ReplicaSet),
             image_pull: single(Stream::ImagePull),
             endpoint_slice: single(Stream::EndpointSlice),
@@ -111,9 +114,17 @@ impl<'a> Simulation<'a> {
         let ids: Vec<_> = (0..replicas).map(PodId).collect();
         let serving = Conditions { revision: STABLE, serving: true, terminating: false };
         let endpoints: BTreeMap<_, _> = ids.iter().map(|id| (*id, serving)).collect();
-        let endpoint_slice = EndpointSlice::new(STABLE, endpoints);
-        let binding = TargetGroupBinding::new(endpoint_slice.ready());
-        let (load_balancer, effects) = LoadBalancer::established(&scenario.load_balancer, scenario.target_group, &ids);
+        let rollout = Rollout::established(scenario.rollout.clone()).under(scenario.rollouts_controller.profile);
+        let selected = |service: Service| rollout.services().and_then(|services| services[service.index()].revision);
+        let endpoint_slices = Service::ALL.map(|service| {
+            let revision = selected(service).expect("the Services of an established Rollout select pods");
+            EndpointSlice::new(revision, endpoints.clone())
+        });
+        let bindings = [0, 1].map(|service| TargetGroupBinding::new(endpoint_slices[service].ready()));
+        let targets = [0, 1].map(|service| endpoint_slices[service].ready().into_iter().collect::<Vec<_>>());
+        let targets = [&targets[0][..], &targets[1]];
+        let (load_balancer, effects) =
+            LoadBalancer::established(&scenario.load_balancer, scenario.target_group, targets);
         let longest_answer = scenario.load_balancer.idle_timeout.max(scenario.load_balancer.connect_timeout);
         let mut simulation = Self {
             scenario,
@@ -128,13 +139,13 @@ impl<'a> Simulation<'a> {
             commands: trace.then(Vec::new),
             people: People::new(&scenario.actions),
             newest: STABLE,
-            rollout: Rollout::established(scenario.rollout.clone()),
+            rollout,
             replica_sets: vec![],
             pods: vec![],
             scheduler: Scheduler::new(scenario.cluster.nodes),
-            endpoint_slices: [endpoint_slice.clone(), endpoint_slice],
+            endpoint_slices,
             ingress: Ingress::new(Percent::ZERO),
-            bindings: [binding.clone(), binding],
+            bindings,
             load_balancer,
             data_plane: DataPlane::new(
                 &scenario.load_balancer,

@@ -8,6 +8,7 @@ use super::pause::PauseContext;
 use super::status::{PauseReason, PingPong, PodCounts, ReplicaSet, Status, Weights};
 use super::step::Step;
 use super::traffic_routing::{decide, rolling_back_to_stable};
+use super::verification::Verification;
 use super::{Effect, Rollout, conditions, replicas};
 use crate::model::Revision;
 use crate::units::{Duration, Instant};
@@ -61,7 +62,10 @@ impl<'a> Pass<'a> {
         }
         self.clean_up_history();
         self.reconcile_services();
-        self.reconcile_traffic_routing();
+        if self.reconcile_traffic_routing() == Verification::Fails {
+            return;
+        }
+        self.rollout.failed_passes = 0;
         if !self.reconcile_replica_sets() {
             self.reconcile_pause();
         }
@@ -149,10 +153,10 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn reconcile_traffic_routing(&mut self) {
+    fn reconcile_traffic_routing(&mut self) -> Verification {
         if !self.rollout.spec.canary.is_traffic_routed() {
             self.weights = None;
-            return;
+            return Verification::Passed;
         }
         let observed = self.observed();
         let decision = decide(&observed);
@@ -168,16 +172,18 @@ impl<'a> Pass<'a> {
         if let Some(Step::SetHeaderRoute(route)) = step.filter(|_| is_update) {
             self.set_header_route(route);
         }
-        let Some(canary) = decision.canary else { return };
+        let Some(canary) = decision.canary else { return Verification::Passed };
         self.set_weight(canary);
-        let asked = Weights {
+        let mut asked = Weights {
             canary,
             stable: canary.rest(max),
             canary_revision: decision.canary_revision,
             stable_revision,
             verified: None,
         };
+        let verification = self.verify_weight(&mut asked);
         self.weights = Some(asked);
+        verification
     }
 
     /// Stable, then canary, then the others; the first that is resized ends the round. Returns whether one was. Source:
@@ -191,6 +197,7 @@ impl<'a> Pass<'a> {
         let observed = self.observed();
         if let Some(stable) = observed.stable_beside_new() {
             let wanted = replicas::wanted(&observed, observed.status.weights).stable;
+            let wanted = self.delayed_size_of_stable(stable, wanted);
             if self.scale(stable.revision, wanted) {
                 return true;
             }
@@ -278,7 +285,7 @@ impl<'a> Pass<'a> {
         }
         let replicas = observed.spec.replicas;
         let available = Observed::available(observed.new);
-        let is_ready = match observed.canary().replica_progress_threshold {
+        let is_ready = match observed.replica_progress_threshold() {
             None => available >= replicas,
             Some(threshold) => threshold.is_met(available, replicas),
         };
@@ -323,7 +330,7 @@ impl<'a> Pass<'a> {
         new.created_at < stable.created_at && between < window as usize
     }
 
-    /// Whether the weight has reached the load balancer is not asked. Source: `completedCurrentCanaryStep`.
+    /// Source: `completedCurrentCanaryStep`.
     fn is_step_completed(&self) -> bool {
         if self.rollout.paused {
             return false;

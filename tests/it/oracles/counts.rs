@@ -3,6 +3,7 @@
 use super::{Table, read};
 use rollout_sim::model::Revision;
 use rollout_sim::model::rollout::basic_canary::nearest_split;
+use rollout_sim::model::rollout::controller::Profile;
 use rollout_sim::model::rollout::observed::Observed;
 use rollout_sim::model::rollout::replicas::{
     ScaleSource, at_desired_replica_counts, current_set_weight, desired_canary_weight, scale_source, wanted,
@@ -34,7 +35,7 @@ fn answer(row: &Value) -> Option<(Value, Value)> {
         let numbered = others.iter().zip(10..);
         numbered.map(|(other, number)| read::replica_set(other, Revision(number)).expect("it exists")).collect()
     });
-    let observed = Observed { spec: &spec, status: &status, new, stable, others };
+    let observed = Observed { profile: Profile::default(), spec: &spec, status: &status, new, stable, others };
     let ours = wanted(&observed, weights);
     let fenceposts = spec.canary.fenceposts(spec.replicas);
     let mut answer = json!({

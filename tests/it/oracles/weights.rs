@@ -2,6 +2,7 @@
 
 use super::{Table, read};
 use rollout_sim::model::Revision;
+use rollout_sim::model::rollout::controller::Profile;
 use rollout_sim::model::rollout::observed::Observed;
 use rollout_sim::model::rollout::spec::TrafficRouting;
 use rollout_sim::model::rollout::status::Weights;
@@ -33,7 +34,7 @@ fn the_weight_that_a_pass_asks_for_is_that_of_the_real_controller() {
         let status = read::status(inputs, before);
         let new =
             read::revision(&inputs["newRS"]["hash"]).and_then(|revision| read::replica_set(&inputs["newRS"], revision));
-        let observed = Observed { spec: &spec, status: &status, new, stable, others: vec![] };
+        let observed = Observed { profile: Profile::default(), spec: &spec, status: &status, new, stable, others: vec![] };
         let decision = decide(&observed);
         let mut ours = json!({
             "setWeight": decision.canary.map(TrafficWeight::get),
