@@ -87,11 +87,11 @@ impl Tally {
         }
         self.fingerprint = self.fingerprint.wrapping_add(hash(&fate));
         self.current.requests += 1;
+        if fate.outcome.is_from_target() {
+            self.current_times.push(micros(&fate));
+        }
         match fate.outcome {
-            Outcome::Ok => {
-                self.current.ok += 1;
-                self.current_times.push(micros(&fate));
-            }
+            Outcome::Ok => self.current.ok += 1,
             Outcome::Target5xx | Outcome::Elb(_) => self.count_failure(fate),
         }
         if let Some(trace) = &mut self.trace {
@@ -104,13 +104,13 @@ impl Tally {
     pub fn count_again(&mut self, before: Fate, cause: Cause, now: Instant) {
         let fate = Fate { outcome: Outcome::Elb(cause), answered: now, ..before };
         self.fingerprint = self.fingerprint.wrapping_sub(hash(&before)).wrapping_add(hash(&fate));
+        if before.outcome.is_from_target() {
+            let times = self.times(fate.arrival);
+            let place = times.iter().position(|time| *time == micros(&before)).expect("it was counted");
+            times.swap_remove(place);
+        }
         match before.outcome {
-            Outcome::Ok => {
-                self.second(fate.arrival).ok -= 1;
-                let times = self.times(fate.arrival);
-                let place = times.iter().position(|time| *time == micros(&before)).expect("it was counted");
-                times.swap_remove(place);
-            }
+            Outcome::Ok => self.second(fate.arrival).ok -= 1,
             Outcome::Elb(cause) => {
                 *code_count(self.second(fate.arrival), cause) -= 1;
                 *self.cause_in_second(fate.arrival, cause) -= 1;

@@ -133,6 +133,7 @@ fn application() -> ApplicationSpec {
         keep_alive_race_window: Duration::millis(1),
         concurrency: 64,
         backlog: 128,
+        versions: std::collections::BTreeMap::new(),
     }
 }
 

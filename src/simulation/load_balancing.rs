@@ -1,7 +1,7 @@
 //! Who tells whom from the Ingress and the endpoints to the nodes of the load balancer.
 
-use super::event::Event;
 use super::Simulation;
+use super::event::Event;
 use crate::model::Service;
 use crate::model::load_balancer;
 use crate::model::load_balancer::data_plane::Command;

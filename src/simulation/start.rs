@@ -5,7 +5,6 @@ use super::people::People;
 use super::recorder::{Recorder, State};
 use super::{Member, STABLE, Simulation};
 use crate::engine::Queue;
-use crate::model::{PodId, Service};
 use crate::model::endpoint_slice::{Conditions, EndpointSlice};
 use crate::model::load_balancer::data_plane::{Command, DataPlane};
 use crate::model::load_balancer::{LoadBalancer, LoadBalancerSpec, News};
@@ -17,6 +16,7 @@ use crate::model::rollout::Rollout;
 use crate::model::scheduler::Scheduler;
 use crate::model::tally::Tally;
 use crate::model::traffic::Traffic;
+use crate::model::{PodId, Revision, Service};
 use crate::random::{Random, Stream};
 use crate::scenario::Scenario;
 use crate::units::{Duration, Instant, Percent};
@@ -74,18 +74,22 @@ impl Streams {
 }
 
 /// What is random about a pod, always drawn in this order.
-pub fn timings(scenario: &Scenario, random: &mut Random) -> Timings {
+pub fn timings(scenario: &Scenario, revision: Revision, random: &mut Random) -> Timings {
     let (cluster, application) = (&scenario.cluster, &scenario.application);
+    let version = application.versions.get(&revision);
+    let startup_time = version.and_then(|version| version.startup_time.as_ref()).unwrap_or(&application.startup_time);
+    let crash_after = version.and_then(|version| version.crash_after.as_ref());
     Timings {
         scheduling: random.draw(&cluster.scheduling),
         sandbox_creation: random.draw(&cluster.sandbox_creation),
         container_start: random.draw(&cluster.container_start),
         container_seen: random.draw(&cluster.container_seen),
-        startup_time: random.draw(&application.startup_time),
+        startup_time: random.draw(startup_time),
         kubelet_notices_delete: random.draw(&cluster.kubelet_notices_delete),
         sigterm_reaction: random.draw(&application.sigterm_reaction),
         sandbox_removal: random.draw(&cluster.sandbox_removal),
         pod_removal: random.draw(&cluster.pod_removal),
+        crash_after: crash_after.map(|after| random.draw(after)),
     }
 }
 
@@ -168,7 +172,7 @@ impl<'a> Simulation<'a> {
         let mut members = vec![];
         for (number, id) in (1u64..).zip(ids) {
             let mut random = self.streams.of_pod(*id);
-            let timings = timings(self.scenario, &mut random);
+            let timings = timings(self.scenario, STABLE, &mut random);
             let pod = Pod::established(self.scenario.pod, shutdown(self.scenario), timings);
             let node = self.scheduler.bind();
             self.scheduler.has_image(node, STABLE);
@@ -181,7 +185,7 @@ impl<'a> Simulation<'a> {
                 deleted: false,
                 removed: false,
             });
-            self.command(Instant::START, Command::AddPod(*id));
+            self.command(Instant::START, Command::AddPod(*id, STABLE));
             self.command(Instant::START, Command::Listen(*id));
             if let Some(probe) = self.scenario.pod.readiness_probe {
                 // The pods were not started all at once: their probes are spread over the period.

@@ -237,6 +237,9 @@ fn the_published_costs_come_out() {
             since = entry.at;
         }
         assert_eq!(wanted, [0.0, 10.0], "{name}: the old ReplicaSet is gone at the end");
-        assert!((extra / pod_seconds - 1.0).abs() < 0.02, "{name}, {dynamic}, {verified}: {extra} instead of {pod_seconds}");
+        assert!(
+            (extra / pod_seconds - 1.0).abs() < 0.02,
+            "{name}, {dynamic}, {verified}: {extra} instead of {pod_seconds}"
+        );
     }
 }

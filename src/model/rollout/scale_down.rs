@@ -130,7 +130,8 @@ impl Pass<'_> {
     pub(super) fn delayed_size_of_stable(&mut self, stable: ReplicaSet, wanted: u32) -> u32 {
         let (profile, canary) = (self.rollout.profile, &self.rollout.spec.canary);
         let delay = canary.scale_down_delay();
-        let weights = self.rollout.status.weights.filter(|_| profile.honor_scale_down_delay && wanted < stable.replicas);
+        let weights =
+            self.rollout.status.weights.filter(|_| profile.honor_scale_down_delay && wanted < stable.replicas);
         let Some(weights) = weights.filter(|_| canary.uses_dynamic_stable_scale()) else {
             self.rollout.stable_scale_down = None;
             return wanted;

@@ -58,7 +58,8 @@ impl Pass<'_> {
             return Verification::Passed;
         }
         let canary = self.rollout.canary_service().index();
-        let is_shown = matches!(self.rollout.observed_aws, Aws::Shows { weights, .. } if weights[canary] == asked.canary);
+        let is_shown =
+            matches!(self.rollout.observed_aws, Aws::Shows { weights, .. } if weights[canary] == asked.canary);
         asked.verified = Some(is_shown);
         match self.rollout.observed_aws {
             Aws::Shows { .. } if is_shown => return Verification::Passed,

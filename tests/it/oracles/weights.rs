@@ -34,7 +34,8 @@ fn the_weight_that_a_pass_asks_for_is_that_of_the_real_controller() {
         let status = read::status(inputs, before);
         let new =
             read::revision(&inputs["newRS"]["hash"]).and_then(|revision| read::replica_set(&inputs["newRS"], revision));
-        let observed = Observed { profile: Profile::default(), spec: &spec, status: &status, new, stable, others: vec![] };
+        let observed =
+            Observed { profile: Profile::default(), spec: &spec, status: &status, new, stable, others: vec![] };
         let decision = decide(&observed);
         let mut ours = json!({
             "setWeight": decision.canary.map(TrafficWeight::get),
