@@ -92,6 +92,7 @@ pub struct Open {
 /// The running program.
 #[derive(Clone, Debug)]
 pub struct Server {
+    revision: Revision,
     port: Port,
     /// Of 2^32 answers, so many are a 500.
     errors: u64,
@@ -119,6 +120,7 @@ impl Server {
         let concurrency = spec.concurrency as usize;
         let version = spec.versions.get(&revision);
         Self {
+            revision,
             port: Port::Closed,
             errors: version.map_or(0, |version| (version.error_share * (1u64 << 32) as f64) as u64),
             demand_per_mille: version.and_then(|version| version.latency_factor).map_or(1_000, per_mille),
@@ -130,6 +132,11 @@ impl Server {
             waiting: VecDeque::new(),
             clear_at: 0,
         }
+    }
+
+    #[inline]
+    pub fn revision(&self) -> Revision {
+        self.revision
     }
 
     #[inline]

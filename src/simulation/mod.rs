@@ -17,6 +17,7 @@ use crate::model::load_balancer::data_plane::{Command, DataPlane};
 use crate::model::load_balancer_controller::QueueDiscipline;
 use crate::model::load_balancer_controller::ingress::{self, Ingress};
 use crate::model::load_balancer_controller::target_group_binding::TargetGroupBinding;
+use crate::model::people::People;
 use crate::model::pod::Pod;
 use crate::model::replica_set::{self, ReplicaSet};
 use crate::model::rollout::status::Phase;
@@ -29,7 +30,6 @@ use crate::run::{LogEntry, RolloutOutcome, Run};
 use crate::scenario::Scenario;
 use crate::units::{Duration, Instant, Percent, TrafficWeight};
 use event::{Event, Fingerprint};
-use people::People;
 use recorder::{Ending, Recorder, State};
 use start::Streams;
 
@@ -68,7 +68,7 @@ struct Simulation<'a> {
     fingerprint: Fingerprint,
     recorder: Recorder,
     commands: Option<Vec<(Instant, Command)>>,
-    people: People<'a>,
+    people: People,
 
     rollout: Rollout,
     /// The newest revision that anybody has asked for.
@@ -147,6 +147,7 @@ impl Simulation<'_> {
             Event::TargetGroupBinding(service, input) => self.tell_binding(now, service, input),
             Event::Accepted(service, call) => self.accept(now, service, call),
             Event::LoadBalancer(input) => self.tell_load_balancer(now, input),
+            Event::LookAtMetrics => self.look_at_metrics(now),
             Event::Action(index) => self.act(now, index),
         }
     }

@@ -1,7 +1,6 @@
 //! The state in which a run begins: revision 1 has been stable for long, every controller is at rest.
 
 use super::event::{Event, Fingerprint};
-use super::people::People;
 use super::recorder::{Recorder, State};
 use super::{Member, STABLE, Simulation};
 use crate::engine::Queue;
@@ -10,6 +9,7 @@ use crate::model::load_balancer::data_plane::{Command, DataPlane};
 use crate::model::load_balancer::{LoadBalancer, LoadBalancerSpec, News};
 use crate::model::load_balancer_controller::ingress::Ingress;
 use crate::model::load_balancer_controller::target_group_binding::TargetGroupBinding;
+use crate::model::people::{People, Trigger};
 use crate::model::pod::{self, Pod, Shutdown, Timings};
 use crate::model::replica_set::{NewPod, ReplicaSet};
 use crate::model::rollout::Rollout;
@@ -130,6 +130,8 @@ impl<'a> Simulation<'a> {
         let (load_balancer, effects) =
             LoadBalancer::established(&scenario.load_balancer, scenario.target_group, targets);
         let longest_answer = scenario.load_balancer.idle_timeout.max(scenario.load_balancer.connect_timeout);
+        let tally = Tally::new(longest_answer, trace);
+        let is_watched = scenario.actions.iter().any(|action| matches!(action.trigger, Trigger::Shown(_)));
         let mut simulation = Self {
             scenario,
             seed,
@@ -141,7 +143,7 @@ impl<'a> Simulation<'a> {
             fingerprint: Fingerprint::new(),
             recorder: Recorder::new(scenario.rollout.canary.steps.len(), replicas),
             commands: trace.then(Vec::new),
-            people: People::new(&scenario.actions),
+            people: People::new(scenario.actions.clone()),
             newest: STABLE,
             rollout,
             replica_sets: vec![],
@@ -157,7 +159,7 @@ impl<'a> Simulation<'a> {
                 scenario.cluster.host_unreachable_share,
             ),
             traffic: Traffic::new(&scenario.traffic, seed),
-            tally: Tally::new(longest_answer, trace),
+            tally: if is_watched { tally.with_metrics() } else { tally },
             state: State::default(),
             weights: vec![Percent::ZERO; nodes as usize],
         };

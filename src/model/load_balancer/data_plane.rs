@@ -111,12 +111,14 @@ impl DataPlane {
         let node = &mut self.nodes[number];
         let service = node.choose_group(self.selection, request.lot);
         let group = &mut node.groups[service.index()];
-        let (outcome, answered, waited) = match group.next_target() {
+        let target = group.next_target();
+        let (outcome, answered, waited) = match target {
             Some(pod) => self.send(request, number, service, pod),
             None => (Outcome::Elb(Cause::NoRegisteredTargets), request.arrival, Duration::ZERO),
         };
+        let version = target.map(|pod| self.servers[pod as usize].revision());
         let Request { number, arrival, .. } = request;
-        tally.count(Fate { number, arrival, outcome, answered }, waited);
+        tally.count(Fate { number, arrival, outcome, answered, version }, waited);
     }
 
     #[inline]
@@ -209,6 +211,7 @@ impl DataPlane {
     /// Requests in flight at the pod break off, unless their client has had its time-out.
     fn lose(&mut self, now: Instant, pod: PodId, cause: Cause, which: impl Fn(u8) -> bool, tally: &mut Tally) {
         let idle_timeout = self.idle_timeout;
+        let version = Some(self.servers[pod.0 as usize].revision());
         for open in self.servers[pod.0 as usize].open_at(now) {
             let (outcome, answered) = answer(open, idle_timeout);
             if answered > now && open.target_group.is_some_and(&which) {
@@ -217,7 +220,7 @@ impl DataPlane {
                     // It was given back ahead of time.
                     let _ = self.nodes.iter_mut().any(|node| node.pool(pod.0).close(open.end));
                 }
-                let before = Fate { number: open.number, arrival: open.arrival, outcome, answered };
+                let before = Fate { number: open.number, arrival: open.arrival, outcome, answered, version };
                 tally.count_again(before, cause, now);
             }
         }
