@@ -5,6 +5,7 @@
 
 pub mod application;
 pub mod endpoint_slice;
+pub mod fenceposts;
 pub mod load_balancer;
 pub mod load_balancer_controller;
 pub mod outcome;

@@ -25,7 +25,7 @@ const UPWARDS: [Exception; 1] = [Exception {
 }];
 
 /// What every component of the model may know of it, besides its own parts.
-const COMMON: [&str; 4] = ["model::PodId", "model::Revision", "model::Service", "model::outcome"];
+const COMMON: [&str; 5] = ["model::PodId", "model::Revision", "model::Service", "model::outcome", "model::fenceposts"];
 
 /// One component that knows another.
 const ACROSS: [Exception; 5] = [
