@@ -4,6 +4,7 @@
 //! every effect to whoever is concerned, after the lag that the news takes.
 
 pub mod application;
+pub mod deployment;
 pub mod endpoint_slice;
 pub mod fenceposts;
 pub mod load_balancer;
