@@ -4,8 +4,9 @@ use super::document::Node;
 use super::pre_stop::{self, PreStop};
 use super::reader::{Pass, Reader};
 use super::steps;
+use crate::model::fenceposts::IntOrPercent;
 use crate::model::pod::{PodSpec, ReadinessProbe};
-use crate::model::rollout::spec::{Canary, IntOrPercent, ReplicaProgressThreshold, RolloutSpec, TrafficRouting};
+use crate::model::rollout::spec::{Canary, ReplicaProgressThreshold, RolloutSpec, TrafficRouting};
 use crate::units::Duration;
 use serde_json::json;
 

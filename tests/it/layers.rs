@@ -24,11 +24,16 @@ const UPWARDS: [Exception; 1] = [Exception {
     reason: "the books are kept in the form in which they are handed out: no copy of each second at the end",
 }];
 
-/// What every component of the model may know of it, besides its own parts: ids, and what a request came to.
-const COMMON: [&str; 4] = ["model::PodId", "model::Revision", "model::Service", "model::outcome"];
+/// What every component of the model may know of it, besides its own parts: ids, what a request came to, arithmetic.
+const COMMON: [&str; 5] = ["model::PodId", "model::Revision", "model::Service", "model::outcome", "model::fenceposts"];
 
 /// One component that knows another.
-const ACROSS: [Exception; 8] = [
+const ACROSS: [Exception; 9] = [
+    Exception {
+        file: "model/deployment",
+        uses: "model::replica_set",
+        reason: "the status that a ReplicaSet publishes is the Deployment controller's input: Status, nothing else",
+    },
     Exception {
         file: "model/load_balancer/data_plane",
         uses: "model::application",

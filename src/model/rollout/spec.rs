@@ -4,6 +4,7 @@
 //! 1.10.0-rc1).
 
 use super::step::Step;
+use crate::model::fenceposts::{Fenceposts, IntOrPercent, fenceposts};
 use crate::units::{Duration, TrafficWeight};
 
 /// `[rollout]`.
@@ -86,58 +87,6 @@ impl ReplicaProgressThreshold {
             Self::Percent(_) if wanted == 0 => true,
             Self::Percent(percent) => u64::from(available) * 100 >= u64::from(percent) * u64::from(wanted),
         }
-    }
-}
-
-/// A number of pods, or a part of `replicas`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IntOrPercent {
-    Pods(u32),
-    Percent(u32),
-    /// A text that is no number. It makes both limits 0.
-    Unreadable,
-}
-
-impl IntOrPercent {
-    /// Any text counts as a percentage, with its sign or without.
-    pub fn parse(text: &str) -> Self {
-        text.strip_suffix('%').unwrap_or(text).parse().map_or(Self::Unreadable, Self::Percent)
-    }
-}
-
-/// `maxSurge` and `maxUnavailable` as pods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fenceposts {
-    /// Pods beyond `replicas`, rounded up.
-    pub max_surge: u32,
-    /// Pods that may be missing, rounded down, but one if nothing could move otherwise.
-    pub max_unavailable: u32,
-}
-
-/// Source: `utils/replicaset/replicaset.go:resolveFenceposts`.
-pub fn fenceposts(max_surge: IntOrPercent, max_unavailable: IntOrPercent, replicas: u32) -> Fenceposts {
-    let hundred = TrafficWeight::HUNDRED;
-    let surge = match max_surge {
-        IntOrPercent::Pods(pods) => Some(pods),
-        IntOrPercent::Percent(percent) => Some(TrafficWeight::new(percent).pods_ceil(replicas, hundred)),
-        IntOrPercent::Unreadable => None,
-    };
-    let unavailable = match max_unavailable {
-        IntOrPercent::Pods(pods) => Some(pods),
-        IntOrPercent::Percent(percent) => Some(TrafficWeight::new(percent).pods_floor(replicas, hundred)),
-        IntOrPercent::Unreadable => None,
-    };
-    let (max_surge, unavailable) = match (surge, unavailable) {
-        (Some(0), Some(0)) => (0, 1),
-        (Some(surge), Some(unavailable)) => (surge, unavailable),
-        (None, _) | (_, None) => (0, 0),
-    };
-    Fenceposts { max_surge, max_unavailable: unavailable.min(replicas) }
-}
-
-impl Default for IntOrPercent {
-    fn default() -> Self {
-        Self::Percent(25)
     }
 }
 

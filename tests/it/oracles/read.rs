@@ -1,7 +1,8 @@
 //! Manifests and statuses as the tables write them.
 
 use rollout_sim::model::Revision;
-use rollout_sim::model::rollout::spec::{Canary, IntOrPercent, ReplicaProgressThreshold, RolloutSpec, TrafficRouting};
+use rollout_sim::model::fenceposts::IntOrPercent;
+use rollout_sim::model::rollout::spec::{Canary, ReplicaProgressThreshold, RolloutSpec, TrafficRouting};
 use rollout_sim::model::rollout::status::{ReplicaSet, Status, Weights};
 use rollout_sim::model::rollout::step::{CanaryScale, HeaderMatch, HeaderRoute, Step};
 use rollout_sim::units::{Duration, Instant, TrafficWeight};
