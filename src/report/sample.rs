@@ -11,7 +11,7 @@ use crate::model::load_balancer_controller::{LoadBalancerControllerSpec, QueueDi
 use crate::model::outcome::Cause;
 use crate::model::pod::PodSpec;
 use crate::model::rollout::controller::{Profile, RolloutsControllerSpec};
-use crate::model::rollout::spec::{Canary, RolloutSpec, TrafficRouting};
+use crate::model::rollout::spec::{Canary, RolloutSpec, Strategy, TrafficRouting};
 use crate::model::scheduler::ClusterSpec;
 use crate::model::traffic::{Arrivals, TrafficSpec};
 use crate::random::Distribution;
@@ -85,11 +85,11 @@ fn scenario() -> Scenario {
         rollout: RolloutSpec {
             replicas: 10,
             min_ready: Duration::ZERO,
-            canary: Canary {
+            strategy: Strategy::Canary(Canary {
                 traffic_routing: Some(TrafficRouting::default()),
                 dynamic_stable_scale: true,
                 ..Canary::default()
-            },
+            }),
             ..RolloutSpec::default()
         },
         pod: PodSpec { grace_period: Duration::secs(30), pre_stop: None, readiness_probe: None },

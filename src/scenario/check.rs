@@ -114,12 +114,12 @@ impl Rules<'_> {
 
     fn stable_scale(&self, pass: &mut Pass) {
         let key = format!("{CANARY}.scaleDownDelaySeconds");
-        let is_dynamic = self.draft.scenario.rollout.canary.dynamic_stable_scale;
+        let is_dynamic = self.draft.scenario.rollout.canary().dynamic_stable_scale;
         if is_dynamic && self.node(&key).is_some() {
             let message = "scaleDownDelaySeconds cannot stand next to dynamicStableScale = true";
             let help = "the Rollouts controller refuses such a Rollout: leave one of the two out";
             pass.error(&key, self.place(&key), message, help);
-        } else if !is_dynamic && self.draft.scenario.rollout.canary.scale_down_delay() == Duration::ZERO {
+        } else if !is_dynamic && self.draft.scenario.rollout.canary().scale_down_delay() == Duration::ZERO {
             let message = "with scaleDownDelaySeconds = 0 the previous ReplicaSet is never removed";
             let help = "its pods go on to cost; leave it out to scale down after 30 s";
             pass.warning(&key, self.place(&key), message, help);
@@ -191,7 +191,7 @@ impl Rules<'_> {
     }
 
     fn thresholds(&self, pass: &mut Pass) {
-        let steps = self.draft.scenario.rollout.canary.steps.len();
+        let steps = self.draft.scenario.rollout.steps().len();
         for threshold in &self.draft.thresholds {
             if threshold.step().is_some_and(|step| step >= steps) {
                 let message = format!("`{}`: there are {steps} steps, counted from 0", threshold.text);

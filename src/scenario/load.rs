@@ -72,7 +72,7 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         environment::load_balancer(reader, ingress.idle_timeout)
     });
     let monitoring = monitoring::read(&mut root, actions::look_at_metrics(document));
-    let actions = actions::read(&mut root, spec.canary.steps.len(), monitoring);
+    let actions = actions::read(&mut root, spec.steps().len(), monitoring);
     let thresholds = root.table("thresholds", "What the run must hold, in k6's grammar", threshold::read);
     let sweep = root.table("sweep", "The sweep of `sim sweep`; a run takes no notice of it", sweep::read);
     root.refuse_unknown();

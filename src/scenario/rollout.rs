@@ -6,7 +6,7 @@ use super::reader::{Pass, Reader};
 use super::steps;
 use crate::model::fenceposts::IntOrPercent;
 use crate::model::pod::{PodSpec, ReadinessProbe};
-use crate::model::rollout::spec::{Canary, ReplicaProgressThreshold, RolloutSpec, TrafficRouting};
+use crate::model::rollout::spec::{Canary, ReplicaProgressThreshold, RolloutSpec, Strategy, TrafficRouting};
 use crate::units::Duration;
 use serde_json::json;
 
@@ -78,7 +78,7 @@ pub fn read(reader: &mut Reader<'_, '_>) -> RolloutSection {
                     "write trafficRouting.alb = { ingress = \"web\", rootService = \"web-root\", servicePort = 80 }";
                 canary.missing("trafficRouting", help);
             }
-            spec.canary = canary_strategy(canary);
+            spec.strategy = Strategy::Canary(canary_strategy(canary));
         });
     });
     RolloutSection { spec, pod, pre_stop }

@@ -264,7 +264,7 @@ impl Simulation<'_> {
 
     /// As the event log calls a Service.
     fn name(&self, service: Service) -> &'static str {
-        match (service, self.scenario.rollout.canary.ping_pong) {
+        match (service, self.scenario.rollout.is_ping_pong()) {
             (Service::Canary, false) => "canary",
             (Service::Canary, true) => "ping",
             (Service::Stable, false) => "stable",

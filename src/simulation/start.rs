@@ -141,7 +141,7 @@ impl<'a> Simulation<'a> {
             end: scenario.simulation.duration.map(|duration| release + duration),
             over: false,
             fingerprint: Fingerprint::new(),
-            recorder: Recorder::new(scenario.rollout.canary.steps.len(), replicas),
+            recorder: Recorder::new(scenario.rollout.steps().len(), replicas),
             commands: trace.then(Vec::new),
             people: People::new(scenario.actions.clone()),
             newest: STABLE,

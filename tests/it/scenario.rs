@@ -119,8 +119,8 @@ fn a_resolved_scenario_is_the_same_scenario() {
 fn every_section_reaches_the_scenario() {
     let scenario = loaded(FULL, &[]).scenario;
     assert_eq!(scenario.seeds, Some(vec![3, 5, 8]));
-    assert_eq!(scenario.rollout.canary.fenceposts(scenario.rollout.replicas).max_unavailable, 2);
-    assert_eq!(scenario.rollout.canary.steps.len(), 7);
+    assert_eq!(scenario.rollout.canary().fenceposts(scenario.rollout.replicas).max_unavailable, 2);
+    assert_eq!(scenario.rollout.steps().len(), 7);
     assert_eq!(scenario.pod.pre_stop.unwrap().to_string(), "20s");
     assert_eq!(scenario.pod.readiness_probe.unwrap().period.to_string(), "10s");
     assert_eq!(scenario.target_group.deregistration_delay.to_string(), "30s");

@@ -204,7 +204,7 @@ impl Rollout {
             created_at: Instant::START,
             scale_down_deadline: None,
         };
-        let max = spec.canary.max_weight();
+        let max = spec.canary().max_weight();
         let weights = Weights {
             canary: TrafficWeight::ZERO,
             stable: max,
@@ -212,15 +212,15 @@ impl Rollout {
             stable_revision: Some(first),
             verified: None,
         };
-        let (is_routed, is_ping_pong) = (spec.canary.is_traffic_routed(), spec.canary.ping_pong);
+        let (is_routed, is_ping_pong) = (spec.canary().is_traffic_routed(), spec.canary().ping_pong);
         // So that `Service::Stable` has the stable role in any case.
-        let stable_ping_pong = spec.canary.ping_pong.then_some(PingPong::Pong);
+        let stable_ping_pong = spec.canary().ping_pong.then_some(PingPong::Pong);
         let mut rollout = Self::created(spec, first);
         rollout.status = Status {
             stable: Some(first),
             current: Some(first),
-            step_index: (!rollout.spec.canary.steps.is_empty()).then_some(rollout.spec.canary.steps.len()),
-            steps: Some(rollout.spec.canary.steps.clone()),
+            step_index: (!rollout.spec.steps().is_empty()).then_some(rollout.spec.steps().len()),
+            steps: Some(rollout.spec.steps().to_vec()),
             weights: is_routed.then_some(weights),
             stable_ping_pong,
             conditions: conditions::of_a_healthy_rollout(first),
@@ -279,7 +279,7 @@ impl Rollout {
     /// Waits for a person.
     pub fn is_paused_indefinitely(&self) -> bool {
         let index = self.status.step_index.unwrap_or(0);
-        self.spec.canary.steps.get(index) == Some(&Step::Pause(None)) && !self.status.pause_conditions.is_empty()
+        self.spec.steps().get(index) == Some(&Step::Pause(None)) && !self.status.pause_conditions.is_empty()
     }
 
     /// The current step; the number of steps when none is left.
@@ -288,7 +288,7 @@ impl Rollout {
     }
 
     pub fn steps(&self) -> &[Step] {
-        &self.spec.canary.steps
+        self.spec.steps()
     }
 
     /// Promoted or aborted, and nothing left to scale down.
@@ -296,7 +296,7 @@ impl Rollout {
         let stable = self.status.stable;
         let is_alone = self.replica_sets.iter().all(|set| Some(set.revision) == stable || set.replicas == 0);
         let is_unused = self.status.weights.is_none_or(|weights| weights.canary == TrafficWeight::ZERO);
-        let stays = self.spec.canary.abort_scale_down() == AbortScaleDown::Never;
+        let stays = self.spec.canary().abort_scale_down() == AbortScaleDown::Never;
         let is_aborted = self.status.abort && is_unused && (is_alone || stays);
         self.is_fully_promoted() && is_alone || is_aborted
     }
@@ -368,7 +368,7 @@ impl Rollout {
 
     /// Source: `pkg/kubectl-argo-rollouts/cmd`.
     fn obey(&mut self, command: Command) -> Vec<Effect> {
-        let count = self.spec.canary.steps.len();
+        let count = self.spec.steps().len();
         match command {
             Command::Promote => {
                 self.paused = false;
@@ -403,7 +403,7 @@ impl Rollout {
 
     /// The Service that has the canary's role. With `pingPong`, ping and pong take turns: ping is [`Service::Canary`].
     pub fn canary_service(&self) -> Service {
-        match (self.spec.canary.ping_pong, self.status.stable_ping_pong) {
+        match (self.spec.canary().ping_pong, self.status.stable_ping_pong) {
             (true, Some(PingPong::Ping)) => Service::Stable,
             (true, Some(PingPong::Pong) | None) | (false, _) => Service::Canary,
         }

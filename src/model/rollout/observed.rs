@@ -23,7 +23,7 @@ pub struct Observed<'a> {
 
 impl Observed<'_> {
     pub fn canary(&self) -> &Canary {
-        &self.spec.canary
+        self.spec.canary()
     }
 
     /// None before the version that knows it.

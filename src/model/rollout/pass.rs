@@ -49,7 +49,7 @@ impl<'a> Pass<'a> {
         }
         let rollout = &mut *self.rollout;
         if conditions::patch_paused(&mut rollout.status, &rollout.spec, rollout.paused, self.now) {
-            let is_retry = conditions::is_retried(&rollout.status) && !rollout.spec.canary.steps.is_empty();
+            let is_retry = conditions::is_retried(&rollout.status) && !rollout.spec.steps().is_empty();
             self.effects.extend(is_retry.then_some(Effect::StepStarted(0)));
             return;
         }
@@ -120,7 +120,7 @@ impl<'a> Pass<'a> {
     /// Source: `utils/replicaset/canary.go:PodTemplateOrStepsChanged`.
     fn template_or_steps_changed(&self) -> bool {
         let (status, spec) = (&self.rollout.status, &self.rollout.spec);
-        let steps_changed = status.steps.as_ref().is_some_and(|steps| *steps != spec.canary.steps);
+        let steps_changed = status.steps.as_ref().is_some_and(|steps| *steps != spec.steps());
         steps_changed || status.current != Some(self.rollout.template)
     }
 
@@ -129,7 +129,7 @@ impl<'a> Pass<'a> {
         self.pause = PauseContext { clears_conditions: true, removes_abort: true, ..PauseContext::default() };
         let mut status = self.base_status();
         status.promote_full = false;
-        let count = self.rollout.spec.canary.steps.len();
+        let count = self.rollout.spec.steps().len();
         let is_active = self.observed().new.is_some_and(|new| new.replicas > 0);
         let is_back = status.stable.is_some() && status.stable == status.current;
         let skips_steps = is_back || (is_active && self.is_rollback_within_window());
@@ -154,7 +154,7 @@ impl<'a> Pass<'a> {
     }
 
     fn reconcile_traffic_routing(&mut self) -> Verification {
-        if !self.rollout.spec.canary.is_traffic_routed() {
+        if !self.rollout.spec.canary().is_traffic_routed() {
             self.weights = None;
             return Verification::Passed;
         }
@@ -231,7 +231,7 @@ impl<'a> Pass<'a> {
         let observed = self.observed();
         Status {
             current: Some(self.rollout.template),
-            steps: Some(self.rollout.spec.canary.steps.clone()),
+            steps: Some(self.rollout.spec.steps().to_vec()),
             weights: self.weights,
             pods: PodCounts {
                 created: observed.all().map(|replica_set| replica_set.created).sum(),
@@ -248,7 +248,7 @@ impl<'a> Pass<'a> {
             return self.start_update();
         }
         let mut status = self.base_status();
-        let count = self.rollout.spec.canary.steps.len();
+        let count = self.rollout.spec.steps().len();
         if self.is_to_be_promoted() {
             self.promote(&mut status);
             return self.persist(status);
@@ -301,12 +301,12 @@ impl<'a> Pass<'a> {
         self.pause.clears_conditions = true;
         self.pause.removes_abort = true;
         status.promote_full = false;
-        let count = self.rollout.spec.canary.steps.len();
+        let count = self.rollout.spec.steps().len();
         status.step_index = (count > 0).then_some(count);
         if status.stable == status.current {
             return;
         }
-        if self.rollout.spec.canary.ping_pong {
+        if self.rollout.spec.canary().ping_pong {
             // Pong is the stable one until ping is promoted.
             status.stable_ping_pong = Some(match status.stable_ping_pong {
                 Some(PingPong::Ping) => PingPong::Pong,

@@ -79,7 +79,7 @@ impl Pass<'_> {
         others.sort_by_key(|other| std::cmp::Reverse(other.number));
         let mut waiting = 0;
         for other in others.into_iter().filter(|other| other.replicas > 0) {
-            let is_routed = self.rollout.spec.canary.is_traffic_routed();
+            let is_routed = self.rollout.spec.canary().is_traffic_routed();
             if is_routed && self.is_referenced(other.revision) {
                 continue;
             }
@@ -128,7 +128,7 @@ impl Pass<'_> {
     /// shrinks when the weights that allow it have been asked for so long; a new weight begins the wait anew. Assumption:
     /// the pull request is open, and this is what its description asks for.
     pub(super) fn delayed_size_of_stable(&mut self, stable: ReplicaSet, wanted: u32) -> u32 {
-        let (profile, canary) = (self.rollout.profile, &self.rollout.spec.canary);
+        let (profile, canary) = (self.rollout.profile, self.rollout.spec.canary());
         let delay = canary.scale_down_delay();
         let weights =
             self.rollout.status.weights.filter(|_| profile.honor_scale_down_delay && wanted < stable.replicas);
@@ -167,6 +167,6 @@ impl Pass<'_> {
         let weights = status.weights.map_or([None; 2], |weights| [weights.canary_revision, weights.stable_revision]);
         let is_selected = self.rollout.services.iter().flatten().any(|service| service.revision == Some(revision));
         let named = [status.stable, status.current, weights[0], weights[1]];
-        named.contains(&Some(revision)) || (!self.rollout.spec.canary.ping_pong && is_selected)
+        named.contains(&Some(revision)) || (!self.rollout.spec.canary().ping_pong && is_selected)
     }
 }

@@ -37,13 +37,13 @@ fn answer(row: &Value) -> Option<(Value, Value)> {
     });
     let observed = Observed { profile: Profile::default(), spec: &spec, status: &status, new, stable, others };
     let ours = wanted(&observed, weights);
-    let fenceposts = spec.canary.fenceposts(spec.replicas);
+    let fenceposts = spec.canary().fenceposts(spec.replicas);
     let mut answer = json!({
         "canary": ours.canary,
         "stable": ours.stable,
         "maxSurge": fenceposts.max_surge,
         "maxUnavailable": fenceposts.max_unavailable,
-        "maxTrafficWeight": spec.canary.max_weight().get(),
+        "maxTrafficWeight": spec.canary().max_weight().get(),
         "currentSetWeight": current_set_weight(&observed).get(),
         "desiredCanaryWeight": desired_canary_weight(&observed).get(),
     });
