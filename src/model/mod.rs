@@ -3,6 +3,7 @@
 //! A component takes an `Input` and returns `Effect`s. It knows no queue and no other component: `simulation` carries
 //! every effect to whoever is concerned, after the lag that the news takes.
 
+pub mod analysis;
 pub mod application;
 pub mod deployment;
 pub mod endpoint_slice;
