@@ -8,6 +8,7 @@ pub mod application;
 pub mod deployment;
 pub mod endpoint_slice;
 pub mod fenceposts;
+pub mod horizontal_pod_autoscaler;
 pub mod load_balancer;
 pub mod load_balancer_controller;
 pub mod outcome;
