@@ -3,10 +3,12 @@
 //! A component takes an `Input` and returns `Effect`s. It knows no queue and no other component: `simulation` carries
 //! every effect to whoever is concerned, after the lag that the news takes.
 
+pub mod analysis;
 pub mod application;
 pub mod deployment;
 pub mod endpoint_slice;
 pub mod fenceposts;
+pub mod horizontal_pod_autoscaler;
 pub mod load_balancer;
 pub mod load_balancer_controller;
 pub mod metrics;
