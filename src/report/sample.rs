@@ -119,6 +119,7 @@ fn scenario() -> Scenario {
         },
         load_balancer: load_balancer(),
         actions: Vec::new(),
+        analysis_templates: Vec::new(),
         monitoring: crate::scenario::monitoring::MonitoringSpec::default(),
     }
 }

@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::reader::{Pass, Reader};
 use super::rollout::{self, RolloutSection};
 use super::threshold;
-use super::{Loaded, Scenario, actions, application, check, environment, ingress, monitoring, sweep};
+use super::{Loaded, Scenario, actions, analysis, application, check, environment, ingress, monitoring, sweep};
 use serde_json::json;
 
 /// Reads a scenario. `name` is the file's, without its ending; `overrides` are `--set`'s `KEY=VALUE`.
@@ -71,7 +71,9 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let load_balancer = root.table("load_balancer", "The Application Load Balancer", |reader| {
         environment::load_balancer(reader, ingress.idle_timeout)
     });
-    let monitoring = monitoring::read(&mut root, actions::look_at_metrics(document));
+    let monitoring =
+        monitoring::read(&mut root, actions::look_at_metrics(document) || document.get("analysis_templates").is_some());
+    let analysis_templates = analysis::read(&mut root, monitoring);
     let actions = actions::read(&mut root, spec.steps().len(), monitoring);
     let thresholds = root.table("thresholds", "What the run must hold, in k6's grammar", threshold::read);
     let sweep = root.table("sweep", "The sweep of `sim sweep`; a run takes no notice of it", sweep::read);
@@ -93,6 +95,7 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         load_balancer,
         actions,
         monitoring,
+        analysis_templates,
     };
     Draft { scenario, thresholds, sweep, pre_stop }
 }

@@ -1,6 +1,7 @@
 //! A scenario: everything that a run is a function of, but for the seed.
 
 mod actions;
+pub mod analysis;
 mod application;
 mod capacity;
 mod check;
@@ -34,6 +35,7 @@ use crate::model::rollout::spec::RolloutSpec;
 use crate::model::scheduler::ClusterSpec;
 use crate::model::traffic::TrafficSpec;
 use crate::units::Duration;
+use analysis::AnalysisTemplateSpec;
 use monitoring::MonitoringSpec;
 
 /// A checked scenario: it cannot fail any more.
@@ -58,6 +60,7 @@ pub struct Scenario {
     /// What people do, in the order of the file.
     pub actions: Vec<Action>,
     pub monitoring: MonitoringSpec,
+    pub analysis_templates: Vec<AnalysisTemplateSpec>,
 }
 
 /// `[simulation]`: how long. Whole seconds, all of them.

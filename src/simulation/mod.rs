@@ -2,6 +2,7 @@
 //!
 //! Requests are served between events ([`DataPlane::serve_until`]) from tables that only events change.
 
+mod analysis;
 mod cluster;
 mod event;
 mod load_balancing;
@@ -11,6 +12,7 @@ mod start;
 mod waiting;
 
 use crate::engine::Queue;
+use crate::model::analysis as analysis_run;
 use crate::model::endpoint_slice::{self, EndpointSlice};
 use crate::model::load_balancer::LoadBalancer;
 use crate::model::load_balancer::data_plane::{Command, DataPlane};
@@ -29,9 +31,11 @@ use crate::model::{Revision, Service};
 use crate::run::{LogEntry, RolloutOutcome, Run};
 use crate::scenario::Scenario;
 use crate::units::{Duration, Instant, Percent, TrafficWeight};
+use analysis::Measuring;
 use event::{Event, Fingerprint};
 use recorder::{Ending, Recorder, State};
 use start::Streams;
+use std::collections::BTreeMap;
 
 /// A run that is being made, and what a slow twin needs to make it again.
 #[derive(Debug)]
@@ -69,6 +73,8 @@ struct Simulation<'a> {
     recorder: Recorder,
     commands: Option<Vec<(Instant, Command)>>,
     people: People,
+    /// By number.
+    analysis_runs: BTreeMap<u32, Measuring>,
 
     rollout: Rollout,
     /// The newest revision that anybody has asked for.
@@ -147,6 +153,7 @@ impl Simulation<'_> {
             Event::TargetGroupBinding(service, input) => self.tell_binding(now, service, input),
             Event::Accepted(service, call) => self.accept(now, service, call),
             Event::LoadBalancer(input) => self.tell_load_balancer(now, input),
+            Event::MeasureDue(number) => self.tell_analysis(now, number, analysis_run::Input::MeasureDue),
             Event::LookAtMetrics => self.look_at_metrics(now),
             Event::Action(index) => self.act(now, index),
         }
@@ -204,6 +211,8 @@ impl Simulation<'_> {
                     let detail = format!("in {}s", (deadline.saturating_since(now)).as_secs_f64());
                     self.log(now, "rollouts-controller", "ScaleDownDeadline", revision, detail);
                 }
+                StartAnalysis { number, kind, templates } => self.start_analysis(now, (number, kind), &templates),
+                EndAnalysis(number) => self.tell_analysis(now, number, analysis_run::Input::Terminate),
                 Aborted(message) => {
                     self.tally.begin_section(now);
                     self.recorder.aborted(now);

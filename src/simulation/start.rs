@@ -131,7 +131,8 @@ impl<'a> Simulation<'a> {
             LoadBalancer::established(&scenario.load_balancer, scenario.target_group, targets);
         let longest_answer = scenario.load_balancer.idle_timeout.max(scenario.load_balancer.connect_timeout);
         let tally = Tally::new(longest_answer, trace);
-        let is_watched = scenario.actions.iter().any(|action| matches!(action.trigger, Trigger::Shown(_)));
+        let somebody_waits = scenario.actions.iter().any(|action| matches!(action.trigger, Trigger::Shown(_)));
+        let is_watched = somebody_waits || !scenario.analysis_templates.is_empty();
         let mut simulation = Self {
             scenario,
             seed,
@@ -144,6 +145,7 @@ impl<'a> Simulation<'a> {
             recorder: Recorder::new(scenario.rollout.steps().len(), replicas),
             commands: trace.then(Vec::new),
             people: People::new(scenario.actions.clone()),
+            analysis_runs: BTreeMap::new(),
             newest: STABLE,
             rollout,
             replica_sets: vec![],

@@ -22,6 +22,7 @@ impl Simulation<'_> {
         Some(match step {
             Step::Pause(None) => format!("somebody to promote it: step {index} ({step}) has no end"),
             Step::Pause(Some(_)) => format!("the end of step {index} ({step})"),
+            Step::Analysis(_) => format!("the verdict of step {index} ({step})"),
             Step::SetWeight(_) | Step::SetCanaryScale(_) | Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => {
                 format!("step {index} ({step}): {}{late}", self.pods_of_the_update())
             }

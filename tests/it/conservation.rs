@@ -266,10 +266,7 @@ impl Story<'_> {
         let current = if is_over { 100 } else { set_weight(&steps[..=self.index]) };
         prop_assert_eq!(weight, current, "step {}: {:?}", self.index, entry);
         let done = if is_over { &[] } else { &steps[..=self.index] };
-        let scale = done.iter().rev().find_map(|step| match step {
-            Step::SetCanaryScale(scale) => Some(*scale),
-            Step::SetWeight(_) | Step::Pause(_) | Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => None,
-        });
+        let scale = done.iter().rev().find_map(Step::canary_scale);
         let share = |percent: u32| (percent * self.scenario.rollout.replicas).div_ceil(100);
         let wanted = match scale {
             Some(CanaryScale::Replicas(pods)) => pods,

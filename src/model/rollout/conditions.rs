@@ -143,7 +143,8 @@ fn is_healthy(spec: &RolloutSpec, status: &Status) -> bool {
     let count = spec.steps().len();
     let has_run_all = count == 0 || status.step_index == Some(count);
     let has_all_pods = status.pods.updated == spec.replicas && status.pods.available >= spec.replicas;
-    has_run_all && has_all_pods && status.current.is_some() && status.current == status.stable
+    let is_switched = spec.blue_green().is_none() || status.active == status.current;
+    has_run_all && is_switched && has_all_pods && status.current.is_some() && status.current == status.stable
 }
 
 /// Source: `RolloutProgressing`.
@@ -159,7 +160,7 @@ fn is_progressing(before: &Status, status: &Status) -> bool {
 
 /// A step that takes as long as it takes.
 fn is_indefinite(pass: &Pass<'_>) -> bool {
-    matches!(pass.observed().step(), Some(Step::Pause(_)))
+    matches!(pass.observed().step(), Some(Step::Pause(_) | Step::Analysis(_)))
 }
 
 /// Source: `RolloutTimedOut`.
@@ -206,7 +207,14 @@ fn phase(status: &Status, spec: &RolloutSpec, spec_paused: bool) -> (Phase, Stri
     if status.pods.available < status.pods.updated {
         return progressing("updated replicas are still becoming available");
     }
-    if !spec.canary().is_traffic_routed() && status.pods.created > status.pods.updated {
+    if spec.blue_green().is_some() {
+        if status.active.is_none() || status.active != status.current {
+            return progressing("active service cutover pending");
+        }
+        if status.stable.is_none() || status.stable != status.current {
+            return progressing("waiting for analysis to complete");
+        }
+    } else if !spec.is_traffic_routed() && status.pods.created > status.pods.updated {
         return progressing("old replicas are pending termination");
     }
     if status.stable.is_none() || status.stable != status.current {

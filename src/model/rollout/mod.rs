@@ -1,19 +1,21 @@
-//! The Argo Rollouts controller: one Rollout with the strategy canary.
+//! The Argo Rollouts controller: one Rollout.
 //!
 //! Follows argo-rollouts at 9f8d111d (after 1.10.0-rc1). One pass reads the state it has heard of, acts in a fixed order,
 //! and writes its status once, at the end; its own writes wake it again. It never looks at the load balancer: the weights
 //! it acts on are those it last *asked* for.
 //!
 //! The rules are in the files beside this one, as functions of what a pass has in front of it ([`observed::Observed`]):
-//! [`replicas`] and [`basic_canary`] for sizes, [`traffic_routing`] for weights, [`conditions`] for phases and deadlines.
-//! `pass` puts them into their order.
+//! [`replicas`] and [`basic_canary`] for sizes, [`traffic_routing`] for weights, [`analysis`] for AnalysisRuns,
+//! [`conditions`] for phases and deadlines. `pass` puts them into their order, `blue_green` into that of its strategy.
 //!
 //! What depends on the release of the controller, and on its flags, is in [`controller`].
 //!
-//! Left out: analysis, experiments, step plugins, blue-green, `restartAt`, `workloadRef`.
+//! Left out: experiments, step plugins, `restartAt`, `workloadRef`, ephemeral metadata.
 
 pub mod alb;
+pub mod analysis;
 pub mod basic_canary;
+mod blue_green;
 pub mod conditions;
 pub mod controller;
 pub mod observed;
@@ -28,9 +30,11 @@ pub mod step;
 pub mod traffic_routing;
 pub mod verification;
 
+use crate::model::analysis::metric::Phase;
 use crate::model::replica_set;
 use crate::model::{Revision, Service};
 use crate::units::{Instant, TrafficWeight};
+use analysis::{Kind, Templates};
 use controller::Profile;
 use observed::Observed;
 use spec::{AbortScaleDown, RolloutSpec};
@@ -38,7 +42,7 @@ use status::{PingPong, ReplicaSet, Status, Weights};
 use step::{HeaderRoute, Step};
 use {Effect::*, Input::*};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// The pod template was changed: to a new revision, or back to one that there was.
     TemplateChanged(Revision),
@@ -46,6 +50,8 @@ pub enum Input {
     ReplicaSetStatus(Revision, replica_set::Status),
     /// A timer of the controller's own.
     Timer,
+    /// The phase of the AnalysisRun of this number, and its message.
+    AnalysisRun(u32, Phase, String),
     /// What AWS would answer to the pass that follows.
     Aws(Aws),
     /// The pass itself.
@@ -112,6 +118,14 @@ pub enum Effect {
     StepStarted(usize),
     StepCompleted(usize),
     ScaleDownDeadline(Revision, Instant),
+    /// Create an AnalysisRun; answer with `AnalysisRun` when its phase changes.
+    StartAnalysis {
+        number: u32,
+        kind: Kind,
+        templates: Templates,
+    },
+    /// Its verdict is not asked for any more.
+    EndAnalysis(u32),
     Aborted(String),
     /// The revision is the stable one from now on.
     Promoted(Revision),
@@ -134,6 +148,8 @@ pub struct Rollout {
     services: Option<[Selector; 2]>,
     ingress: Ingress,
     reconcile_queued: bool,
+    /// The number of the next AnalysisRun.
+    next_run: u32,
     observed_aws: Aws,
     /// Passes in a row that ended in an error.
     failed_passes: u32,
@@ -176,6 +192,7 @@ impl Rollout {
             services: Some([service; 2]),
             ingress: Ingress::default(),
             reconcile_queued: false,
+            next_run: 0,
             observed_aws: Aws::Error,
             failed_passes: 0,
             looks_again_at: None,
@@ -204,17 +221,17 @@ impl Rollout {
             created_at: Instant::START,
             scale_down_deadline: None,
         };
-        let max = spec.canary().max_weight();
         let weights = Weights {
             canary: TrafficWeight::ZERO,
-            stable: max,
+            stable: spec.max_weight(),
             canary_revision: Some(first),
             stable_revision: Some(first),
             verified: None,
         };
-        let (is_routed, is_ping_pong) = (spec.canary().is_traffic_routed(), spec.canary().ping_pong);
+        let (is_routed, is_ping_pong) = (spec.is_traffic_routed(), spec.is_ping_pong());
         // So that `Service::Stable` has the stable role in any case.
-        let stable_ping_pong = spec.canary().ping_pong.then_some(PingPong::Pong);
+        let stable_ping_pong = is_ping_pong.then_some(PingPong::Pong);
+        let spec_is_blue_green = spec.blue_green().is_some();
         let mut rollout = Self::created(spec, first);
         rollout.status = Status {
             stable: Some(first),
@@ -223,6 +240,7 @@ impl Rollout {
             steps: Some(rollout.spec.steps().to_vec()),
             weights: is_routed.then_some(weights),
             stable_ping_pong,
+            active: spec_is_blue_green.then_some(first),
             conditions: conditions::of_a_healthy_rollout(first),
             pods: status::PodCounts { created: pods, updated: pods, available: pods },
             phase: status::Phase::Healthy,
@@ -296,7 +314,7 @@ impl Rollout {
         let stable = self.status.stable;
         let is_alone = self.replica_sets.iter().all(|set| Some(set.revision) == stable || set.replicas == 0);
         let is_unused = self.status.weights.is_none_or(|weights| weights.canary == TrafficWeight::ZERO);
-        let stays = self.spec.canary().abort_scale_down() == AbortScaleDown::Never;
+        let stays = self.spec.abort_scale_down() == AbortScaleDown::Never;
         let is_aborted = self.status.abort && is_unused && (is_alone || stays);
         self.is_fully_promoted() && is_alone || is_aborted
     }
@@ -320,9 +338,10 @@ impl Rollout {
     /// Whether the pass that comes next asks AWS.
     pub fn asks_aws(&self) -> bool {
         let observed = self.observed();
-        let weight = traffic_routing::decide(&observed).canary;
+        let is_routed = self.spec.is_traffic_routed();
+        let weight = is_routed.then(|| traffic_routing::decide(&observed).canary).flatten();
         weight.is_some_and(|weight| observed.verifies_weight(weight))
-            || observed.others.iter().any(|other| observed.verifies_targets_for(other))
+            || observed.verifies_targets(self.services.and_then(|services| services[Service::Stable.index()].revision))
     }
 
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
@@ -347,6 +366,14 @@ impl Rollout {
                 self.reconcile_soon()
             }
             Timer => self.reconcile_soon(),
+            Input::AnalysisRun(number, phase, message) => {
+                // One that was ended has no verdict.
+                let runs = self.status.analysis.iter_mut();
+                let run = runs.filter(|run| run.phase == Phase::Running).find(|run| run.number == number);
+                let Some(run) = run else { return vec![] };
+                (run.phase, run.message) = (phase, message);
+                self.reconcile_soon()
+            }
             Input::Aws(answer) => {
                 self.observed_aws = answer;
                 vec![]
@@ -403,7 +430,7 @@ impl Rollout {
 
     /// The Service that has the canary's role. With `pingPong`, ping and pong take turns: ping is [`Service::Canary`].
     pub fn canary_service(&self) -> Service {
-        match (self.spec.canary().ping_pong, self.status.stable_ping_pong) {
+        match (self.spec.is_ping_pong(), self.status.stable_ping_pong) {
             (true, Some(PingPong::Ping)) => Service::Stable,
             (true, Some(PingPong::Pong) | None) | (false, _) => Service::Canary,
         }

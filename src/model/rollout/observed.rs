@@ -33,7 +33,7 @@ impl Observed<'_> {
     }
 
     pub fn max_weight(&self) -> TrafficWeight {
-        self.canary().max_weight()
+        self.spec.max_weight()
     }
 
     /// Source: `utils/rollout/rolloututil.go:IsFullyPromoted`.
@@ -62,16 +62,16 @@ impl Observed<'_> {
     /// The position of the current step; the number of steps when none is left. None without steps. Source:
     /// `GetCurrentCanaryStep`.
     pub fn step_index(&self) -> Option<usize> {
-        (!self.canary().steps.is_empty()).then(|| self.status.step_index.unwrap_or(0))
+        (!self.spec.steps().is_empty()).then(|| self.status.step_index.unwrap_or(0))
     }
 
     pub fn step(&self) -> Option<&Step> {
-        self.canary().steps.get(self.step_index()?)
+        self.spec.steps().get(self.step_index()?)
     }
 
     /// The steps up to the current one, it included; none when no step is left.
     pub fn steps_so_far(&self) -> &[Step] {
-        self.step_index().and_then(|index| self.canary().steps.get(..=index)).unwrap_or_default()
+        self.step_index().and_then(|index| self.spec.steps().get(..=index)).unwrap_or_default()
     }
 
     /// Available pods of a ReplicaSet that may not exist.

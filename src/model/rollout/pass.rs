@@ -53,9 +53,16 @@ impl<'a> Pass<'a> {
             self.effects.extend(is_retry.then_some(Effect::StepStarted(0)));
             return;
         }
+        let is_blue_green = self.rollout.spec.blue_green().is_some();
         if self.is_scaling_event() {
-            self.reconcile_replica_sets();
+            match is_blue_green {
+                true => self.reconcile_blue_green_replica_sets(),
+                false => _ = self.reconcile_replica_sets(),
+            }
             return self.sync_status();
+        }
+        if is_blue_green {
+            return self.reconcile_blue_green();
         }
         if self.template_or_steps_changed() {
             return self.start_update();
@@ -66,7 +73,8 @@ impl<'a> Pass<'a> {
             return;
         }
         self.rollout.failed_passes = 0;
-        if !self.reconcile_replica_sets() {
+        self.reconcile_analysis();
+        if !self.is_halted() && !self.reconcile_replica_sets() {
             self.reconcile_pause();
         }
         self.sync_status();
@@ -118,17 +126,19 @@ impl<'a> Pass<'a> {
     }
 
     /// Source: `utils/replicaset/canary.go:PodTemplateOrStepsChanged`.
-    fn template_or_steps_changed(&self) -> bool {
+    pub(super) fn template_or_steps_changed(&self) -> bool {
         let (status, spec) = (&self.rollout.status, &self.rollout.spec);
         let steps_changed = status.steps.as_ref().is_some_and(|steps| *steps != spec.steps());
         steps_changed || status.current != Some(self.rollout.template)
     }
 
     /// Back to the first step; past the last one, if it is a rollback. Source: `rollout/sync.go:resetRolloutStatus`.
-    fn start_update(&mut self) {
+    pub(super) fn start_update(&mut self) {
         self.pause = PauseContext { clears_conditions: true, removes_abort: true, ..PauseContext::default() };
+        self.end_runs();
         let mut status = self.base_status();
         status.promote_full = false;
+        status.scales_up_preview = false;
         let count = self.rollout.spec.steps().len();
         let is_active = self.observed().new.is_some_and(|new| new.replicas > 0);
         let is_back = status.stable.is_some() && status.stable == status.current;
@@ -142,7 +152,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Source: `rollout/replicaset.go` and `rollout/sync.go:cleanupRollouts`; oldest first.
-    fn clean_up_history(&mut self) {
+    pub(super) fn clean_up_history(&mut self) {
         let others = self.observed().others;
         let surplus = others.len().saturating_sub(self.rollout.spec.revision_history_limit as usize);
         for other in others.iter().take(surplus) {
@@ -189,7 +199,7 @@ impl<'a> Pass<'a> {
     /// Stable, then canary, then the others; the first that is resized ends the round. Returns whether one was. Source:
     /// `rollout/canary.go:reconcileCanaryReplicaSets`.
     fn reconcile_replica_sets(&mut self) -> bool {
-        if self.rollout.paused || self.has_pause_condition(PauseReason::InconclusiveAnalysisRun) {
+        if self.rollout.paused {
             return false;
         }
         self.remove_scale_down_deadlines();
@@ -232,6 +242,7 @@ impl<'a> Pass<'a> {
         Status {
             current: Some(self.rollout.template),
             steps: Some(self.rollout.spec.steps().to_vec()),
+            analysis: self.rollout.status.analysis.clone(),
             weights: self.weights,
             pods: PodCounts {
                 created: observed.all().map(|replica_set| replica_set.created).sum(),
@@ -243,13 +254,21 @@ impl<'a> Pass<'a> {
     }
 
     /// Promotion, abort, then the step: at most one step in a pass. Source: `rollout/canary.go:syncRolloutStatusCanary`.
-    fn sync_status(&mut self) {
+    pub(super) fn sync_status(&mut self) {
         if self.template_or_steps_changed() {
             return self.start_update();
         }
         let mut status = self.base_status();
         let count = self.rollout.spec.steps().len();
-        if self.is_to_be_promoted() {
+        let is_blue_green = self.rollout.spec.blue_green().is_some();
+        if is_blue_green {
+            self.fill_blue_green_status(&mut status);
+        }
+        let is_to_be_promoted = match is_blue_green {
+            true => self.is_blue_green_to_be_promoted(),
+            false => self.is_to_be_promoted(),
+        };
+        if is_to_be_promoted {
             self.promote(&mut status);
             return self.persist(status);
         }
@@ -306,7 +325,7 @@ impl<'a> Pass<'a> {
         if status.stable == status.current {
             return;
         }
-        if self.rollout.spec.canary().ping_pong {
+        if self.rollout.spec.is_ping_pong() {
             // Pong is the stable one until ping is promoted.
             status.stable_ping_pong = Some(match status.stable_ping_pong {
                 Some(PingPong::Ping) => PingPong::Pong,
@@ -319,7 +338,7 @@ impl<'a> Pass<'a> {
 
     /// Whether the template is older than stable, with fewer revisions between than `rollbackWindow` allows. Source:
     /// `rollout/sync.go:isRollbackWithinWindow`.
-    fn is_rollback_within_window(&self) -> bool {
+    pub(super) fn is_rollback_within_window(&self) -> bool {
         let observed = self.observed();
         let (Some(window), Some(new), Some(stable)) = (observed.spec.rollback_window, observed.new, observed.stable)
         else {
@@ -345,6 +364,7 @@ impl<'a> Pass<'a> {
             Some(Step::SetCanaryScale(_)) => replicas::at_desired_replica_counts(&observed, self.weights),
             Some(Step::Pause(duration)) => self.is_pause_over(*duration),
             Some(Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_)) => true,
+            Some(Step::Analysis(_)) => self.is_step_analysis_successful(),
         }
     }
 

@@ -25,6 +25,7 @@ impl PauseContext {
         status.pause_conditions.clear();
         status.controller_pause = false;
         status.abort = self.abort.is_some() || (before.abort && !self.removes_abort);
+        status.aborted_at = status.abort.then(|| before.aborted_at.unwrap_or(now.floor_to_second()));
         if status.abort || self.clears_conditions {
             return;
         }

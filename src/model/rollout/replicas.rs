@@ -26,10 +26,7 @@ pub enum ScaleSource {
 
 /// The last `setWeight` among `steps`.
 pub fn last_set_weight(steps: &[Step]) -> Option<TrafficWeight> {
-    steps.iter().rev().find_map(|step| match step {
-        Step::SetWeight(weight) => Some(*weight),
-        Step::SetCanaryScale(_) | Step::Pause(_) | Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => None,
-    })
+    steps.iter().rev().find_map(Step::weight)
 }
 
 /// The `setWeight` in force at step `index`; `max` when no step is left.
@@ -87,10 +84,7 @@ fn current_canary_scale(observed: &Observed<'_>) -> Option<CanaryScale> {
     if !observed.canary().is_traffic_routed() || is_forgotten {
         return None;
     }
-    observed.steps_so_far().iter().rev().find_map(|step| match step {
-        Step::SetCanaryScale(scale) => Some(*scale),
-        Step::SetWeight(_) | Step::Pause(_) | Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => None,
-    })
+    observed.steps_so_far().iter().rev().find_map(Step::canary_scale)
 }
 
 /// Wanted sizes, given the weights that were asked for. Source: `CalculateReplicaCountsForTrafficRoutedCanary`.

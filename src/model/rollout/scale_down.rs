@@ -27,6 +27,9 @@ impl Pass<'_> {
     /// Whether an aborted canary keeps its pods for a while. Source: `shouldDelayScaleDownOnAbort`.
     pub(super) fn delays_scale_down_on_abort(&self) -> bool {
         let observed = self.observed();
+        if observed.spec.blue_green().is_some() {
+            return self.is_aborted() && observed.spec.abort_scale_down() != AbortScaleDown::Never;
+        }
         let canary = observed.canary();
         let is_routed = canary.is_traffic_routed() && observed.stable.is_some();
         let is_held = !canary.uses_dynamic_stable_scale() || canary.holds_canary_on_abort();
@@ -37,7 +40,10 @@ impl Pass<'_> {
     pub(super) fn reconcile_new_replica_set(&mut self) -> bool {
         let observed = self.observed();
         let Some(new) = observed.new else { return false };
-        let mut wanted = replicas::wanted(&observed, self.weights).canary;
+        let mut wanted = match observed.spec.blue_green() {
+            None => replicas::wanted(&observed, self.weights).canary,
+            Some(blue_green) => observed.wanted_of_new(blue_green),
+        };
         if self.delays_scale_down_on_abort() {
             match new.scale_down_deadline {
                 Some(deadline) if deadline > self.now => {
@@ -48,7 +54,7 @@ impl Pass<'_> {
                 None => {
                     // Not before stable can take everything back.
                     let is_full = Observed::available(observed.stable) >= observed.spec.replicas;
-                    if let (AbortScaleDown::After(delay), true) = (observed.canary().abort_scale_down(), is_full) {
+                    if let (AbortScaleDown::After(delay), true) = (observed.spec.abort_scale_down(), is_full) {
                         self.set_scale_down_deadline(new.revision, delay);
                     }
                     return false;
@@ -61,6 +67,9 @@ impl Pass<'_> {
     /// Source: `reconcileOtherReplicaSets`.
     pub(super) fn reconcile_other_replica_sets(&mut self) -> bool {
         let mut scaled = false;
+        if self.rollout.spec.blue_green().is_some() {
+            return self.scale_down_others_of_blue_green();
+        }
         if !self.are_targets_verified() {
             return false;
         }
@@ -79,7 +88,7 @@ impl Pass<'_> {
         others.sort_by_key(|other| std::cmp::Reverse(other.number));
         let mut waiting = 0;
         for other in others.into_iter().filter(|other| other.replicas > 0) {
-            let is_routed = self.rollout.spec.canary().is_traffic_routed();
+            let is_routed = self.rollout.spec.is_traffic_routed();
             if is_routed && self.is_referenced(other.revision) {
                 continue;
             }
@@ -96,6 +105,20 @@ impl Pass<'_> {
         scaled
     }
 
+    /// Each waits. Source: `scaleDownOldReplicaSetsForBlueGreen`.
+    fn scale_down_others_of_blue_green(&mut self) -> bool {
+        let mut others = self.observed().others;
+        others.sort_by_key(|other| std::cmp::Reverse(other.number));
+        let (mut waiting, mut scaled) = (0, false);
+        for other in others.into_iter().filter(|other| other.replicas > 0) {
+            if !self.is_referenced(other.revision) {
+                let wanted = self.size_after_delay(&other, &mut waiting);
+                scaled |= self.scale(other.revision, wanted);
+            }
+        }
+        scaled
+    }
+
     /// The previous stable ReplicaSet waits; one that was superseded in the middle of an update goes at once, and under
     /// dynamicStableScale every one does. Source: `scaleDownDelayHelper`.
     fn size_of_other(&mut self, other: &ReplicaSet, waiting: &mut u32) -> u32 {
@@ -106,8 +129,12 @@ impl Pass<'_> {
         if !may_wait || ignores_delay {
             return 0;
         }
-        let delay = canary.scale_down_delay();
-        let limit = canary.scale_down_delay_revision_limit.unwrap_or(u32::MAX);
+        self.size_after_delay(other, waiting)
+    }
+
+    fn size_after_delay(&mut self, other: &ReplicaSet, waiting: &mut u32) -> u32 {
+        let delay = self.rollout.spec.scale_down_delay();
+        let limit = self.rollout.spec.scale_down_delay_revision_limit().unwrap_or(u32::MAX);
         match other.scale_down_deadline {
             None if *waiting >= limit => 0,
             None => {
@@ -167,6 +194,6 @@ impl Pass<'_> {
         let weights = status.weights.map_or([None; 2], |weights| [weights.canary_revision, weights.stable_revision]);
         let is_selected = self.rollout.services.iter().flatten().any(|service| service.revision == Some(revision));
         let named = [status.stable, status.current, weights[0], weights[1]];
-        named.contains(&Some(revision)) || (!self.rollout.spec.canary().ping_pong && is_selected)
+        named.contains(&Some(revision)) || (!self.rollout.spec.is_ping_pong() && is_selected)
     }
 }

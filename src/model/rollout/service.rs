@@ -11,7 +11,7 @@ use crate::units::TrafficWeight;
 
 /// What a ReplicaSet must have before a Service moves to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Needs {
+pub(super) enum Needs {
     Nothing,
     AvailablePods,
 }
@@ -21,7 +21,7 @@ impl Pass<'_> {
     pub(super) fn reconcile_services(&mut self) {
         let observed = self.observed();
         let (new, stable) = (observed.new, observed.stable);
-        if self.rollout.spec.canary().ping_pong {
+        if self.rollout.spec.is_ping_pong() {
             if !observed.is_fully_promoted() {
                 self.point(self.rollout.canary_service(), new, Needs::Nothing);
             }
@@ -44,7 +44,7 @@ impl Pass<'_> {
     }
 
     /// Source: `ensureSVCTargets`.
-    fn point(&mut self, service: Service, to: Option<ReplicaSet>, needs: Needs) {
+    pub(super) fn point(&mut self, service: Service, to: Option<ReplicaSet>, needs: Needs) {
         let Some(to) = to else { return };
         let Some(services) = &mut self.rollout.services else { return };
         let selector = &mut services[service.index()];

@@ -3,6 +3,7 @@
 //! Follows `pkg/apis/rollouts/v1alpha1/types.go` and `utils/defaults/defaults.go` of argo-rollouts at 9f8d111d (after
 //! 1.10.0-rc1).
 
+use super::analysis::Templates;
 use super::step::Step;
 use crate::model::fenceposts::{Fenceposts, IntOrPercent, fenceposts};
 use crate::units::{Duration, TrafficWeight};
@@ -73,6 +74,14 @@ impl RolloutSpec {
         matches!(&self.strategy, Strategy::Canary(canary) if canary.is_traffic_routed())
     }
 
+    /// The whole of the traffic, as weights.
+    pub fn max_weight(&self) -> TrafficWeight {
+        match &self.strategy {
+            Strategy::Canary(canary) => canary.max_weight(),
+            Strategy::BlueGreen(_) => TrafficWeight::HUNDRED,
+        }
+    }
+
     /// Whether the two Services of `pingPong` take turns.
     pub fn is_ping_pong(&self) -> bool {
         matches!(&self.strategy, Strategy::Canary(canary) if canary.ping_pong)
@@ -117,6 +126,8 @@ pub struct BlueGreen {
     pub scale_down_delay: Option<Duration>,
     pub scale_down_delay_revision_limit: Option<u32>,
     pub abort_scale_down_delay: Option<Duration>,
+    pub pre_promotion_analysis: Option<Templates>,
+    pub post_promotion_analysis: Option<Templates>,
 }
 
 impl Default for BlueGreen {
@@ -128,6 +139,8 @@ impl Default for BlueGreen {
             scale_down_delay: None,
             scale_down_delay_revision_limit: None,
             abort_scale_down_delay: None,
+            pre_promotion_analysis: None,
+            post_promotion_analysis: None,
         }
     }
 }
@@ -156,6 +169,15 @@ pub struct Canary {
     pub replica_progress_threshold: Option<ReplicaProgressThreshold>,
     /// The two Services of `pingPong` take turns, instead of `canaryService` and `stableService`.
     pub ping_pong: bool,
+    pub analysis: Option<BackgroundAnalysis>,
+}
+
+/// `canary.analysis`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackgroundAnalysis {
+    pub templates: Templates,
+    /// The run begins with this step.
+    pub starting_step: usize,
 }
 
 /// `trafficRouting`.

@@ -2,6 +2,7 @@
 //!
 //! Follows `pkg/apis/rollouts/v1alpha1/types.go` of argo-rollouts at 9f8d111d (after 1.10.0-rc1).
 
+use super::analysis::Run;
 use super::step::Step;
 use crate::model::Revision;
 use crate::units::{Duration, Instant, TrafficWeight};
@@ -22,8 +23,16 @@ pub struct Status {
     /// The controller itself paused the Rollout, and nobody took notice yet that it went on.
     pub controller_pause: bool,
     pub abort: bool,
+    /// Set with `abort`, and cleared by the first full pass after a retry.
+    pub aborted_at: Option<Instant>,
     pub promote_full: bool,
     pub stable_ping_pong: Option<PingPong>,
+    /// `blueGreen.activeSelector`
+    pub active: Option<Revision>,
+    /// `blueGreen.scaleUpPreviewCheckPoint`
+    pub scales_up_preview: bool,
+    /// The current AnalysisRuns.
+    pub analysis: Vec<Run>,
     pub conditions: Conditions,
     pub pods: PodCounts,
     pub phase: Phase,

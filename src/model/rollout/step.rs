@@ -13,6 +13,20 @@ pub enum Step {
     SetHeaderRoute(HeaderRoute),
     /// The name of a mirror route. The ALB has none, so with it the step does nothing.
     SetMirrorRoute(String),
+    /// The names of AnalysisTemplates; the step waits for their verdict.
+    Analysis(Vec<String>),
+}
+
+impl Step {
+    /// Of a `setWeight`.
+    pub fn weight(&self) -> Option<TrafficWeight> {
+        if let Self::SetWeight(weight) = self { Some(*weight) } else { None }
+    }
+
+    /// Of a `setCanaryScale`.
+    pub fn canary_scale(&self) -> Option<CanaryScale> {
+        if let Self::SetCanaryScale(scale) = self { Some(*scale) } else { None }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +61,7 @@ impl fmt::Display for Step {
             Self::Pause(None) => f.write_str("pause"),
             Self::SetHeaderRoute(route) => write!(f, "setHeaderRoute {}", route.name),
             Self::SetMirrorRoute(name) => write!(f, "setMirrorRoute {name}"),
+            Self::Analysis(templates) => write!(f, "analysis {}", templates.join(", ")),
         }
     }
 }

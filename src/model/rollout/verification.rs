@@ -11,7 +11,7 @@ use super::pass::Pass;
 use super::status::{ReplicaSet, Weights};
 use super::step::Step;
 use super::{Aws, Effect, Observed};
-use crate::model::Service;
+use crate::model::{Revision, Service};
 use crate::units::{Duration, Instant, TrafficWeight};
 
 /// Source: `utils/defaults/defaults.go:GetRolloutVerifyRetryInterval`.
@@ -43,10 +43,16 @@ impl Observed<'_> {
         }
     }
 
-    /// Whether the targets of the stable Service are looked up before this old ReplicaSet may go: until it has a deadline.
-    pub fn verifies_targets_for(&self, other: &ReplicaSet) -> bool {
-        let is_over = self.profile.aws_verify_target_group && self.is_fully_promoted();
-        is_over && other.replicas > 0 && !other.has_scale_down_deadline()
+    /// Whether the targets of the stable Service, or the active one, are looked up. A canary does before an old ReplicaSet
+    /// gets its deadline, blueGreen between the switch of the Service and the promotion. `active` is what that Service
+    /// selects. Source: `shouldVerifyTargetGroup`.
+    pub fn verifies_targets(&self, active: Option<Revision>) -> bool {
+        let may_go = |other: &ReplicaSet| other.replicas > 0 && !other.has_scale_down_deadline();
+        let has_to = match self.spec.blue_green() {
+            Some(_) => !self.is_fully_promoted() && active == self.new_revision(),
+            None => self.is_fully_promoted() && self.others.iter().any(may_go),
+        };
+        has_to && self.profile.aws_verify_target_group
     }
 }
 
@@ -79,8 +85,7 @@ impl Pass<'_> {
 
     /// Whether AWS knows every ready endpoint of the stable Service as a target; healthy or not.
     pub(super) fn are_targets_verified(&mut self) -> bool {
-        let observed = self.observed();
-        if !observed.others.iter().any(|other| observed.verifies_targets_for(other)) {
+        if !self.observed().verifies_targets(self.active()) {
             return true;
         }
         let stable = match self.rollout.canary_service() {

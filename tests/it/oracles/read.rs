@@ -79,6 +79,7 @@ pub fn flat_spec(inputs: &Value) -> RolloutSpec {
 
 pub fn canary(fields: &Value, traffic_routing: Option<TrafficRouting>) -> Canary {
     Canary {
+        analysis: None,
         steps: steps(&fields["steps"]),
         max_surge: int_or_percent(&fields["maxSurge"]),
         max_unavailable: int_or_percent(&fields["maxUnavailable"]),
