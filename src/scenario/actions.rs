@@ -59,7 +59,7 @@ impl Verb {
     }
 }
 
-const HELP: &str = "write [[actions]] with at = \"5m\" (or when = \"step 4\") and do = \"abort\"";
+const HELP: &str = "write [[actions]] with at = \"5m\" (or when = \"step 0\") and do = \"abort\"";
 
 fn schema() -> Value {
     let text = |description: &str, example: &str| json!({ "type": "string", "description": description, "examples": [example] });
@@ -115,33 +115,37 @@ fn action(pass: &mut Pass, key: &str, item: &Node, steps: usize) -> Option<Actio
         pass.error(&path::join(key, &entry.key), entry.key_place.clone(), message, help);
     }
     let value = |name: &str| table.get(name).map(|entry| (path::join(key, name), &entry.value));
-    let mut duration = |name: &str| match value(name) {
-        None => Some(None),
-        Some((key, node)) => match duration_from(node) {
-            Ok(duration) => Some(Some(duration)),
-            Err((message, help)) => {
-                pass.error(&key, node.place.clone(), message, help);
-                None
-            }
-        },
-    };
-    let (at, after) = (duration("at")?, duration("after")?);
-    let trigger = match (at, value("when")) {
-        (Some(at), None) => Trigger::At(at),
-        (None, Some((key, node))) => match step(node).filter(|index| *index < steps) {
-            Some(index) => Trigger::StepStarted(index),
-            None => {
-                let message = format!("{} is not a step: there are {steps}, counted from 0", node.to_toml());
-                pass.error(&key, node.place.clone(), message, "write when = \"step 4\"");
-                return None;
-            }
-        },
+    // Everything is read before anything is given up: all mistakes come out at once.
+    let at = value("at").map(|(key, node)| duration(pass, &key, node));
+    let when = value("when").map(|(key, node)| step_started(pass, &key, node, steps));
+    let after = value("after").map_or(Some(Duration::ZERO), |(key, node)| duration(pass, &key, node));
+    let trigger = match (at, when) {
+        (Some(at), None) => at.map(Trigger::At),
+        (None, Some(step)) => step.map(Trigger::StepStarted),
         (Some(_), Some(_)) | (None, None) => {
             pass.error(key, item.place.clone(), "an action has one of `at` and `when`", HELP);
-            return None;
+            None
         }
     };
-    Some(Action { trigger, after: after.unwrap_or(Duration::ZERO), verb: verb(pass, key, item)? })
+    let verb = verb(pass, key, item);
+    Some(Action { trigger: trigger?, after: after?, verb: verb? })
+}
+
+fn duration(pass: &mut Pass, key: &str, node: &Node) -> Option<Duration> {
+    duration_from(node).map_err(|(message, help)| pass.error(key, node.place.clone(), message, help)).ok()
+}
+
+fn step_started(pass: &mut Pass, key: &str, node: &Node, steps: usize) -> Option<usize> {
+    let step = step(node).filter(|index| *index < steps);
+    if step.is_none() {
+        let message = format!("{} is not a step: there are {steps}, counted from 0", node.to_toml());
+        let help = match steps.checked_sub(1) {
+            Some(last) => format!("write when = \"step {last}\" for the last one"),
+            None => "write at = \"5m\" instead: a time since the start of the release".to_owned(),
+        };
+        pass.error(key, node.place.clone(), message, help);
+    }
+    step
 }
 
 /// `step 4`
