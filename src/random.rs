@@ -29,6 +29,8 @@ pub enum Stream {
     RolloutsController = 14,
     /// The cells of a sampled sweep; the instance is the axis.
     Sample = 15,
+    /// How long the Rollouts controller's looks at AWS take, and which of them fail.
+    AwsQuery = 16,
 }
 
 /// One stream of random numbers.
@@ -45,6 +47,12 @@ impl Random {
     #[inline]
     pub fn next_u64(&mut self) -> u64 {
         self.0.next_u64()
+    }
+
+    /// Whether something happens whose probability is `share`.
+    pub fn happens(&mut self, share: f64) -> bool {
+        // 53 bits are what a double holds.
+        ((self.next_u64() >> 11) as f64) < share * (1u64 << 53) as f64
     }
 
     pub fn draw(&mut self, distribution: &Distribution) -> Duration {

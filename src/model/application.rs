@@ -3,10 +3,12 @@
 //! A request's end is known when it arrives, as the queue is first come, first served: nothing that comes later can
 //! delay it. So no event is needed for it; what is kept is the set of open requests, which a killed process loses.
 
-use crate::random::Distribution;
+use crate::model::Revision;
+use crate::model::traffic::Request;
+use crate::random::{Distribution, derived_lot};
 use crate::units::{Duration, Instant};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 /// What the process does on SIGTERM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,21 @@ pub struct ApplicationSpec {
     pub concurrency: u32,
     /// So many may wait; a further connection gets no answer.
     pub backlog: u32,
+    /// What is different in a version of the program.
+    pub versions: BTreeMap<Revision, VersionSpec>,
+}
+
+/// `[application.versions.v2]`: how good one version is. Each field's absence: like the others.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VersionSpec {
+    /// Of the requests that it answers, the share that gets a 500.
+    pub error_share: f64,
+    /// How many times as long as another version it works on a request.
+    pub latency_factor: Option<f64>,
+    /// From the start of the container until the process dies. The pods that are there at the start of the run have long
+    /// outlived it.
+    pub crash_after: Option<Distribution>,
+    pub startup_time: Option<Distribution>,
 }
 
 /// What a new connection meets at the pod's address.
@@ -68,12 +85,19 @@ pub struct Open {
     pub end: Instant,
     /// Whose target the pod was for it: the target group's index. None once the load balancer has given it up.
     pub target_group: Option<u8>,
+    /// The answer will be a 500.
+    pub is_error: bool,
 }
 
 /// The running program.
 #[derive(Clone, Debug)]
 pub struct Server {
+    revision: Revision,
     port: Port,
+    /// Of 2^32 answers, so many are a 500.
+    errors: u64,
+    /// In thousandths of a request's own demand.
+    demand_per_mille: u64,
     concurrency: usize,
     backlog: usize,
     /// Open requests, and finished ones that nobody has cleared away yet.
@@ -92,10 +116,14 @@ pub struct Server {
 const SHORT: usize = 16;
 
 impl Server {
-    pub fn new(spec: &ApplicationSpec) -> Self {
+    pub fn new(spec: &ApplicationSpec, revision: Revision) -> Self {
         let concurrency = spec.concurrency as usize;
+        let version = spec.versions.get(&revision);
         Self {
+            revision,
             port: Port::Closed,
+            errors: version.map_or(0, |version| (version.error_share * (1u64 << 32) as f64) as u64),
+            demand_per_mille: version.and_then(|version| version.latency_factor).map_or(1_000, per_mille),
             concurrency,
             backlog: spec.backlog as usize,
             open: Vec::with_capacity(concurrency.min(SHORT)),
@@ -107,6 +135,11 @@ impl Server {
     }
 
     #[inline]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    #[inline]
     pub fn port(&self) -> Port {
         self.port
     }
@@ -115,16 +148,29 @@ impl Server {
         self.port = port;
     }
 
-    /// Takes a request that arrives now. Returns when the work on it begins; None if the backlog is full.
+    /// Takes a request that arrives now. Returns when the work on it begins, and what is kept of it; None if the backlog
+    /// is full.
     #[inline]
-    pub fn accept(&mut self, number: u64, arrival: Instant, demand: Duration, target_group: u8) -> Option<Instant> {
+    pub fn accept(&mut self, request: Request, target_group: u8) -> Option<(Instant, Open)> {
+        let Request { number, arrival, demand, lot } = request;
         let start = if self.open.len() < self.free_below { arrival } else { self.worker_free_at(arrival)? };
-        let end = start + demand;
-        self.open.push(Open { number, arrival, end, target_group: Some(target_group) });
+        let end = start + self.work(demand);
+        let is_error = self.errors > 0 && derived_lot(lot, 2) >> 32 < self.errors;
+        let open = Open { number, arrival, end, target_group: Some(target_group), is_error };
+        self.open.push(open);
         if let Some(mut first) = self.busy.peek_mut() {
             *first = Reverse(end);
         }
-        Some(start)
+        Some((start, open))
+    }
+
+    /// How long this version works on a request with such a demand.
+    #[inline]
+    fn work(&self, demand: Duration) -> Duration {
+        if self.demand_per_mille == 1_000 {
+            return demand;
+        }
+        Duration::from_nanos(scaled(demand.as_nanos(), self.demand_per_mille))
     }
 
     /// How long a request that arrives now would wait for a worker.
@@ -188,29 +234,48 @@ impl Server {
     }
 }
 
+/// The factor as the request path uses it: integers, so that no machine rounds differently.
+fn per_mille(factor: f64) -> u64 {
+    (factor * 1_000.0).round() as u64
+}
+
+fn scaled(nanos: u64, per_mille: u64) -> u64 {
+    u64::try_from(u128::from(nanos) * u128::from(per_mille) / 1_000).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     fn server(concurrency: u32, backlog: u32) -> Server {
-        let mut server = Server::new(&ApplicationSpec {
-            startup_time: Distribution::secs(0),
-            on_sigterm: OnSigterm::Exit,
-            sigterm_reaction: Distribution::secs(0),
-            drain_until: DrainUntil::Timeout,
-            drain_timeout: Duration::ZERO,
-            keep_alive: Duration::secs(75),
-            keep_alive_race_window: Duration::ZERO,
-            concurrency,
-            backlog,
-        });
+        let mut server = Server::new(
+            &ApplicationSpec {
+                startup_time: Distribution::secs(0),
+                on_sigterm: OnSigterm::Exit,
+                sigterm_reaction: Distribution::secs(0),
+                drain_until: DrainUntil::Timeout,
+                drain_timeout: Duration::ZERO,
+                keep_alive: Duration::secs(75),
+                keep_alive_race_window: Duration::ZERO,
+                concurrency,
+                backlog,
+                versions: BTreeMap::new(),
+            },
+            Revision(1),
+        );
         server.set_port(Port::Open);
         server
     }
 
     fn at(nanos: u64) -> Instant {
         Instant::from_nanos(nanos)
+    }
+
+    /// When the work on a request begins.
+    fn start(server: &mut Server, arrival: u64, demand: u64) -> Option<Instant> {
+        let request = Request { number: 0, arrival: at(arrival), demand: Duration::from_nanos(demand), lot: 0 };
+        server.accept(request, 0).map(|(start, _)| start)
     }
 
     /// Workers as an array of the instants at which each is free: obviously right, and slow.
@@ -237,19 +302,17 @@ mod tests {
     #[test]
     fn one_worker_serves_one_after_the_other() {
         let mut server = server(1, 10);
-        let starts: Vec<_> = [(0, 10), (3, 10), (5, 1), (40, 2)]
-            .map(|(arrival, demand)| server.accept(0, at(arrival), Duration::from_nanos(demand), 0))
-            .into();
+        let starts: Vec<_> =
+            [(0, 10), (3, 10), (5, 1), (40, 2)].map(|(arrival, demand)| start(&mut server, arrival, demand)).into();
         assert_eq!(starts, [Some(at(0)), Some(at(10)), Some(at(20)), Some(at(40))]);
     }
 
     #[test]
     fn a_full_backlog_takes_nobody() {
         let mut server = server(1, 2);
-        let demand = Duration::from_nanos(100);
-        let taken: Vec<_> = (0..4).map(|now| server.accept(0, at(now), demand, 0).is_some()).collect();
+        let taken: Vec<_> = (0..4).map(|now| start(&mut server, now, 100).is_some()).collect();
         assert_eq!(taken, [true, true, true, false]);
-        assert!(server.accept(0, at(100), demand, 0).is_some(), "one has been worked off");
+        assert!(start(&mut server, 100, 100).is_some(), "one has been worked off");
     }
 
     proptest! {
@@ -266,7 +329,7 @@ mod tests {
             for (gap, demand) in requests {
                 now += gap;
                 let wait = ours.wait(at(now));
-                let start = ours.accept(0, at(now), Duration::from_nanos(demand), 0);
+                let start = start(&mut ours, now, demand);
                 let expected = obvious.accept(now, demand);
                 prop_assert_eq!(start, expected.map(at), "at {}", now);
                 if let Some(start) = start {

@@ -61,6 +61,11 @@ impl EndpointSlice {
         chosen.map(|(id, _)| *id).collect()
     }
 
+    /// The endpoints as they are written.
+    pub fn published(&self) -> &BTreeSet<PodId> {
+        &self.published
+    }
+
     pub fn handle(&mut self, input: Input) -> Vec<Effect> {
         let relevant = match input {
             SelectorChanged(revision) => std::mem::replace(&mut self.selector, revision) != revision,

@@ -4,10 +4,14 @@
 //! every effect to whoever is concerned, after the lag that the news takes.
 
 pub mod application;
+pub mod deployment;
 pub mod endpoint_slice;
+pub mod fenceposts;
 pub mod load_balancer;
 pub mod load_balancer_controller;
+pub mod metrics;
 pub mod outcome;
+pub mod people;
 pub mod pod;
 pub mod replica_set;
 pub mod rollout;

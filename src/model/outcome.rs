@@ -5,7 +5,7 @@
 pub enum Outcome {
     /// The target answered 2xx.
     Ok,
-    /// The target answered 5xx itself (`target_status_code` is set). No rule of this version produces it yet.
+    /// The target answered 5xx itself (`target_status_code` is set): `error_share` of a version.
     Target5xx,
     /// The load balancer answered 5xx (`target_status_code` is `-`).
     Elb(Cause),
@@ -37,6 +37,17 @@ pub enum Cause {
     BacklogFull,
     /// Code 504. The target accepted the request and did not answer within the load balancer's idle time-out.
     IdleTimeout,
+}
+
+impl Outcome {
+    /// Whether a target answered, well or badly.
+    #[inline]
+    pub const fn is_from_target(self) -> bool {
+        match self {
+            Self::Ok | Self::Target5xx => true,
+            Self::Elb(_) => false,
+        }
+    }
 }
 
 impl Cause {

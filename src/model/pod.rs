@@ -1,8 +1,8 @@
 //! One pod, as its kubelet runs it: start, readiness, preStop, SIGTERM, SIGKILL, removal.
 //!
 //! Follows the kubelet of Kubernetes 1.35: `pkg/kubelet/kubelet.go`, `kuberuntime/kuberuntime_container.go` and
-//! `prober/worker.go`. One container. Left out: init containers and sidecars, start-up and liveness probes, restarts,
-//! eviction, readiness gates, the tenth of a second that it takes to start an exec hook.
+//! `prober/worker.go`. One container. Left out: init containers and sidecars, start-up and liveness probes, eviction,
+//! readiness gates, the tenth of a second that it takes to start an exec hook.
 
 use crate::model::application::{DrainUntil, OnSigterm};
 use crate::units::{Duration, Instant};
@@ -14,6 +14,14 @@ const MINIMUM_GRACE: Duration = Duration::secs(2);
 
 /// The kubelet never runs a container down in less. Source: kubelet, `pod_workers.go`.
 const SHORTEST_GRACE: Duration = Duration::secs(1);
+
+/// A container that ended is started again at once the first time, then after 10 s, 20 s, 40 s … Source: kubelet,
+/// `containerBackOffPeriod`; *Pod Lifecycle*, restart policy.
+const FIRST_BACK_OFF: Duration = Duration::secs(10);
+const LONGEST_BACK_OFF: Duration = Duration::secs(300);
+
+/// After so long without an end the count begins anew. Source: *Pod Lifecycle*, restart policy.
+const BACK_OFF_RESET: Duration = Duration::secs(600);
 
 /// `readinessProbe`. Zero counts as absent, as in Kubernetes, but for `initial_delay`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +52,8 @@ pub struct Timings {
     pub container_start: Duration,
     pub container_seen: Duration,
     pub startup_time: Duration,
+    /// From the start of the container until the process dies by itself.
+    pub crash_after: Option<Duration>,
     pub kubelet_notices_delete: Duration,
     pub sigterm_reaction: Duration,
     pub sandbox_removal: Duration,
@@ -65,6 +75,8 @@ pub enum Phase {
     /// Bound; the container does not run yet.
     Starting,
     Running,
+    /// The process has died; the container waits to be started again.
+    Crashed,
     /// The hook runs; the program knows of nothing.
     PreStop,
     /// SIGTERM was sent.
@@ -85,6 +97,10 @@ pub enum Input {
     ImagePulled,
     ContainerStarted,
     StartupOver,
+    /// The process dies by itself.
+    Died,
+    /// The kubelet has seen that the container ended.
+    CrashSeen,
     ProbeDue,
     Probed {
         passed: bool,
@@ -121,6 +137,8 @@ pub enum Effect {
     AskInFlight,
     /// The process is gone, and with it what was in flight. `killed`: by SIGKILL.
     Exit { killed: bool },
+    /// The process died by itself: as `Exit`, but the pod stays.
+    Crash,
     /// Nobody answers at the address any more.
     LoseAddress,
     /// The object is gone from the API: the pod costs nothing any more.
@@ -136,6 +154,8 @@ pub struct Pod {
     listening: bool,
     ready: bool,
     container_started: Instant,
+    /// How often in a row the container ended by itself.
+    crashes: u32,
     /// A probe is under way: attempts are synchronous.
     probing: bool,
     /// A tick came meanwhile. At most one is kept.
@@ -155,6 +175,7 @@ impl Pod {
             listening: false,
             ready: false,
             container_started: Instant::START,
+            crashes: 0,
             probing: false,
             tick_kept: false,
             run_passed: false,
@@ -185,21 +206,26 @@ impl Pod {
             (Starting, SandboxCreated) => (Starting, vec![PullImage]),
             (Starting, ImagePulled) => (Starting, vec![Wake(self.timings.container_start, ContainerStarted)]),
             (Starting, ContainerStarted) => (Running, self.on_container_started(now)),
-            (Running | PreStop, StartupOver) => {
-                self.listening = true;
-                (self.phase, vec![Listen])
+            (Crashed, ContainerStarted) => (Running, self.on_container_started(now)),
+            (Running | PreStop, StartupOver) => (self.phase, self.on_startup_over(now)),
+            (Running, Died) => (Crashed, self.on_crash(now)),
+            // While it stops nobody starts it again.
+            (PreStop | Stopping, Died) => (Exited, self.on_exit(false)),
+            (Crashed, CrashSeen) => (Crashed, self.on_crash_seen()),
+            (Crashed, ProbeDue) => {
+                (Crashed, self.spec.readiness_probe.map(|probe| Wake(probe.period, ProbeDue)).into_iter().collect())
             }
             (Running | PreStop | Stopping, ProbeDue) => (self.phase, self.on_probe_due(now)),
             (Running | PreStop | Stopping, Probed { passed }) => (self.phase, self.on_probed(passed)),
 
             (Pending, Deleted) => (Removed, vec![Remove]),
-            (Starting | Running, Deleted) => {
+            (Starting | Running | Crashed, Deleted) => {
                 let mut effects = vec![Wake(self.timings.kubelet_notices_delete, KubeletNoticed)];
                 // Without a grace period the object does not wait for the kubelet.
                 effects.extend((self.spec.grace_period == Duration::ZERO).then_some(Remove));
                 (self.phase, effects)
             }
-            (Starting, KubeletNoticed) => (Exited, self.on_exit(false)),
+            (Starting | Crashed, KubeletNoticed) => (Exited, self.on_exit(false)),
             (Running, KubeletNoticed) => match self.spec.pre_stop {
                 Some(_) => (PreStop, vec![Wake(self.hook(), PreStopOver)]),
                 None => (Stopping, self.on_sigterm()),
@@ -216,20 +242,25 @@ impl Pod {
             (Exited | Unreachable | Removed, StartupOver | ProbeDue | Probed { .. } | SigtermHandled | InFlight(_))
             | (
                 Exited | Unreachable | Removed,
-                Finished | GraceOver | SandboxCreated | ImagePulled | ContainerStarted,
+                Finished | GraceOver | SandboxCreated | ImagePulled | ContainerStarted | Died | CrashSeen | PreStopOver,
             )
+            | (PreStop | Stopping, ContainerStarted)
+            | (Running | PreStop | Stopping, CrashSeen)
+            | (Crashed, StartupOver | Probed { .. })
             | (Removed, Scheduled)
             | (Stopping, StartupOver) => (self.phase, vec![]),
 
             // Nobody schedules these. A new phase or input will not compile until it is placed.
             (
-                Pending | Starting | Running | PreStop | Stopping | Exited | Unreachable | Removed,
+                Pending | Starting | Running | Crashed | PreStop | Stopping | Exited | Unreachable | Removed,
                 Created
                 | Scheduled
                 | SandboxCreated
                 | ImagePulled
                 | ContainerStarted
                 | StartupOver
+                | Died
+                | CrashSeen
                 | ProbeDue
                 | Probed { .. }
                 | Deleted
@@ -265,7 +296,43 @@ impl Pod {
 
     fn on_container_started(&mut self, now: Instant) -> Vec<Effect> {
         self.container_started = now;
-        vec![Wake(self.timings.startup_time, StartupOver), Wake(self.timings.container_seen, ProbeDue)]
+        let mut effects = vec![Wake(self.timings.startup_time, StartupOver)];
+        // The worker that probes outlives its container.
+        if self.crashes == 0 || self.spec.readiness_probe.is_none() {
+            effects.push(Wake(self.timings.container_seen, ProbeDue));
+        }
+        effects.extend(self.timings.crash_after.map(|after| Wake(after, Died)));
+        effects
+    }
+
+    /// One that comes from a container before this one is for nobody.
+    fn on_startup_over(&mut self, now: Instant) -> Vec<Effect> {
+        if now < self.container_started + self.timings.startup_time {
+            return vec![];
+        }
+        self.listening = true;
+        vec![Listen]
+    }
+
+    fn on_crash(&mut self, now: Instant) -> Vec<Effect> {
+        self.listening = false;
+        if now >= self.container_started + BACK_OFF_RESET {
+            self.crashes = 0;
+        }
+        let seen = self.timings.container_seen;
+        let back_off = match self.crashes {
+            0 => Duration::ZERO,
+            crashes => (FIRST_BACK_OFF * (1 << (crashes - 1).min(5))).min(LONGEST_BACK_OFF),
+        };
+        self.crashes += 1;
+        let restart = seen.max(back_off) + self.timings.container_start;
+        vec![Crash, Wake(seen, CrashSeen), Wake(restart, ContainerStarted)]
+    }
+
+    /// The results of the probe begin anew with the next container.
+    fn on_crash_seen(&mut self) -> Vec<Effect> {
+        (self.run_passed, self.run_length) = (false, 0);
+        if std::mem::replace(&mut self.ready, false) { vec![Ready(false)] } else { vec![] }
     }
 
     /// The first attempt comes when the kubelet has seen the container run, the next ones a period apart: since a
@@ -357,6 +424,7 @@ mod tests {
         container_start: Duration::ZERO,
         container_seen: Duration::millis(300),
         startup_time: Duration::ZERO,
+        crash_after: None,
         kubelet_notices_delete: Duration::ZERO,
         sigterm_reaction: Duration::ZERO,
         sandbox_removal: Duration::millis(500),
@@ -391,7 +459,7 @@ mod tests {
                     PullImage => queue.schedule(now, ImagePulled),
                     Probe { .. } => queue.schedule(now, Probed { passed: pod.listening }),
                     AskInFlight => queue.schedule(now, InFlight(Duration::secs(3))),
-                    Listen | Ready(_) | Sigterm | CloseListener | Exit { .. } | LoseAddress | Remove => {
+                    Listen | Ready(_) | Sigterm | CloseListener | Exit { .. } | Crash | LoseAddress | Remove => {
                         story.push((now, effect));
                     }
                 }
@@ -531,6 +599,7 @@ mod tests {
                     | CloseListener
                     | AskInFlight
                     | Exit { .. }
+                    | Crash
                     | LoseAddress
                     | Remove => unreachable!("{effect:?}"),
                 }
@@ -563,5 +632,30 @@ mod tests {
         let story = play(pod(spec, drain(5), timings), Some(Duration::secs(1)), Duration::secs(100));
         assert_eq!(when(&story, Listen), None);
         assert_eq!(when(&story, Exit { killed: false }), Some(1.0));
+    }
+
+    #[test]
+    fn a_process_that_dies_is_started_again_after_longer_and_longer_waits() {
+        let timings = Timings { crash_after: Some(Duration::secs(5)), ..NO_DELAYS };
+        let spec = PodSpec { grace_period: Duration::secs(30), pre_stop: None, readiness_probe: probe(0, 1, 1) };
+        let story = play(pod(spec, IGNORE, timings), None, Duration::secs(100));
+        let at = |wanted: Effect| {
+            let times = story.iter().filter(|(_, effect)| *effect == wanted);
+            times.map(|(at, _)| (*at - Instant::START).as_secs_f64()).collect::<Vec<_>>()
+        };
+        // The kubelet sees an end 0.3 s after it; then it waits 0 s, 10 s, 20 s, 40 s from the end.
+        assert_eq!(at(Crash), [5.0, 10.3, 25.3, 50.3, 95.3]);
+        assert_eq!(at(Listen), [0.0, 5.3, 20.3, 45.3, 90.3]);
+        assert_eq!(at(Ready(false)), [5.3, 10.6, 25.6, 50.6, 95.6]);
+        assert!(at(Ready(true)).windows(2).zip(at(Ready(false))).all(|(pair, end)| pair[0] < end && end <= pair[1]));
+    }
+
+    #[test]
+    fn a_pod_that_waits_to_be_started_again_is_deleted_like_any_other() {
+        let timings = Timings { crash_after: Some(Duration::secs(5)), ..NO_DELAYS };
+        let spec = PodSpec { grace_period: Duration::secs(30), pre_stop: None, readiness_probe: probe(0, 1, 1) };
+        let story = play(pod(spec, IGNORE, timings), Some(Duration::secs(12)), Duration::secs(100));
+        assert_eq!(when(&story, Exit { killed: false }), Some(12.0));
+        assert_eq!(when(&story, Remove), Some(14.0));
     }
 }

@@ -3,6 +3,8 @@
 //! A request is counted when its outcome is known, which is when it arrives; should its pod die before it is answered,
 //! it is counted again. Per second of arrival, so each second's figures add up.
 
+use crate::model::Revision;
+use crate::model::metrics::{Answer, Metrics};
 use crate::model::outcome::{Cause, Outcome};
 use crate::run::{CauseCount, FailingSecond, Latency, Requests, Second, TracedRequest};
 use crate::units::{Duration, Instant};
@@ -16,6 +18,8 @@ pub struct Fate {
     pub outcome: Outcome,
     /// When the client has its answer.
     pub answered: Instant,
+    /// Of the pod that it was sent to.
+    pub version: Option<Revision>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,6 +44,7 @@ pub struct Tally {
     sections: Vec<(Instant, u64)>,
     fingerprint: u64,
     trace: Option<Vec<TracedRequest>>,
+    metrics: Option<Metrics>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +81,18 @@ impl Tally {
             sections: vec![(Instant::START, 0)],
             fingerprint: 0,
             trace: trace.then(Vec::new),
+            metrics: None,
         }
+    }
+
+    /// Keeps what monitoring shows, too: somebody is going to look.
+    pub fn with_metrics(mut self) -> Self {
+        self.metrics = Some(Metrics::default());
+        self
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        self.metrics.as_ref().expect("nobody looks who has not said so")
     }
 
     /// Counts a request; requests come in order of arrival. `waited`: from arrival to the start of the work.
@@ -87,16 +103,19 @@ impl Tally {
         }
         self.fingerprint = self.fingerprint.wrapping_add(hash(&fate));
         self.current.requests += 1;
+        if fate.outcome.is_from_target() {
+            self.current_times.push(micros(&fate));
+        }
         match fate.outcome {
-            Outcome::Ok => {
-                self.current.ok += 1;
-                self.current_times.push(micros(&fate));
-            }
+            Outcome::Ok => self.current.ok += 1,
             Outcome::Target5xx | Outcome::Elb(_) => self.count_failure(fate),
         }
         if let Some(trace) = &mut self.trace {
             let Fate { arrival, outcome, answered, .. } = fate;
             trace.push(TracedRequest { arrival, outcome, answered, waited });
+        }
+        if let Some(metrics) = &mut self.metrics {
+            metrics.count(answer(&fate));
         }
     }
 
@@ -104,13 +123,13 @@ impl Tally {
     pub fn count_again(&mut self, before: Fate, cause: Cause, now: Instant) {
         let fate = Fate { outcome: Outcome::Elb(cause), answered: now, ..before };
         self.fingerprint = self.fingerprint.wrapping_sub(hash(&before)).wrapping_add(hash(&fate));
+        if before.outcome.is_from_target() {
+            let times = self.times(fate.arrival);
+            let place = times.iter().position(|time| *time == micros(&before)).expect("it was counted");
+            times.swap_remove(place);
+        }
         match before.outcome {
-            Outcome::Ok => {
-                self.second(fate.arrival).ok -= 1;
-                let times = self.times(fate.arrival);
-                let place = times.iter().position(|time| *time == micros(&before)).expect("it was counted");
-                times.swap_remove(place);
-            }
+            Outcome::Ok => self.second(fate.arrival).ok -= 1,
             Outcome::Elb(cause) => {
                 *code_count(self.second(fate.arrival), cause) -= 1;
                 *self.cause_in_second(fate.arrival, cause) -= 1;
@@ -125,6 +144,10 @@ impl Tally {
         if let Some(trace) = &mut self.trace {
             let entry = &mut trace[usize::try_from(fate.number).expect("a traced run is short")];
             (entry.outcome, entry.answered) = (fate.outcome, now);
+        }
+        if let Some(metrics) = &mut self.metrics {
+            metrics.take_back(answer(&before));
+            metrics.count(answer(&fate));
         }
     }
 
@@ -260,6 +283,10 @@ fn code_count(second: &mut Second, cause: Cause) -> &mut u32 {
     }
 }
 
+fn answer(fate: &Fate) -> Answer {
+    Answer { version: fate.version, outcome: fate.outcome, answered: fate.answered, micros: micros(fate) }
+}
+
 fn micros(fate: &Fate) -> u32 {
     u32::try_from((fate.answered - fate.arrival).as_nanos() / 1_000).unwrap_or(u32::MAX)
 }
@@ -386,7 +413,7 @@ mod tests {
 
     fn fate(number: u64, arrival_ms: u64, took_ms: u64, outcome: Outcome) -> Fate {
         let arrival = Instant::START + Duration::millis(arrival_ms);
-        Fate { number, arrival, outcome, answered: arrival + Duration::millis(took_ms) }
+        Fate { number, arrival, outcome, answered: arrival + Duration::millis(took_ms), version: None }
     }
 
     fn tally() -> Tally {

@@ -10,8 +10,8 @@ use crate::model::load_balancer::{
 use crate::model::load_balancer_controller::{LoadBalancerControllerSpec, QueueDiscipline};
 use crate::model::outcome::Cause;
 use crate::model::pod::PodSpec;
-use crate::model::rollout::RolloutsControllerSpec;
-use crate::model::rollout::spec::{Canary, RolloutSpec, TrafficRouting};
+use crate::model::rollout::controller::{Profile, RolloutsControllerSpec};
+use crate::model::rollout::spec::{Canary, RolloutSpec, Strategy, TrafficRouting};
 use crate::model::scheduler::ClusterSpec;
 use crate::model::traffic::{Arrivals, TrafficSpec};
 use crate::random::Distribution;
@@ -85,11 +85,11 @@ fn scenario() -> Scenario {
         rollout: RolloutSpec {
             replicas: 10,
             min_ready: Duration::ZERO,
-            canary: Canary {
+            strategy: Strategy::Canary(Canary {
                 traffic_routing: Some(TrafficRouting::default()),
                 dynamic_stable_scale: true,
                 ..Canary::default()
-            },
+            }),
             ..RolloutSpec::default()
         },
         pod: PodSpec { grace_period: Duration::secs(30), pre_stop: None, readiness_probe: None },
@@ -103,7 +103,12 @@ fn scenario() -> Scenario {
         },
         application: application(),
         cluster: cluster(),
-        rollouts_controller: RolloutsControllerSpec { reconcile_delay: Distribution::millis(100) },
+        rollouts_controller: RolloutsControllerSpec {
+            profile: Profile::default(),
+            reconcile_delay: Distribution::millis(100),
+            aws_query_time: Distribution::millis(500),
+            aws_error_share: 0.0,
+        },
         load_balancer_controller: LoadBalancerControllerSpec {
             rule_lag: Distribution::secs(LAG),
             reconcile_time: Duration::secs(1),
@@ -114,6 +119,7 @@ fn scenario() -> Scenario {
         },
         load_balancer: load_balancer(),
         actions: Vec::new(),
+        monitoring: crate::scenario::monitoring::MonitoringSpec::default(),
     }
 }
 
@@ -128,6 +134,7 @@ fn application() -> ApplicationSpec {
         keep_alive_race_window: Duration::millis(1),
         concurrency: 64,
         backlog: 128,
+        versions: std::collections::BTreeMap::new(),
     }
 }
 

@@ -95,10 +95,18 @@ fn header(loaded: &Loaded, run: &Run, width: usize) -> Vec<String> {
         let sum = paint(BAD, format!("{} ELB 5xx ({})", grouped(failed), percent(share)));
         format!("{sum} = {x502} × 502, {x503} × 503, {x504} × 504")
     };
+    // The program's own answers: only a version that is said to be bad gives them.
+    let own = match requests.target_5xx {
+        0 => None,
+        count => Some(paint(
+            BAD,
+            format!("{} target 5xx ({})", grouped(count), percent(count as f64 / requests.total as f64)),
+        )),
+    };
     let columns = |text: &str| anstream::adapter::strip_str(text).to_string().chars().count();
     let total = format!("{}: {verdict}", counted(requests.total, "request"));
     let total = if columns(&total) <= width { total } else { total.replacen(": ", ":\n", 1) };
-    vec![
+    let mut head = vec![
         paint(TITLE, fit(&scenario.title, width)),
         fit(&format!("scenario {}, seed {}, fingerprint {:016x}", scenario.name, run.seed, run.fingerprint), width),
         fit(
@@ -111,7 +119,9 @@ fn header(loaded: &Loaded, run: &Run, width: usize) -> Vec<String> {
             width,
         ),
         total,
-    ]
+    ];
+    head.extend(own);
+    head
 }
 
 fn whole_seconds(duration: Duration) -> String {

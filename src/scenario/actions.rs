@@ -1,63 +1,24 @@
 //! `[[actions]]`: what people do to the Rollout during the release.
 
 use super::document::Node;
+use super::document::Table;
+use super::monitoring::{self, MonitoringSpec};
 use super::path;
 use super::reader::{Pass, Reader, count_from, duration_from};
-use crate::model::rollout::Command;
+use crate::model::people::{Action, Trigger, Verb};
 use crate::units::Duration;
 use serde_json::{Value, json};
 
-/// One entry of `[[actions]]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Action {
-    pub trigger: Trigger,
-    /// The time a person takes after that.
-    pub after: Duration,
-    pub verb: Verb,
-}
-
-/// What an action waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
-    /// This long after the start of the release.
-    At(Duration),
-    /// The first time that a step of the canary begins.
-    StepStarted(usize),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    /// `kubectl argo rollouts promote`, `abort`, …
-    Command(Command),
-    /// `kubectl argo rollouts undo`: the pod template of the revision before.
-    Undo,
-    /// A new pod template.
-    Deploy,
-    /// `kubectl scale`.
-    SetReplicas(u32),
-}
-
-const VERBS: [(&str, Verb); 8] = [
-    ("promote", Verb::Command(Command::Promote)),
-    ("promote_full", Verb::Command(Command::PromoteFull)),
-    ("abort", Verb::Command(Command::Abort)),
-    ("retry", Verb::Command(Command::Retry)),
-    ("pause", Verb::Command(Command::Pause)),
-    ("undo", Verb::Undo),
-    ("deploy", Verb::Deploy),
-    ("set_replicas", Verb::SetReplicas(0)),
+const VERBS: [Verb; 8] = [
+    Verb::Promote,
+    Verb::PromoteFull,
+    Verb::Abort,
+    Verb::Retry,
+    Verb::Pause,
+    Verb::Undo,
+    Verb::Deploy,
+    Verb::SetReplicas(0),
 ];
-
-impl Verb {
-    pub fn name(self) -> &'static str {
-        let is_same = |other: &&(&str, Verb)| std::mem::discriminant(&other.1) == std::mem::discriminant(&self);
-        let same = VERBS.iter().filter(is_same).find(|(_, verb)| match (verb, self) {
-            (Self::Command(one), Self::Command(other)) => *one == other,
-            _ => true,
-        });
-        same.expect("every verb has a name").0
-    }
-}
 
 const HELP: &str = "write [[actions]] with at = \"5m\" (or when = \"step 0\") and do = \"abort\"";
 
@@ -77,9 +38,13 @@ fn schema() -> Value {
             "required": ["do"],
             "properties": {
                 "at": text("Time since the start of the release; or `when`", "5m"),
-                "when": text("The first time that this step begins, counted from 0; or `at`", "step 4"),
+                "when": {
+                    "type": "string",
+                    "description": "The first time that this step begins, counted from 0, or that monitoring shows this; or `at`",
+                    "examples": ["step 4", "elb_5xx.rate > 1%", "canary.success.rate < 95%"],
+                },
                 "after": text("The time that a person takes after that", "30s"),
-                "do": { "enum": VERBS.map(|(name, _)| name), "description": "What the person does" },
+                "do": { "enum": VERBS.map(Verb::name), "description": "What the person does" },
                 "replicas": replicas,
             },
         },
@@ -87,8 +52,9 @@ fn schema() -> Value {
 }
 
 /// The entries in the order of the file.
-pub fn read(root: &mut Reader<'_, '_>, steps: usize) -> Vec<Action> {
-    const NOTE: &str = "What people do: { at | when = \"step N\", after, do = promote | abort | undo | … }";
+pub fn read(root: &mut Reader<'_, '_>, steps: usize, monitoring: MonitoringSpec) -> Vec<Action> {
+    const NOTE: &str =
+        "What people do: { at | when = \"step N\" | \"elb_5xx.rate > 1%\", after, do = promote | abort | undo | … }";
     let Some(node) = root.take("actions", schema, NOTE) else { return Vec::new() };
     let Some(items) = node.array() else {
         root.pass.error("actions", node.place.clone(), "`actions` must be an array of tables", HELP);
@@ -98,12 +64,12 @@ pub fn read(root: &mut Reader<'_, '_>, steps: usize) -> Vec<Action> {
     let mut actions = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let key = format!("actions[{index}]");
-        actions.extend(action(root.pass, &key, item, steps));
+        actions.extend(action(root.pass, (&key, item), steps, monitoring));
     }
     actions
 }
 
-fn action(pass: &mut Pass, key: &str, item: &Node, steps: usize) -> Option<Action> {
+fn action(pass: &mut Pass, (key, item): (&str, &Node), steps: usize, monitoring: MonitoringSpec) -> Option<Action> {
     let Some(table) = item.table() else {
         pass.error(key, item.place.clone(), format!("an action is a table, this is {}", item.kind_name()), HELP);
         return None;
@@ -117,11 +83,14 @@ fn action(pass: &mut Pass, key: &str, item: &Node, steps: usize) -> Option<Actio
     let value = |name: &str| table.get(name).map(|entry| (path::join(key, name), &entry.value));
     // Everything is read before anything is given up: all mistakes come out at once.
     let at = value("at").map(|(key, node)| duration(pass, &key, node));
-    let when = value("when").map(|(key, node)| step_started(pass, &key, node, steps));
+    let when = value("when").map(|(key, node)| {
+        let refuse = |(message, help)| pass.error(&key, node.place.clone(), message, help);
+        when(node, steps, monitoring).map_err(refuse).ok()
+    });
     let after = value("after").map_or(Some(Duration::ZERO), |(key, node)| duration(pass, &key, node));
     let trigger = match (at, when) {
         (Some(at), None) => at.map(Trigger::At),
-        (None, Some(step)) => step.map(Trigger::StepStarted),
+        (None, Some(when)) => when,
         (Some(_), Some(_)) | (None, None) => {
             pass.error(key, item.place.clone(), "an action has one of `at` and `when`", HELP);
             None
@@ -135,22 +104,25 @@ fn duration(pass: &mut Pass, key: &str, node: &Node) -> Option<Duration> {
     duration_from(node).map_err(|(message, help)| pass.error(key, node.place.clone(), message, help)).ok()
 }
 
-fn step_started(pass: &mut Pass, key: &str, node: &Node, steps: usize) -> Option<usize> {
-    let step = step(node).filter(|index| *index < steps);
-    if step.is_none() {
+/// `step 4`, or a condition on what monitoring shows.
+fn when(node: &Node, steps: usize, monitoring: MonitoringSpec) -> Result<Trigger, (String, String)> {
+    let step = node.text().map(|text| text.strip_prefix("step").ok_or(text)).transpose();
+    let index = match step {
+        Err(text) => return monitoring::condition(text, monitoring).map(Trigger::Shown),
+        Ok(step) => step.and_then(|step| step.trim().parse().ok()).filter(|index| *index < steps),
+    };
+    index.map(Trigger::StepStarted).ok_or_else(|| {
         let message = format!("{} is not a step: there are {steps}, counted from 0", node.to_toml());
-        let help = match steps.checked_sub(1) {
-            Some(last) => format!("write when = \"step {last}\" for the last one"),
-            None => "write at = \"5m\" instead: a time since the start of the release".to_owned(),
-        };
-        pass.error(key, node.place.clone(), message, help);
-    }
-    step
+        let last = steps.checked_sub(1).map(|last| format!("when = \"step {last}\" for the last one, or "));
+        (message, format!("write {}a condition like \"elb_5xx.rate > 1%\"", last.unwrap_or_default()))
+    })
 }
 
-/// `step 4`
-fn step(node: &Node) -> Option<usize> {
-    node.text()?.strip_prefix("step")?.trim().parse().ok()
+/// Whether somebody waits for what monitoring shows.
+pub fn look_at_metrics(document: &Table) -> bool {
+    let items = document.get("actions").and_then(|entry| entry.value.array()).unwrap_or_default();
+    let when = |item: &Node| Some(item.table()?.get("when")?.value.text()?.to_owned());
+    items.iter().filter_map(when).any(|when| !when.starts_with("step"))
 }
 
 fn verb(pass: &mut Pass, key: &str, item: &Node) -> Option<Verb> {
@@ -160,8 +132,8 @@ fn verb(pass: &mut Pass, key: &str, item: &Node) -> Option<Verb> {
         return None;
     };
     let inner = path::join(key, "do");
-    let Some((_, verb)) = VERBS.iter().find(|(name, _)| Some(*name) == entry.value.text()) else {
-        let names = VERBS.map(|(name, _)| name);
+    let Some(verb) = VERBS.iter().find(|verb| Some(verb.name()) == entry.value.text()) else {
+        let names = VERBS.map(Verb::name);
         let written = entry.value.text().unwrap_or_default();
         let help = match super::reader::nearest(written, &names) {
             Some(near) => format!("did you mean `{near}`? An action is one of {}", names.join(", ")),

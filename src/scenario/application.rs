@@ -3,10 +3,12 @@
 use super::SimulationSpec;
 use super::pre_stop::PreStop;
 use super::reader::Reader;
-use crate::model::application::{ApplicationSpec, DrainUntil, OnSigterm};
+use crate::model::Revision;
+use crate::model::application::{ApplicationSpec, DrainUntil, OnSigterm, VersionSpec};
 use crate::model::traffic::{Arrivals, TrafficSpec};
 use crate::random::{Distribution, Tail};
 use crate::units::Duration;
+use std::collections::BTreeMap;
 
 /// A week: each simulated second is kept until the report is written.
 const LONGEST: Duration = Duration::secs(7 * 24 * 3600);
@@ -99,6 +101,7 @@ pub fn application(reader: &mut Reader<'_, '_>, hook: PreStop) -> (ApplicationSp
         4096,
         "So many requests may wait; a further connection gets no answer. Linux, `net.core.somaxconn`: 4096 since 5.4",
     );
+    let versions = reader.optional_table("versions", "What is different in a version: v1 is the stable one", versions);
     let pre_stop_time = pre_stop_time(reader, hook);
     let spec = ApplicationSpec {
         startup_time,
@@ -110,8 +113,34 @@ pub fn application(reader: &mut Reader<'_, '_>, hook: PreStop) -> (ApplicationSp
         keep_alive_race_window,
         concurrency,
         backlog,
+        versions: versions.unwrap_or_default(),
     };
     (spec, pre_stop_time)
+}
+
+/// v1 is stable at the start of the run, v2 is the release, and every `deploy` of a person brings the next one.
+const VERSIONS: [&str; 5] = ["v1", "v2", "v3", "v4", "v5"];
+
+fn versions(reader: &mut Reader<'_, '_>) -> BTreeMap<Revision, VersionSpec> {
+    let mut versions = BTreeMap::new();
+    for (number, name) in (1..).zip(VERSIONS) {
+        let version = reader.optional_table(name, "One version of the program", version);
+        versions.extend(version.map(|version| (Revision(number), version)));
+    }
+    versions
+}
+
+fn version(reader: &mut Reader<'_, '_>) -> VersionSpec {
+    VersionSpec {
+        error_share: reader.share("error_share", 0.0, "Of the requests that it answers, the share that gets a 500"),
+        latency_factor: reader.optional_factor("latency_factor", "How many times as long it works on a request"),
+        crash_after: reader.optional_distribution(
+            "crash_after",
+            "From the start of the container until the process dies by itself; the kubelet starts it again. Pods of the \
+             warm-up have outlived it",
+        ),
+        startup_time: reader.optional_distribution("startup_time", "Instead of application.startup_time"),
+    }
 }
 
 fn pre_stop_time(reader: &mut Reader<'_, '_>, hook: PreStop) -> Duration {

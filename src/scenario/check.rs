@@ -5,6 +5,7 @@ use super::draft::Draft;
 use super::pre_stop::PreStop;
 use super::reader::Pass;
 use super::{steps, validation};
+use crate::model::rollout::spec::Strategy;
 use crate::units::Duration;
 use std::ops::Range;
 
@@ -88,7 +89,7 @@ impl Rules<'_> {
     }
 
     fn scale_down_delay(&self, pass: &mut Pass) {
-        let canary = &self.draft.scenario.rollout.canary;
+        let Strategy::Canary(canary) = &self.draft.scenario.rollout.strategy else { return };
         if !canary.dynamic_stable_scale && canary.scale_down_delay() == Duration::ZERO {
             let key = format!("{CANARY}.scaleDownDelaySeconds");
             let message = "with scaleDownDelaySeconds = 0 the previous ReplicaSet is never removed";

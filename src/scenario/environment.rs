@@ -4,7 +4,7 @@
 use super::reader::Reader;
 use crate::model::load_balancer::{EmptyTargetGroup, InitialOnly, LoadBalancerSpec, TargetGroupSelection};
 use crate::model::load_balancer_controller::{LoadBalancerControllerSpec, QueueDiscipline};
-use crate::model::rollout::RolloutsControllerSpec;
+use crate::model::rollout::controller::{Profile, RolloutsControllerSpec, Version};
 use crate::model::scheduler::ClusterSpec;
 use crate::random::{Distribution, Tail};
 use crate::units::Duration;
@@ -94,7 +94,55 @@ pub fn rollouts_controller(reader: &mut Reader<'_, '_>) -> RolloutsControllerSpe
         "From whatever wakes the Rollouts controller until its pass. argo-rollouts issue 1731 logs 56 ms a pass, 1.10 \
          requeues after 100 ms",
     );
-    RolloutsControllerSpec { reconcile_delay }
+    let versions = Version::ALL.map(|(name, version)| (name, version));
+    let newest_first: Vec<_> = versions.into_iter().rev().collect();
+    let profile = Profile {
+        version: reader.choice(
+            "version",
+            &newest_first,
+            "The release of Argo Rollouts; the README lists what differs. Assumption: the newest",
+        ),
+        aws_verify_target_group: reader.boolean(
+            "aws_verify_target_group",
+            false,
+            "The flag --aws-verify-target-group: the controller looks up weights and targets at AWS. Argo Rollouts: off \
+             unless set",
+        ),
+        honor_scale_down_delay: honor_scale_down_delay(reader),
+    };
+    let (aws_query_time, aws_error_share) = aws_queries(reader, profile.aws_verify_target_group);
+    RolloutsControllerSpec { profile, reconcile_delay, aws_query_time, aws_error_share }
+}
+
+/// No assumption of anybody's, unless somebody asks.
+fn honor_scale_down_delay(reader: &mut Reader<'_, '_>) -> bool {
+    const NAME: &str = "honor_scale_down_delay";
+    const NOTE: &str = "What if scaleDownDelaySeconds held together with dynamicStableScale? In no release: argo-rollouts \
+                        pull request 4925";
+    (reader.has(NAME) || reader.writes_schema()) && reader.boolean(NAME, false, NOTE)
+}
+
+/// How long a look at AWS takes, and which share of them fails. Nobody looks while the flag is off.
+fn aws_queries(reader: &mut Reader<'_, '_>, is_on: bool) -> (Distribution, f64) {
+    let is_wanted = |reader: &Reader<'_, '_>, name| is_on || reader.has(name) || reader.writes_schema();
+    let mut time = Distribution::millis(500);
+    if is_wanted(reader, "aws_query_time") {
+        time = reader.distribution(
+            "aws_query_time",
+            time,
+            "What a look at AWS adds to a pass. Argo Rollouts: five calls or more, one after the other; assumption: 0.1 s \
+             each",
+        );
+    }
+    let mut error_share = 0.0;
+    if is_wanted(reader, "aws_error_share") {
+        error_share = reader.share(
+            "aws_error_share",
+            error_share,
+            "Of the looks at AWS, the share that fails (throttled, denied). Assumption: none",
+        );
+    }
+    (time, error_share)
 }
 
 pub fn load_balancer_controller(reader: &mut Reader<'_, '_>) -> LoadBalancerControllerSpec {

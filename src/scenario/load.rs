@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::reader::{Pass, Reader};
 use super::rollout::{self, RolloutSection};
 use super::threshold;
-use super::{Loaded, Scenario, actions, application, check, environment, ingress, steps, sweep};
+use super::{Loaded, Scenario, actions, application, check, environment, ingress, monitoring, steps, sweep};
 use serde_json::json;
 
 /// Reads a scenario. `name` is the file's, without its ending; `overrides` are `--set`'s `KEY=VALUE`.
@@ -74,7 +74,8 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let load_balancer = root.table("load_balancer", "The Application Load Balancer", |reader| {
         environment::load_balancer(reader, ingress.idle_timeout)
     });
-    let actions = actions::read(&mut root, steps::count(document));
+    let monitoring = monitoring::read(&mut root, actions::look_at_metrics(document));
+    let actions = actions::read(&mut root, steps::count(document), monitoring);
     let thresholds = root.table("thresholds", "What the run must hold, in k6's grammar", threshold::read);
     let sweep = root.table("sweep", "The sweep of `sim sweep`; a run takes no notice of it", sweep::read);
     root.refuse_unknown();
@@ -94,6 +95,7 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         load_balancer_controller,
         load_balancer,
         actions,
+        monitoring,
     };
     Draft { scenario, thresholds, sweep, pre_stop }
 }

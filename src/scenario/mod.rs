@@ -1,6 +1,6 @@
 //! A scenario: everything that a run is a function of, but for the seed.
 
-pub mod actions;
+mod actions;
 mod application;
 mod capacity;
 mod check;
@@ -11,6 +11,7 @@ mod environment;
 mod ingress;
 pub mod load;
 pub mod metric;
+pub mod monitoring;
 pub mod path;
 mod pre_stop;
 mod quoted;
@@ -27,12 +28,14 @@ pub mod validation;
 use crate::model::application::ApplicationSpec;
 use crate::model::load_balancer::{LoadBalancerSpec, TargetGroupSpec};
 use crate::model::load_balancer_controller::LoadBalancerControllerSpec;
+use crate::model::people::Action;
 use crate::model::pod::PodSpec;
-use crate::model::rollout::RolloutsControllerSpec;
+use crate::model::rollout::controller::RolloutsControllerSpec;
 use crate::model::rollout::spec::RolloutSpec;
 use crate::model::scheduler::ClusterSpec;
 use crate::model::traffic::TrafficSpec;
 use crate::units::Duration;
+use monitoring::MonitoringSpec;
 
 /// A checked scenario: it cannot fail any more.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +57,8 @@ pub struct Scenario {
     pub load_balancer_controller: LoadBalancerControllerSpec,
     pub load_balancer: LoadBalancerSpec,
     /// What people do, in the order of the file.
-    pub actions: Vec<actions::Action>,
+    pub actions: Vec<Action>,
+    pub monitoring: MonitoringSpec,
 }
 
 /// `[simulation]`: how long. Whole seconds, all of them.

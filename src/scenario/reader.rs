@@ -251,6 +251,24 @@ impl<'a, 'p> Reader<'a, 'p> {
         value.unwrap_or(default)
     }
 
+    /// A delay that stands for something only if it is there.
+    pub fn optional_distribution(&mut self, name: &'static str, note: &'static str) -> Option<Distribution> {
+        let schema = json!({ "$ref": "#/definitions/delay" });
+        self.value(name, (schema, note), None, Distribution::to_string, distribution_from)
+    }
+
+    /// How many times as much.
+    pub fn optional_factor(&mut self, name: &'static str, note: &'static str) -> Option<f64> {
+        const RANGE: RangeInclusive<f64> = 0.001..=1_000.0;
+        let schema = json!({ "type": "number", "minimum": RANGE.start(), "maximum": RANGE.end() });
+        let show = |factor: &f64| format!("{factor:?}");
+        self.value(name, (schema, note), None, show, |node| {
+            let number = number_from(node).ok_or_else(|| wrong_kind(name, node, "a number, as 2.5"))?;
+            let message = || format!("`{name}` is {number}, it must lie between 0.001 and 1000");
+            if RANGE.contains(&number) { Ok(number) } else { Err((message(), String::new())) }
+        })
+    }
+
     pub fn count(&mut self, name: &'static str, range: RangeInclusive<u32>, default: u32, note: &'static str) -> u32 {
         let schema = json!({ "type": "integer", "minimum": range.start(), "maximum": range.end(), "default": default });
         let value =

@@ -4,8 +4,9 @@ use super::document::Node;
 use super::pre_stop::{self, PreStop};
 use super::reader::{Pass, Reader};
 use super::{routes, steps};
+use crate::model::fenceposts::IntOrPercent;
 use crate::model::pod::{PodSpec, ReadinessProbe};
-use crate::model::rollout::spec::{Canary, IntOrPercent, ReplicaProgressThreshold, RolloutSpec, TrafficRouting};
+use crate::model::rollout::spec::{Canary, ReplicaProgressThreshold, RolloutSpec, Strategy, TrafficRouting};
 use crate::units::Duration;
 use serde_json::json;
 
@@ -74,7 +75,8 @@ pub fn read(reader: &mut Reader<'_, '_>) -> RolloutSection {
         } else {
             strategy.not_simulated(&["blueGreen"]);
         }
-        spec.canary = strategy.table("canary", "A canary with traffic routing", canary_strategy);
+        let canary = strategy.table("canary", "A canary with traffic routing", canary_strategy);
+        spec.strategy = Strategy::Canary(canary);
     });
     RolloutSection { spec, pod, pre_stop }
 }

@@ -5,6 +5,7 @@ use super::metric::{Metric, Unit};
 use super::path;
 use super::reader::{Pass, Reader, nearest, text_from};
 use super::spread::Spread;
+use crate::model::metrics::Comparison;
 use crate::run::Run;
 use crate::units::Duration;
 
@@ -16,7 +17,7 @@ pub struct Threshold {
     metric: Metric,
     /// Which figure of the seeds it is about: an index into `Spread::NAMES`. None: each seed must hold it.
     across: Option<usize>,
-    operator: Operator,
+    operator: Comparison,
     bound: f64,
 }
 
@@ -32,48 +33,13 @@ pub struct Verdict {
     pub is_across_seeds: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operator {
-    Equal,
-    NotEqual,
-    Less,
-    AtMost,
-    Greater,
-    AtLeast,
-}
-
-/// Longer operators first: `<=` starts with `<`.
-const OPERATORS: [(&str, Operator); 6] = [
-    ("==", Operator::Equal),
-    ("!=", Operator::NotEqual),
-    ("<=", Operator::AtMost),
-    (">=", Operator::AtLeast),
-    ("<", Operator::Less),
-    (">", Operator::Greater),
-];
-
-impl Operator {
-    fn holds(self, observed: f64, bound: f64) -> bool {
-        match self {
-            Self::Equal => observed == bound,
-            Self::NotEqual => observed != bound,
-            Self::Less => observed < bound,
-            Self::AtMost => observed <= bound,
-            Self::Greater => observed > bound,
-            Self::AtLeast => observed >= bound,
-        }
-    }
-}
-
-impl Operator {
-    /// How far a value is from holding: the larger, the worse.
-    fn distance(self, observed: f64, bound: f64) -> f64 {
-        match self {
-            Self::Equal => (observed - bound).abs(),
-            Self::NotEqual => -(observed - bound).abs(),
-            Self::Less | Self::AtMost => observed - bound,
-            Self::Greater | Self::AtLeast => bound - observed,
-        }
+/// How far a value is from holding: the larger, the worse.
+fn distance(operator: Comparison, observed: f64, bound: f64) -> f64 {
+    match operator {
+        Comparison::Equal => (observed - bound).abs(),
+        Comparison::NotEqual => -(observed - bound).abs(),
+        Comparison::Less | Comparison::AtMost => observed - bound,
+        Comparison::Greater | Comparison::AtLeast => bound - observed,
     }
 }
 
@@ -89,7 +55,7 @@ impl Threshold {
 
     /// Over the seeds: what `observe` said of each. There is at least one.
     pub fn verdict(&self, observed: &[f64]) -> Verdict {
-        let distance = |value: &f64| self.operator.distance(*value, self.bound);
+        let distance = |value: &f64| distance(self.operator, *value, self.bound);
         let worst = observed.iter().copied().max_by(|a, b| distance(a).total_cmp(&distance(b)));
         let across = self.across.and_then(|index| Some(Spread::of(observed)?.columns()[index]));
         let observed = across.or(worst).expect("there is a seed");
@@ -106,7 +72,7 @@ impl Threshold {
     fn parse(name: &str, (metric, across): Subject, condition: &str) -> Result<Self, String> {
         let condition = condition.trim();
         let Some((operator, bound)) =
-            OPERATORS.iter().find_map(|(sign, operator)| Some((*operator, condition.strip_prefix(sign)?.trim())))
+            Comparison::ALL.iter().find_map(|(sign, operator)| Some((*operator, condition.strip_prefix(sign)?.trim())))
         else {
             return Err(format!("`{condition}` starts with no comparison"));
         };

@@ -57,11 +57,11 @@ impl Simulation<'_> {
         for _ in 0..count {
             let id = PodId(u32::try_from(self.pods.len()).expect("pods are counted in u32"));
             let mut random = self.streams.of_pod(id);
-            let pod =
-                Pod::new(self.scenario.pod, start::shutdown(self.scenario), start::timings(self.scenario, &mut random));
+            let timings = start::timings(self.scenario, revision, &mut random);
+            let pod = Pod::new(self.scenario.pod, start::shutdown(self.scenario), timings);
             created.push(NewPod { id, uid: random.next_u64() });
             self.pods.push(Member { pod, revision, created: now, node: None, deleted: false, removed: false });
-            self.command(now, Command::AddPod(id));
+            self.command(now, Command::AddPod(id, revision));
             self.log(now, "pod", "Created", id, revision);
             self.tell_pod(now, id, pod::Input::Created);
         }
@@ -135,6 +135,10 @@ impl Simulation<'_> {
                 self.command(now, Command::Exit(id));
                 self.log(now, "pod", if killed { "SIGKILL" } else { "Exited" }, id, revision);
             }
+            Crash => {
+                self.command(now, Command::Exit(id));
+                self.log(now, "pod", "Crashed", id, revision);
+            }
             LoseAddress => {
                 self.command(now, Command::LoseAddress(id));
                 self.tell_endpoint_slices(now, endpoint_slice::Input::PodRemoved(id));
@@ -194,7 +198,13 @@ impl Simulation<'_> {
                     self.queue.schedule(heard, Event::EndpointSlice(service, endpoint_slice::Input::SyncDue));
                 }
                 Publish(endpoints) => {
-                    self.log(now, "endpoint-slice", "Updated", service, format!("{} ready", endpoints.len()));
+                    self.log(
+                        now,
+                        "endpoint-slice",
+                        "Updated",
+                        self.name(service),
+                        format!("{} ready", endpoints.len()),
+                    );
                     let heard = target_group_binding::Input::EndpointsChanged(endpoints);
                     self.tell_binding(now, service, heard);
                 }

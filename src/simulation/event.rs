@@ -26,6 +26,8 @@ pub enum Event {
     /// The API of the load balancer accepts the call.
     Accepted(Service, ApiCall),
     LoadBalancer(load_balancer::Input),
+    /// Somebody looks at what monitoring shows.
+    LookAtMetrics,
     /// A person does what the scenario says.
     Action(u32),
 }

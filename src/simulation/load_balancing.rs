@@ -1,7 +1,7 @@
 //! Who tells whom from the Ingress and the endpoints to the nodes of the load balancer.
 
+use super::Simulation;
 use super::event::Event;
-use super::{Simulation, split};
 use crate::model::Service;
 use crate::model::load_balancer;
 use crate::model::load_balancer::data_plane::Command;
@@ -41,7 +41,7 @@ impl Simulation<'_> {
                 }
                 Reconcile(time) => self.queue.schedule(now + time, Event::Ingress(ingress::Input::Send)),
                 ModifyRule(canary) => {
-                    self.log(now, "load-balancer-controller", "ModifyRule", "ingress", split(canary));
+                    self.log(now, "load-balancer-controller", "ModifyRule", "ingress", self.split(canary));
                     self.tell_load_balancer(now, load_balancer::Input::ModifyRule(canary));
                 }
             }
@@ -81,7 +81,7 @@ impl Simulation<'_> {
             }
         };
         let detail = if count == 1 { "1 target".to_owned() } else { format!("{count} targets") };
-        self.log(now, "load-balancer-controller", event, service, detail);
+        self.log(now, "load-balancer-controller", event, self.name(service), detail);
         self.tell_load_balancer(now, input);
         self.tell_binding(now, service, target_group_binding::Input::Done);
     }
@@ -119,7 +119,7 @@ impl Simulation<'_> {
                 }
                 Route { node, service, targets } => {
                     if targets.is_empty() {
-                        self.log(now, "load-balancer", "GroupEmpty", format!("node {node} {service}"), "");
+                        self.log(now, "load-balancer", "GroupEmpty", format!("node {node} {}", self.name(service)), "");
                     }
                     self.command(now, Command::Route { node, service, targets });
                     continue;
@@ -130,11 +130,11 @@ impl Simulation<'_> {
                         TargetHealth::Healthy => "TargetHealthy",
                         TargetHealth::Unhealthy => "TargetUnhealthy",
                     };
-                    self.log(now, "load-balancer", event, format!("node {node} {service}"), pod);
+                    self.log(now, "load-balancer", event, format!("node {node} {}", self.name(service)), pod);
                     continue;
                 }
                 TargetRemoved { node, service, pod } => {
-                    self.log(now, "load-balancer", "TargetRemoved", format!("node {node} {service}"), pod);
+                    self.log(now, "load-balancer", "TargetRemoved", format!("node {node} {}", self.name(service)), pod);
                     continue;
                 }
                 CutConnections { service, pod } => {
@@ -149,7 +149,7 @@ impl Simulation<'_> {
     fn set_weight(&mut self, now: Instant, node: u32, canary: Percent) {
         self.command(now, Command::SetWeight { node, canary });
         if std::mem::replace(&mut self.weights[node as usize], canary) != canary {
-            self.log(now, "load-balancer", "RuleEffective", format!("node {node}"), split(canary));
+            self.log(now, "load-balancer", "RuleEffective", format!("node {node}"), self.split(canary));
         }
         if self.weights.iter().all(|weight| *weight == canary) {
             self.recorder.effective(now, canary);

@@ -17,19 +17,19 @@ use crate::model::load_balancer::data_plane::{Command, DataPlane};
 use crate::model::load_balancer_controller::QueueDiscipline;
 use crate::model::load_balancer_controller::ingress::{self, Ingress};
 use crate::model::load_balancer_controller::target_group_binding::TargetGroupBinding;
+use crate::model::people::People;
 use crate::model::pod::Pod;
 use crate::model::replica_set::{self, ReplicaSet};
 use crate::model::rollout::status::Phase;
-use crate::model::rollout::{self, Rollout};
+use crate::model::rollout::{self, Aws, Rollout};
 use crate::model::scheduler::Scheduler;
 use crate::model::tally::Tally;
 use crate::model::traffic::Traffic;
 use crate::model::{Revision, Service};
 use crate::run::{LogEntry, RolloutOutcome, Run};
 use crate::scenario::Scenario;
-use crate::units::{Duration, Instant, Percent};
+use crate::units::{Duration, Instant, Percent, TrafficWeight};
 use event::{Event, Fingerprint};
-use people::People;
 use recorder::{Ending, Recorder, State};
 use start::Streams;
 
@@ -68,7 +68,7 @@ struct Simulation<'a> {
     fingerprint: Fingerprint,
     recorder: Recorder,
     commands: Option<Vec<(Instant, Command)>>,
-    people: People<'a>,
+    people: People,
 
     rollout: Rollout,
     /// The newest revision that anybody has asked for.
@@ -126,7 +126,13 @@ impl Simulation<'_> {
                 self.newest = CANARY;
                 self.tell_rollout(now, rollout::Input::TemplateChanged(CANARY));
             }
-            Event::Rollout(input) => self.tell_rollout(now, input),
+            Event::Rollout(input) => {
+                if input == rollout::Input::Reconcile && self.rollout.asks_aws() {
+                    let answer = self.ask_aws();
+                    self.tell_rollout(now, rollout::Input::Aws(answer));
+                }
+                self.tell_rollout(now, input);
+            }
             Event::ReplicaSet(revision, input) => self.tell_replica_set(now, revision, input),
             Event::SyncReplicaSet(revision) => self.sync_replica_set(now, revision),
             Event::PodsWritten(revision, count) => self.create_pods(now, revision, count),
@@ -141,6 +147,7 @@ impl Simulation<'_> {
             Event::TargetGroupBinding(service, input) => self.tell_binding(now, service, input),
             Event::Accepted(service, call) => self.accept(now, service, call),
             Event::LoadBalancer(input) => self.tell_load_balancer(now, input),
+            Event::LookAtMetrics => self.look_at_metrics(now),
             Event::Action(index) => self.act(now, index),
         }
     }
@@ -154,8 +161,11 @@ impl Simulation<'_> {
         for effect in self.rollout.handle(now, input) {
             match effect {
                 ReconcileSoon => {
-                    let delay = &self.scenario.rollouts_controller.reconcile_delay;
-                    let delay = self.streams.rollouts_controller.draw(delay);
+                    let controller = &self.scenario.rollouts_controller;
+                    let mut delay = self.streams.rollouts_controller.draw(&controller.reconcile_delay);
+                    if self.rollout.asks_aws() {
+                        delay += self.streams.aws.draw(&controller.aws_query_time);
+                    }
                     self.queue.schedule(now + delay, Event::Rollout(rollout::Input::Reconcile));
                 }
                 WakeAt(at) => self.queue.schedule(at.max(now), Event::Rollout(rollout::Input::Timer)),
@@ -178,10 +188,11 @@ impl Simulation<'_> {
                     self.switch_service(now, service, from, to);
                     written += self.streams.rollouts_controller.draw(&self.scenario.cluster.api_write);
                 }
-                SetWeight { weight, .. } => {
+                SetWeight { canary, weight } => {
                     // The load balancer controller refuses others, and the rule stays.
-                    let Some(canary) = weight.percent() else { continue };
-                    self.log(now, "rollouts-controller", "SetWeight", "ingress", split(canary));
+                    let Some(weight) = weight.percent() else { continue };
+                    let canary = if canary == Service::Canary { weight } else { weight.rest() };
+                    self.log(now, "rollouts-controller", "SetWeight", "ingress", self.split(canary));
                     self.state.weight_requested = canary.get();
                     self.recorder.asked(now, canary);
                     self.record_state(now);
@@ -209,6 +220,19 @@ impl Simulation<'_> {
         self.end_if_over(now);
     }
 
+    /// DescribeRules and DescribeTargetHealth.
+    fn ask_aws(&mut self) -> Aws {
+        if self.streams.aws.happens(self.scenario.rollouts_controller.aws_error_share) {
+            return Aws::Error;
+        }
+        let canary = TrafficWeight::from(self.load_balancer.rule());
+        let has_all_endpoints = Service::ALL.map(|service| {
+            let endpoints = self.endpoint_slices[service.index()].published();
+            endpoints.is_subset(self.load_balancer.registered(service))
+        });
+        Aws::Shows { weights: [canary.rest(TrafficWeight::HUNDRED), canary], has_all_endpoints }
+    }
+
     fn on_step_started(&mut self, now: Instant, index: usize) {
         self.recorder.step_started(now, index);
         self.tally.begin_section(now);
@@ -229,7 +253,7 @@ impl Simulation<'_> {
     }
 
     fn switch_service(&mut self, now: Instant, service: Service, from: Revision, to: Revision) {
-        self.log(now, "rollouts-controller", "SwitchService", service, format!("{from} -> {to}"));
+        self.log(now, "rollouts-controller", "SwitchService", self.name(service), format!("{from} -> {to}"));
         self.tell_endpoint_slice(now, service, endpoint_slice::Input::SelectorChanged(to));
         if self.scenario.load_balancer_controller.queue == QueueDiscipline::WorkQueue {
             self.tell_ingress(now, ingress::Input::ServiceChanged);
@@ -237,6 +261,22 @@ impl Simulation<'_> {
     }
 
     // The books.
+
+    /// As the event log calls a Service.
+    fn name(&self, service: Service) -> &'static str {
+        match (service, self.scenario.rollout.is_ping_pong()) {
+            (Service::Canary, false) => "canary",
+            (Service::Canary, true) => "ping",
+            (Service::Stable, false) => "stable",
+            (Service::Stable, true) => "pong",
+        }
+    }
+
+    /// As the event log writes a rule.
+    fn split(&self, canary: Percent) -> String {
+        let [stable_name, canary_name] = Service::ALL.map(|service| self.name(service));
+        format!("{canary_name} {canary} {stable_name} {}", canary.rest())
+    }
 
     fn command(&mut self, now: Instant, command: Command) {
         if let Some(commands) = &mut self.commands {
@@ -328,11 +368,6 @@ impl Simulation<'_> {
         let run = Run { waits_for, ..self.recorder.into_run(totals, &ending) };
         TracedRun { run, commands: self.commands.unwrap_or_default() }
     }
-}
-
-/// As the event log writes a rule.
-fn split(canary: Percent) -> String {
-    format!("canary {canary} stable {}", canary.rest())
 }
 
 fn index(revision: Revision) -> usize {

@@ -1,44 +1,12 @@
-//! What people do: the actions of the scenario.
+//! What people do, and what they hear of.
 
 use super::Simulation;
 use super::event::Event;
+use crate::model::metrics::Versions;
+use crate::model::people::{Trigger, Verb};
+use crate::model::rollout::Command;
 use crate::model::{Revision, rollout};
-use crate::scenario::actions::{Action, Trigger, Verb};
 use crate::units::Instant;
-
-/// The actions, and which of them are still to come.
-#[derive(Debug)]
-pub struct People<'a> {
-    actions: &'a [Action],
-    /// Whether what it waits for has happened.
-    begun: Vec<bool>,
-    /// Begun, and not done yet.
-    waiting: usize,
-}
-
-impl<'a> People<'a> {
-    pub fn new(actions: &'a [Action]) -> Self {
-        Self { actions, begun: vec![false; actions.len()], waiting: 0 }
-    }
-
-    /// Whether somebody is about to do something: a release is not over before that.
-    pub fn are_about_to_act(&self) -> bool {
-        self.waiting > 0
-    }
-
-    /// Those that this begins, each once, with the instants at which they are done.
-    fn begin(&mut self, begins: impl Fn(Trigger) -> Option<Instant>) -> Vec<(Instant, u32)> {
-        let mut begun = vec![];
-        for (index, action) in self.actions.iter().enumerate() {
-            if let Some(at) = begins(action.trigger).filter(|_| !self.begun[index]) {
-                self.begun[index] = true;
-                self.waiting += 1;
-                begun.push((at + action.after, u32::try_from(index).expect("actions are few")));
-            }
-        }
-        begun
-    }
-}
 
 impl Simulation<'_> {
     /// At the start of the run: the times of the release are known.
@@ -46,12 +14,35 @@ impl Simulation<'_> {
         let release = self.release;
         self.begin_actions(|trigger| match trigger {
             Trigger::At(time) => Some(release + time),
-            Trigger::StepStarted(_) => None,
+            Trigger::StepStarted(_) | Trigger::Shown(_) => None,
         });
+        if self.people.watch() {
+            self.queue.schedule(release + self.scenario.monitoring.evaluation_interval, Event::LookAtMetrics);
+        }
     }
 
     pub(super) fn begin_actions_of_step(&mut self, now: Instant, step: usize) {
         self.begin_actions(|trigger| (trigger == Trigger::StepStarted(step)).then_some(now));
+    }
+
+    pub(super) fn look_at_metrics(&mut self, now: Instant) {
+        let (metrics, versions) = (self.tally.metrics(), self.versions());
+        let is_shown = |trigger| match trigger {
+            Trigger::Shown(condition) => metrics.holds(&condition, now, versions).then_some(now),
+            Trigger::At(_) | Trigger::StepStarted(_) => None,
+        };
+        for (at, index) in self.people.begin(is_shown) {
+            self.queue.schedule(at, Event::Action(index));
+        }
+        if self.people.watch() {
+            self.queue.schedule(now + self.scenario.monitoring.evaluation_interval, Event::LookAtMetrics);
+        }
+    }
+
+    /// What "canary" and "stable" mean to monitoring now. Once promoted, the canary is the stable version.
+    pub(super) fn versions(&self) -> Versions {
+        let status = self.rollout.status();
+        Versions { canary: status.current, stable: status.stable }
     }
 
     fn begin_actions(&mut self, begins: impl Fn(Trigger) -> Option<Instant>) {
@@ -61,10 +52,13 @@ impl Simulation<'_> {
     }
 
     pub(super) fn act(&mut self, now: Instant, index: u32) {
-        self.people.waiting -= 1;
-        let verb = self.people.actions[index as usize].verb;
+        let verb = self.people.act(index);
         let (input, detail) = match verb {
-            Verb::Command(command) => (rollout::Input::Command(command), String::new()),
+            Verb::Promote => (rollout::Input::Command(Command::Promote), String::new()),
+            Verb::PromoteFull => (rollout::Input::Command(Command::PromoteFull), String::new()),
+            Verb::Abort => (rollout::Input::Command(Command::Abort), String::new()),
+            Verb::Retry => (rollout::Input::Command(Command::Retry), String::new()),
+            Verb::Pause => (rollout::Input::Command(Command::Pause), String::new()),
             Verb::SetReplicas(replicas) => (rollout::Input::ReplicasChanged(replicas), replicas.to_string()),
             Verb::Undo => {
                 let revision = self.rollout.previous_revision();

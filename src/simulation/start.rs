@@ -1,22 +1,22 @@
 //! The state in which a run begins: revision 1 has been stable for long, every controller is at rest.
 
 use super::event::{Event, Fingerprint};
-use super::people::People;
 use super::recorder::{Recorder, State};
 use super::{Member, STABLE, Simulation};
 use crate::engine::Queue;
-use crate::model::PodId;
 use crate::model::endpoint_slice::{Conditions, EndpointSlice};
 use crate::model::load_balancer::data_plane::{Command, DataPlane};
 use crate::model::load_balancer::{LoadBalancer, LoadBalancerSpec, News};
 use crate::model::load_balancer_controller::ingress::Ingress;
 use crate::model::load_balancer_controller::target_group_binding::TargetGroupBinding;
+use crate::model::people::{People, Trigger};
 use crate::model::pod::{self, Pod, Shutdown, Timings};
 use crate::model::replica_set::{NewPod, ReplicaSet};
 use crate::model::rollout::Rollout;
 use crate::model::scheduler::Scheduler;
 use crate::model::tally::Tally;
 use crate::model::traffic::Traffic;
+use crate::model::{PodId, Revision, Service};
 use crate::random::{Random, Stream};
 use crate::scenario::Scenario;
 use crate::units::{Duration, Instant, Percent};
@@ -26,6 +26,8 @@ use std::collections::BTreeMap;
 pub struct Streams {
     seed: u64,
     pub rollouts_controller: Random,
+    /// How long a look at AWS takes, and whether it fails.
+    pub aws: Random,
     pub replica_set: Random,
     pub image_pull: Random,
     pub endpoint_slice: Random,
@@ -45,6 +47,7 @@ impl Streams {
         Self {
             seed,
             rollouts_controller: single(Stream::RolloutsController),
+            aws: single(Stream::AwsQuery),
             replica_set: single(Stream::ReplicaSet),
             image_pull: single(Stream::ImagePull),
             endpoint_slice: single(Stream::EndpointSlice),
@@ -71,18 +74,22 @@ impl Streams {
 }
 
 /// What is random about a pod, always drawn in this order.
-pub fn timings(scenario: &Scenario, random: &mut Random) -> Timings {
+pub fn timings(scenario: &Scenario, revision: Revision, random: &mut Random) -> Timings {
     let (cluster, application) = (&scenario.cluster, &scenario.application);
+    let version = application.versions.get(&revision);
+    let startup_time = version.and_then(|version| version.startup_time.as_ref()).unwrap_or(&application.startup_time);
+    let crash_after = version.and_then(|version| version.crash_after.as_ref());
     Timings {
         scheduling: random.draw(&cluster.scheduling),
         sandbox_creation: random.draw(&cluster.sandbox_creation),
         container_start: random.draw(&cluster.container_start),
         container_seen: random.draw(&cluster.container_seen),
-        startup_time: random.draw(&application.startup_time),
+        startup_time: random.draw(startup_time),
         kubelet_notices_delete: random.draw(&cluster.kubelet_notices_delete),
         sigterm_reaction: random.draw(&application.sigterm_reaction),
         sandbox_removal: random.draw(&cluster.sandbox_removal),
         pod_removal: random.draw(&cluster.pod_removal),
+        crash_after: crash_after.map(|after| random.draw(after)),
     }
 }
 
@@ -111,10 +118,20 @@ impl<'a> Simulation<'a> {
         let ids: Vec<_> = (0..replicas).map(PodId).collect();
         let serving = Conditions { revision: STABLE, serving: true, terminating: false };
         let endpoints: BTreeMap<_, _> = ids.iter().map(|id| (*id, serving)).collect();
-        let endpoint_slice = EndpointSlice::new(STABLE, endpoints);
-        let binding = TargetGroupBinding::new(endpoint_slice.ready());
-        let (load_balancer, effects) = LoadBalancer::established(&scenario.load_balancer, scenario.target_group, &ids);
+        let rollout = Rollout::established(scenario.rollout.clone()).under(scenario.rollouts_controller.profile);
+        let selected = |service: Service| rollout.services().and_then(|services| services[service.index()].revision);
+        let endpoint_slices = Service::ALL.map(|service| {
+            let revision = selected(service).expect("the Services of an established Rollout select pods");
+            EndpointSlice::new(revision, endpoints.clone())
+        });
+        let bindings = [0, 1].map(|service| TargetGroupBinding::new(endpoint_slices[service].ready()));
+        let targets = [0, 1].map(|service| endpoint_slices[service].ready().into_iter().collect::<Vec<_>>());
+        let targets = [&targets[0][..], &targets[1]];
+        let (load_balancer, effects) =
+            LoadBalancer::established(&scenario.load_balancer, scenario.target_group, targets);
         let longest_answer = scenario.load_balancer.idle_timeout.max(scenario.load_balancer.connect_timeout);
+        let tally = Tally::new(longest_answer, trace);
+        let is_watched = scenario.actions.iter().any(|action| matches!(action.trigger, Trigger::Shown(_)));
         let mut simulation = Self {
             scenario,
             seed,
@@ -124,17 +141,17 @@ impl<'a> Simulation<'a> {
             end: scenario.simulation.duration.map(|duration| release + duration),
             over: false,
             fingerprint: Fingerprint::new(),
-            recorder: Recorder::new(scenario.rollout.canary.steps.len(), replicas),
+            recorder: Recorder::new(scenario.rollout.steps().len(), replicas),
             commands: trace.then(Vec::new),
-            people: People::new(&scenario.actions),
+            people: People::new(scenario.actions.clone()),
             newest: STABLE,
-            rollout: Rollout::established(scenario.rollout.clone()),
+            rollout,
             replica_sets: vec![],
             pods: vec![],
             scheduler: Scheduler::new(scenario.cluster.nodes),
-            endpoint_slices: [endpoint_slice.clone(), endpoint_slice],
+            endpoint_slices,
             ingress: Ingress::new(Percent::ZERO),
-            bindings: [binding.clone(), binding],
+            bindings,
             load_balancer,
             data_plane: DataPlane::new(
                 &scenario.load_balancer,
@@ -142,7 +159,7 @@ impl<'a> Simulation<'a> {
                 scenario.cluster.host_unreachable_share,
             ),
             traffic: Traffic::new(&scenario.traffic, seed),
-            tally: Tally::new(longest_answer, trace),
+            tally: if is_watched { tally.with_metrics() } else { tally },
             state: State::default(),
             weights: vec![Percent::ZERO; nodes as usize],
         };
@@ -157,7 +174,7 @@ impl<'a> Simulation<'a> {
         let mut members = vec![];
         for (number, id) in (1u64..).zip(ids) {
             let mut random = self.streams.of_pod(*id);
-            let timings = timings(self.scenario, &mut random);
+            let timings = timings(self.scenario, STABLE, &mut random);
             let pod = Pod::established(self.scenario.pod, shutdown(self.scenario), timings);
             let node = self.scheduler.bind();
             self.scheduler.has_image(node, STABLE);
@@ -170,7 +187,7 @@ impl<'a> Simulation<'a> {
                 deleted: false,
                 removed: false,
             });
-            self.command(Instant::START, Command::AddPod(*id));
+            self.command(Instant::START, Command::AddPod(*id, STABLE));
             self.command(Instant::START, Command::Listen(*id));
             if let Some(probe) = self.scenario.pod.readiness_probe {
                 // The pods were not started all at once: their probes are spread over the period.

@@ -204,9 +204,9 @@ fn all_mistakes_of_an_action_come_at_once() {
         ["\"step 6\" is not a step: there are 6, counted from 0", "`replicas` is -1, it must lie between 0 and 10000",]
     );
     let help = |set: &[String]| told("when = \"step 6\"\ndo = \"abort\"", set).remove(0).1;
-    assert_eq!(help(&[]), "write when = \"step 5\" for the last one");
+    assert_eq!(help(&[]), "write when = \"step 5\" for the last one, or a condition like \"elb_5xx.rate > 1%\"");
     let none = ["rollout.strategy.canary.steps=[]".to_owned()];
-    assert_eq!(help(&none), "write at = \"5m\" instead: a time since the start of the release");
+    assert_eq!(help(&none), "write a condition like \"elb_5xx.rate > 1%\"");
 }
 
 #[test]

@@ -208,17 +208,25 @@ fn a_weight_written_just_after_a_selector_takes_two_reconciles() {
     assert_eq!(modified - switched, Duration::secs(140));
 }
 
-/// The pods that were wanted beyond ten, summed over the time: the published integrals, without weight verification.
+/// The pods that were wanted beyond ten, summed over the time: the published integrals.
 #[test]
 fn the_published_costs_come_out() {
-    for (name, dynamic, pod_seconds) in [
-        ("2-pod-tuning", true, 363.0),
-        ("2-pod-tuning", false, 3_183.0),
-        ("3-ninety-nine", true, 423.0),
-        ("3-ninety-nine", false, 3_783.0),
+    for (name, dynamic, verified, pod_seconds) in [
+        ("2-pod-tuning", true, false, 363.0),
+        ("2-pod-tuning", false, false, 3_183.0),
+        ("2-pod-tuning", true, true, 434.0),
+        ("2-pod-tuning", false, true, 5_597.0),
+        ("3-ninety-nine", true, false, 423.0),
+        ("3-ninety-nine", false, false, 3_783.0),
+        ("3-ninety-nine", true, true, 564.0),
+        ("3-ninety-nine", false, true, 6_907.0),
     ] {
-        let dynamic_stable_scale = format!("rollout.strategy.canary.dynamicStableScale={dynamic}");
-        let overrides: Vec<&str> = PUBLISHED.into_iter().chain([&*dynamic_stable_scale]).collect();
+        let overrides = [
+            format!("rollout.strategy.canary.dynamicStableScale={dynamic}"),
+            format!("rollouts_controller.aws_verify_target_group={verified}"),
+            "rollouts_controller.aws_query_time=\"0s\"".to_owned(),
+        ];
+        let overrides: Vec<&str> = PUBLISHED.into_iter().chain(overrides.iter().map(String::as_str)).collect();
         let run = simulation::run(&article(name, &overrides).scenario, 1);
         let mut wanted = [10.0, 0.0];
         let (mut since, mut extra) = (run.release, 0.0);
@@ -229,6 +237,9 @@ fn the_published_costs_come_out() {
             since = entry.at;
         }
         assert_eq!(wanted, [0.0, 10.0], "{name}: the old ReplicaSet is gone at the end");
-        assert!((extra / pod_seconds - 1.0).abs() < 0.02, "{name}, {dynamic}: {extra} instead of {pod_seconds}");
+        assert!(
+            (extra / pod_seconds - 1.0).abs() < 0.02,
+            "{name}, {dynamic}, {verified}: {extra} instead of {pod_seconds}"
+        );
     }
 }

@@ -206,7 +206,7 @@ impl Story<'_> {
             ("rollouts-controller", "StepStarted") => self.index = number_in(&entry.object),
             ("rollouts-controller", "StepCompleted") => self.index = number_in(&entry.object) + 1,
             ("rollouts-controller", "Promoted") => {
-                prop_assert_eq!(self.index, self.scenario.rollout.canary.steps.len(), "promoted after the last step");
+                prop_assert_eq!(self.index, self.scenario.rollout.steps().len(), "promoted after the last step");
                 self.promoted = true;
             }
             ("pod", "Ready") => self.count_ready(entry, |count| count + 1),
@@ -231,7 +231,7 @@ impl Story<'_> {
         if revision == 1 || self.promoted {
             return Ok(());
         }
-        prop_assert!(self.scenario.rollout.canary.dynamic_stable_scale, "the stable size is fixed: {:?}", entry);
+        prop_assert!(self.scenario.rollout.canary().dynamic_stable_scale, "the stable size is fixed: {:?}", entry);
         // The stable side follows a weight in a later pass than the one that asked for it.
         let (_, weight) = self.asked.iter().rfind(|(at, _)| *at < entry.at).expect("the first is at the start");
         prop_assert!(to >= from || to >= self.stable_share(*weight), "sooner than its weight: {:?}", entry);
@@ -254,7 +254,7 @@ impl Story<'_> {
 
     /// A weight rises when the canary has its pods, or goes back to that of the nearest setWeight before.
     fn may_rise(&self, entry: &LogEntry, weight: u32) -> Checked {
-        let steps = &self.scenario.rollout.canary.steps;
+        let steps = self.scenario.rollout.steps();
         let set_weight = |steps: &[Step]| match steps.iter().rev().find(|step| matches!(step, Step::SetWeight(_))) {
             Some(Step::SetWeight(weight)) => u32::try_from(weight.get()).expect("a percentage"),
             _ => 0,

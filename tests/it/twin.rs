@@ -5,6 +5,7 @@ use crate::support;
 use proptest::prelude::*;
 use rayon::prelude::*;
 use rollout_sim::engine::Queue;
+use rollout_sim::model::application::VersionSpec;
 use rollout_sim::model::load_balancer::TargetGroupSelection;
 use rollout_sim::model::load_balancer::data_plane::Command;
 use rollout_sim::model::outcome::{Cause, Outcome};
@@ -85,6 +86,7 @@ enum Address {
 
 struct Pod {
     address: Address,
+    version: VersionSpec,
     workers: Vec<Job>,
     waiting: VecDeque<Job>,
 }
@@ -234,7 +236,11 @@ impl Twin<'_> {
         let number = job.request.number;
         self.records[usize::try_from(number).unwrap()].work_began = Some(now);
         self.pods[pod.0 as usize].workers.push(job);
-        self.queue.schedule(now + job.request.demand, Event::WorkDone { pod, number });
+        // Three decimals of the factor count.
+        let factor = self.pods[pod.0 as usize].version.latency_factor.unwrap_or(1.0);
+        let nanos = u128::from(job.request.demand.as_nanos()) * (factor * 1_000.0).round() as u128 / 1_000;
+        let work = Duration::from_nanos(u64::try_from(nanos).unwrap());
+        self.queue.schedule(now + work, Event::WorkDone { pod, number });
     }
 
     fn work_done(&mut self, now: Instant, pod: PodId, number: u64) {
@@ -243,10 +249,13 @@ impl Twin<'_> {
             return; // The process died before.
         };
         let job = server.workers.remove(worker);
+        let errors = (server.version.error_share * (1u64 << 32) as f64) as u64;
+        let is_error = derived_lot(job.request.lot, 2) >> 32 < errors;
+        let answer = if is_error { Outcome::Target5xx } else { Outcome::Ok };
         let next = server.waiting.pop_front();
-        self.answer(number, Outcome::Ok, now);
+        self.answer(number, answer, now);
         // Where the load balancer has given up, it has closed the connection.
-        if self.records[usize::try_from(number).unwrap()].answer == Some((Outcome::Ok, now)) {
+        if self.records[usize::try_from(number).unwrap()].answer == Some((answer, now)) {
             self.nodes[job.node].idle[pod.0 as usize].push(now);
         }
         if let Some(next) = next {
@@ -263,9 +272,11 @@ impl Twin<'_> {
                 group.turn = if targets.is_empty() { 0 } else { group.turn % targets.len() };
                 group.targets = targets;
             }
-            Command::AddPod(pod) => {
+            Command::AddPod(pod, revision) => {
                 assert_eq!(pod.0 as usize, self.pods.len());
-                self.pods.push(Pod { address: Address::Refuses, workers: vec![], waiting: VecDeque::new() });
+                let version = self.scenario.application.versions.get(&revision).cloned().unwrap_or_default();
+                let (workers, waiting) = (vec![], VecDeque::new());
+                self.pods.push(Pod { address: Address::Refuses, version, workers, waiting });
                 for node in &mut self.nodes {
                     node.idle.push(vec![]);
                 }
@@ -303,7 +314,7 @@ fn disagreement(scenario: &Scenario, seed: u64, traced: &TracedRun) -> Option<St
     }
     let differs = |(fast, slow): &(&TracedRequest, &Record)| {
         let waited = slow.work_began.map_or(Duration::ZERO, |began| began - fast.arrival);
-        slow.answer != Some((fast.outcome, fast.answered)) || fast.outcome == Outcome::Ok && fast.waited != waited
+        slow.answer != Some((fast.outcome, fast.answered)) || fast.outcome.is_from_target() && fast.waited != waited
     };
     let number = trace.iter().zip(&records).position(|pair| differs(&pair))?;
     Some(format!("request {number}: fast {:?}, slow {:?}", trace[number], records[number]))

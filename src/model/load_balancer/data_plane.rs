@@ -7,11 +7,11 @@
 
 use super::connection::{KeepAlive, Pool};
 use super::{LoadBalancerSpec, TargetGroupSelection};
-use crate::model::application::{ApplicationSpec, Port, Server};
+use crate::model::application::{ApplicationSpec, Open, Port, Server};
 use crate::model::outcome::{Cause, Outcome};
 use crate::model::tally::{Fate, Tally};
 use crate::model::traffic::{Request, Traffic};
-use crate::model::{PodId, Service};
+use crate::model::{PodId, Revision, Service};
 use crate::random::derived_lot;
 use crate::units::{Duration, Instant, Percent};
 
@@ -22,8 +22,8 @@ pub enum Command {
     SetWeight { node: u32, canary: Percent },
     /// A node sends requests for this group to these targets from now on.
     Route { node: u32, service: Service, targets: Vec<PodId> },
-    /// A pod was created. Nobody listens there yet.
-    AddPod(PodId),
+    /// A pod of this revision was created. Nobody listens there yet.
+    AddPod(PodId, Revision),
     /// The program accepts connections.
     Listen(PodId),
     /// New connections are refused; what is in flight goes on.
@@ -111,12 +111,14 @@ impl DataPlane {
         let node = &mut self.nodes[number];
         let service = node.choose_group(self.selection, request.lot);
         let group = &mut node.groups[service.index()];
-        let (outcome, answered, waited) = match group.next_target() {
+        let target = group.next_target();
+        let (outcome, answered, waited) = match target {
             Some(pod) => self.send(request, number, service, pod),
             None => (Outcome::Elb(Cause::NoRegisteredTargets), request.arrival, Duration::ZERO),
         };
+        let version = target.map(|pod| self.servers[pod as usize].revision());
         let Request { number, arrival, .. } = request;
-        tally.count(Fate { number, arrival, outcome, answered }, waited);
+        tally.count(Fate { number, arrival, outcome, answered, version }, waited);
     }
 
     #[inline]
@@ -131,14 +133,13 @@ impl DataPlane {
             return (Outcome::Elb(Cause::KeepAliveRace), request.arrival, Duration::ZERO);
         }
         let group = service as u8;
-        let Some(start) = server.accept(request.number, request.arrival, request.demand, group) else {
+        let Some((start, open)) = server.accept(request, group) else {
             return (Outcome::Elb(Cause::BacklogFull), request.arrival + self.connect_timeout, Duration::ZERO);
         };
-        let end = start + request.demand;
-        let (outcome, answered) = answer(request.arrival, end, self.idle_timeout);
+        let (outcome, answered) = answer(&open, self.idle_timeout);
         // After a time-out the node closes the connection.
-        if self.race.is_some() && outcome == Outcome::Ok {
-            self.nodes[node].pool(pod).give_back(end);
+        if self.race.is_some() && outcome.is_from_target() {
+            self.nodes[node].pool(pod).give_back(open.end);
         }
         (outcome, answered, start - request.arrival)
     }
@@ -184,9 +185,9 @@ impl DataPlane {
                 group.next = if targets.is_empty() { 0 } else { group.next % targets.len() };
                 group.targets = targets.into_iter().map(|pod| pod.0).collect();
             }
-            Command::AddPod(pod) => {
+            Command::AddPod(pod, revision) => {
                 assert_eq!(self.servers.len(), pod.0 as usize, "pods are numbered in order of creation");
-                self.servers.push(Server::new(&self.application));
+                self.servers.push(Server::new(&self.application, revision));
             }
             Command::Listen(pod) => self.server(pod).set_port(Port::Open),
             Command::CloseListener(pod) => self.server(pod).set_port(Port::Closed),
@@ -210,15 +211,16 @@ impl DataPlane {
     /// Requests in flight at the pod break off, unless their client has had its time-out.
     fn lose(&mut self, now: Instant, pod: PodId, cause: Cause, which: impl Fn(u8) -> bool, tally: &mut Tally) {
         let idle_timeout = self.idle_timeout;
+        let version = Some(self.servers[pod.0 as usize].revision());
         for open in self.servers[pod.0 as usize].open_at(now) {
-            let (outcome, answered) = answer(open.arrival, open.end, idle_timeout);
+            let (outcome, answered) = answer(open, idle_timeout);
             if answered > now && open.target_group.is_some_and(&which) {
                 open.target_group = None;
-                if self.race.is_some() && outcome == Outcome::Ok {
+                if self.race.is_some() && outcome.is_from_target() {
                     // It was given back ahead of time.
                     let _ = self.nodes.iter_mut().any(|node| node.pool(pod.0).close(open.end));
                 }
-                let before = Fate { number: open.number, arrival: open.arrival, outcome, answered };
+                let before = Fate { number: open.number, arrival: open.arrival, outcome, answered, version };
                 tally.count_again(before, cause, now);
             }
         }
@@ -249,9 +251,13 @@ impl Node {
     }
 }
 
-/// What the client gets for a request that the program would be done with at `end`.
+/// What the client gets for a request that the program has taken.
 #[inline]
-fn answer(arrival: Instant, end: Instant, idle_timeout: Duration) -> (Outcome, Instant) {
-    let given_up = arrival + idle_timeout;
-    if end > given_up { (Outcome::Elb(Cause::IdleTimeout), given_up) } else { (Outcome::Ok, end) }
+fn answer(open: &Open, idle_timeout: Duration) -> (Outcome, Instant) {
+    let given_up = open.arrival + idle_timeout;
+    if open.end > given_up {
+        (Outcome::Elb(Cause::IdleTimeout), given_up)
+    } else {
+        (if open.is_error { Outcome::Target5xx } else { Outcome::Ok }, open.end)
+    }
 }

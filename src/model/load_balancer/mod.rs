@@ -11,7 +11,7 @@ pub mod target_group;
 use crate::model::{PodId, Service};
 use crate::random::Distribution;
 use crate::units::{Duration, Percent};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use target_group::{TargetGroup, TargetHealth};
 use {Effect::*, Input::*};
 
@@ -158,6 +158,8 @@ pub struct LoadBalancer {
     nodes: Vec<Node>,
     /// Every target that was ever registered: its newest registration, by group.
     targets: [BTreeMap<PodId, u32>; 2],
+    /// As the API shows them: those that are not draining.
+    registered: [BTreeSet<PodId>; 2],
 }
 
 #[derive(Clone, Debug)]
@@ -168,18 +170,20 @@ struct Node {
 }
 
 impl LoadBalancer {
-    /// A load balancer at rest: `targets` are registered in both groups and healthy at every node.
+    /// A load balancer at rest: by `Service::index`, these targets are registered and healthy at every node.
     pub fn established(
         spec: &LoadBalancerSpec,
         target_group: TargetGroupSpec,
-        targets: &[PodId],
+        targets: [&[PodId]; 2],
     ) -> (Self, Vec<Effect>) {
-        let mut group = TargetGroup::new(&target_group, spec);
-        for pod in targets {
-            group.add(*pod, 0, TargetHealth::Healthy);
-        }
-        let node = Node { rule_version: 0, groups: [group.clone(), group], routed: [vec![], vec![]] };
-        let api: BTreeMap<_, _> = targets.iter().map(|pod| (*pod, 0)).collect();
+        let groups = targets.map(|targets| {
+            let mut group = TargetGroup::new(&target_group, spec);
+            for pod in targets {
+                group.add(*pod, 0, TargetHealth::Healthy);
+            }
+            group
+        });
+        let node = Node { rule_version: 0, groups, routed: [vec![], vec![]] };
         let mut load_balancer = Self {
             nodes: vec![node; spec.nodes as usize],
             spec: spec.clone(),
@@ -187,13 +191,15 @@ impl LoadBalancer {
             rule: Percent::ZERO,
             rule_version: 0,
             batch_open: false,
-            targets: [api.clone(), api],
+            targets: targets.map(|targets| targets.iter().map(|pod| (*pod, 0)).collect()),
+            registered: targets.map(|targets| targets.iter().copied().collect()),
         };
         let mut effects = vec![];
         for node in 0..spec.nodes {
             effects.push(SetWeight { node, canary: Percent::ZERO });
             for service in Service::ALL {
                 effects.extend(load_balancer.route(node, service));
+                let targets = targets[service.index()];
                 for (index, pod) in (0u64..).zip(targets) {
                     // Checks have been going on for long: they are spread over the interval.
                     let checks = u64::from(spec.nodes) * targets.len() as u64;
@@ -205,6 +211,16 @@ impl LoadBalancer {
             }
         }
         (load_balancer, effects)
+    }
+
+    /// The canary weight of the rule, as DescribeRules shows it.
+    pub fn rule(&self) -> Percent {
+        self.rule
+    }
+
+    /// The targets of a group, as DescribeTargetHealth shows them.
+    pub fn registered(&self, service: Service) -> &BTreeSet<PodId> {
+        &self.registered[service.index()]
     }
 
     pub fn handle(&mut self, input: Input) -> Vec<Effect> {
@@ -239,11 +255,13 @@ impl LoadBalancer {
 
     fn on_register(&mut self, service: Service, pods: &[PodId]) -> Vec<Effect> {
         let targets = self.new_versions(service, pods);
+        self.registered[service.index()].extend(pods);
         self.push(News::Registered, &targets)
     }
 
     fn on_deregister(&mut self, service: Service, pods: &[PodId]) -> Vec<Effect> {
         let targets = self.new_versions(service, pods);
+        self.registered[service.index()].retain(|pod| !pods.contains(pod));
         let mut effects = self.push(News::Deregistered, &targets);
         effects.push(Wake(self.target_group.deregistration_delay, DeregistrationDelayOver(targets)));
         effects
@@ -367,7 +385,7 @@ mod tests {
             minimum_healthy_targets: 1,
         };
         let targets: Vec<_> = targets.iter().copied().map(PodId).collect();
-        LoadBalancer::established(&spec, group, &targets).0
+        LoadBalancer::established(&spec, group, [&targets, &targets]).0
     }
 
     #[test]

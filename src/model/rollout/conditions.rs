@@ -140,7 +140,7 @@ pub(super) fn calculate(pass: &mut Pass<'_>, status: &mut Status) -> Option<Inst
 
 /// Source: `RolloutHealthy`.
 fn is_healthy(spec: &RolloutSpec, status: &Status) -> bool {
-    let count = spec.canary.steps.len();
+    let count = spec.steps().len();
     let has_run_all = count == 0 || status.step_index == Some(count);
     let has_all_pods = status.pods.updated == spec.replicas && status.pods.available >= spec.replicas;
     has_run_all && has_all_pods && status.current.is_some() && status.current == status.stable
@@ -206,7 +206,7 @@ fn phase(status: &Status, spec: &RolloutSpec, spec_paused: bool) -> (Phase, Stri
     if status.pods.available < status.pods.updated {
         return progressing("updated replicas are still becoming available");
     }
-    if !spec.canary.is_traffic_routed() && status.pods.created > status.pods.updated {
+    if !spec.canary().is_traffic_routed() && status.pods.created > status.pods.updated {
         return progressing("old replicas are pending termination");
     }
     if status.stable.is_none() || status.stable != status.current {

@@ -8,11 +8,14 @@
 //! [`replicas`] and [`basic_canary`] for sizes, [`traffic_routing`] for weights, [`conditions`] for phases and deadlines.
 //! `pass` puts them into their order.
 //!
-//! Left out: analysis, experiments, step plugins, verification, blue-green, `restartAt`, `workloadRef`.
+//! What depends on the release of the controller, and on its flags, is in [`controller`].
+//!
+//! Left out: analysis, experiments, step plugins, blue-green, `restartAt`, `workloadRef`.
 
 pub mod alb;
 pub mod basic_canary;
 pub mod conditions;
+pub mod controller;
 pub mod observed;
 mod pass;
 mod pause;
@@ -23,23 +26,17 @@ pub mod spec;
 pub mod status;
 pub mod step;
 pub mod traffic_routing;
+pub mod verification;
 
 use crate::model::replica_set;
 use crate::model::{Revision, Service};
-use crate::random::Distribution;
 use crate::units::{Instant, TrafficWeight};
+use controller::Profile;
 use observed::Observed;
 use spec::{AbortScaleDown, RolloutSpec};
 use status::{PingPong, ReplicaSet, Status, Weights};
 use step::{HeaderRoute, Step};
 use {Effect::*, Input::*};
-
-/// `[rollouts_controller]`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RolloutsControllerSpec {
-    /// From whatever wakes the controller (its own last write, too) until the pass that it wakes.
-    pub reconcile_delay: Distribution,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
@@ -49,12 +46,27 @@ pub enum Input {
     ReplicaSetStatus(Revision, replica_set::Status),
     /// A timer of the controller's own.
     Timer,
+    /// What AWS would answer to the pass that follows.
+    Aws(Aws),
     /// The pass itself.
     Reconcile,
     /// `spec.replicas` was changed.
     ReplicasChanged(u32),
     /// `kubectl argo rollouts` …
     Command(Command),
+}
+
+/// What AWS shows of the load balancer when a pass asks. Each pass asks anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Aws {
+    /// Throttled, or denied.
+    Error,
+    Shows {
+        /// Of the target groups in the listener's rule, by `Service::index`.
+        weights: [TrafficWeight; 2],
+        /// Whether each Service's ready endpoints are all registered as targets.
+        has_all_endpoints: [bool; 2],
+    },
 }
 
 /// What a person does with the Rollout.
@@ -107,6 +119,7 @@ pub enum Effect {
 
 #[derive(Clone, Debug)]
 pub struct Rollout {
+    profile: Profile,
     spec: RolloutSpec,
     /// `spec.paused`
     paused: bool,
@@ -121,6 +134,13 @@ pub struct Rollout {
     services: Option<[Selector; 2]>,
     ingress: Ingress,
     reconcile_queued: bool,
+    observed_aws: Aws,
+    /// Passes in a row that ended in an error.
+    failed_passes: u32,
+    /// When the controller looks at AWS again.
+    looks_again_at: Option<Instant>,
+    /// Since when stable is bigger than wanted, and by which weights: for `honor_scale_down_delay`.
+    stable_scale_down: Option<(Weights, Instant)>,
 }
 
 /// A Service, as far as the controller has to do with it.
@@ -146,6 +166,7 @@ impl Rollout {
     pub fn created(spec: RolloutSpec, template: Revision) -> Self {
         let service = Selector { revision: None, is_managed: false };
         Self {
+            profile: Profile::default(),
             spec,
             paused: false,
             refusal: None,
@@ -155,7 +176,18 @@ impl Rollout {
             services: Some([service; 2]),
             ingress: Ingress::default(),
             reconcile_queued: false,
+            observed_aws: Aws::Error,
+            failed_passes: 0,
+            looks_again_at: None,
+            stable_scale_down: None,
         }
+    }
+
+    /// The same under a controller of another version, or with other flags.
+    #[must_use]
+    pub fn under(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
     }
 
     /// A Rollout at rest: revision 1 is stable, available and gets all traffic.
@@ -172,7 +204,7 @@ impl Rollout {
             created_at: Instant::START,
             scale_down_deadline: None,
         };
-        let max = spec.canary.max_weight();
+        let max = spec.canary().max_weight();
         let weights = Weights {
             canary: TrafficWeight::ZERO,
             stable: max,
@@ -180,14 +212,15 @@ impl Rollout {
             stable_revision: Some(first),
             verified: None,
         };
-        let is_routed = spec.canary.is_traffic_routed();
-        let stable_ping_pong = spec.canary.ping_pong.then_some(PingPong::Ping);
+        let (is_routed, is_ping_pong) = (spec.canary().is_traffic_routed(), spec.canary().ping_pong);
+        // So that `Service::Stable` has the stable role in any case.
+        let stable_ping_pong = spec.canary().ping_pong.then_some(PingPong::Pong);
         let mut rollout = Self::created(spec, first);
         rollout.status = Status {
             stable: Some(first),
             current: Some(first),
-            step_index: (!rollout.spec.canary.steps.is_empty()).then_some(rollout.spec.canary.steps.len()),
-            steps: Some(rollout.spec.canary.steps.clone()),
+            step_index: (!rollout.spec.steps().is_empty()).then_some(rollout.spec.steps().len()),
+            steps: Some(rollout.spec.steps().to_vec()),
             weights: is_routed.then_some(weights),
             stable_ping_pong,
             conditions: conditions::of_a_healthy_rollout(first),
@@ -196,7 +229,10 @@ impl Rollout {
             ..Status::default()
         };
         rollout.replica_sets.push(replica_set);
-        rollout.services = Some([Selector { revision: Some(first), is_managed: true }; 2]);
+        let selector = Selector { revision: Some(first), is_managed: true };
+        // The one of `pingPong` that has no role keeps the selector of the release before.
+        let idle = if is_ping_pong { Selector { revision: Some(Revision(0)), ..selector } } else { selector };
+        rollout.services = Some([selector, idle]);
         rollout.ingress.weight = is_routed.then_some((rollout.canary_service(), TrafficWeight::ZERO));
         rollout
     }
@@ -243,7 +279,7 @@ impl Rollout {
     /// Waits for a person.
     pub fn is_paused_indefinitely(&self) -> bool {
         let index = self.status.step_index.unwrap_or(0);
-        self.spec.canary.steps.get(index) == Some(&Step::Pause(None)) && !self.status.pause_conditions.is_empty()
+        self.spec.steps().get(index) == Some(&Step::Pause(None)) && !self.status.pause_conditions.is_empty()
     }
 
     /// The current step; the number of steps when none is left.
@@ -252,7 +288,7 @@ impl Rollout {
     }
 
     pub fn steps(&self) -> &[Step] {
-        &self.spec.canary.steps
+        self.spec.steps()
     }
 
     /// Promoted or aborted, and nothing left to scale down.
@@ -260,7 +296,7 @@ impl Rollout {
         let stable = self.status.stable;
         let is_alone = self.replica_sets.iter().all(|set| Some(set.revision) == stable || set.replicas == 0);
         let is_unused = self.status.weights.is_none_or(|weights| weights.canary == TrafficWeight::ZERO);
-        let stays = self.spec.canary.abort_scale_down() == AbortScaleDown::Never;
+        let stays = self.spec.canary().abort_scale_down() == AbortScaleDown::Never;
         let is_aborted = self.status.abort && is_unused && (is_alone || stays);
         self.is_fully_promoted() && is_alone || is_aborted
     }
@@ -279,6 +315,14 @@ impl Rollout {
     /// `spec.replicas` of a revision's ReplicaSet.
     pub fn replicas_of(&self, revision: Revision) -> u32 {
         self.replica_set(revision).map_or(0, |replica_set| replica_set.replicas)
+    }
+
+    /// Whether the pass that comes next asks AWS.
+    pub fn asks_aws(&self) -> bool {
+        let observed = self.observed();
+        let weight = traffic_routing::decide(&observed).canary;
+        weight.is_some_and(|weight| observed.verifies_weight(weight))
+            || observed.others.iter().any(|other| observed.verifies_targets_for(other))
     }
 
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
@@ -303,6 +347,10 @@ impl Rollout {
                 self.reconcile_soon()
             }
             Timer => self.reconcile_soon(),
+            Input::Aws(answer) => {
+                self.observed_aws = answer;
+                vec![]
+            }
             Reconcile => {
                 self.reconcile_queued = false;
                 let (status, replica_sets) = (self.status.clone(), self.replica_sets.clone());
@@ -320,7 +368,7 @@ impl Rollout {
 
     /// Source: `pkg/kubectl-argo-rollouts/cmd`.
     fn obey(&mut self, command: Command) -> Vec<Effect> {
-        let count = self.spec.canary.steps.len();
+        let count = self.spec.steps().len();
         match command {
             Command::Promote => {
                 self.paused = false;
@@ -350,12 +398,12 @@ impl Rollout {
         let named = [new, stable].map(|replica_set| replica_set.map(|replica_set| replica_set.revision));
         let is_other = |replica_set: &&ReplicaSet| !named.contains(&Some(replica_set.revision));
         let others = self.replica_sets.iter().filter(is_other).copied().collect();
-        Observed { spec: &self.spec, status: &self.status, new, stable, others }
+        Observed { profile: self.profile, spec: &self.spec, status: &self.status, new, stable, others }
     }
 
     /// The Service that has the canary's role. With `pingPong`, ping and pong take turns: ping is [`Service::Canary`].
     pub fn canary_service(&self) -> Service {
-        match (self.spec.canary.ping_pong, self.status.stable_ping_pong) {
+        match (self.spec.canary().ping_pong, self.status.stable_ping_pong) {
             (true, Some(PingPong::Ping)) => Service::Stable,
             (true, Some(PingPong::Pong) | None) | (false, _) => Service::Canary,
         }

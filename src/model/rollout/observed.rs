@@ -1,6 +1,7 @@
 //! What one pass has in front of it. The rules are functions of it, and of nothing else.
 
-use super::spec::{Canary, RolloutSpec};
+use super::controller::Profile;
+use super::spec::{Canary, ReplicaProgressThreshold, RolloutSpec};
 use super::status::{ReplicaSet, Status};
 use super::step::Step;
 use crate::model::Revision;
@@ -8,6 +9,7 @@ use crate::units::TrafficWeight;
 
 #[derive(Clone, Debug)]
 pub struct Observed<'a> {
+    pub profile: Profile,
     pub spec: &'a RolloutSpec,
     /// As the last pass left it.
     pub status: &'a Status,
@@ -21,7 +23,13 @@ pub struct Observed<'a> {
 
 impl Observed<'_> {
     pub fn canary(&self) -> &Canary {
-        &self.spec.canary
+        self.spec.canary()
+    }
+
+    /// None before the version that knows it.
+    pub fn replica_progress_threshold(&self) -> Option<ReplicaProgressThreshold> {
+        let threshold = self.canary().replica_progress_threshold;
+        threshold.filter(|_| self.profile.version.has_replica_progress_threshold())
     }
 
     pub fn max_weight(&self) -> TrafficWeight {

@@ -8,6 +8,7 @@ use super::pause::PauseContext;
 use super::status::{PauseReason, PingPong, PodCounts, ReplicaSet, Status, Weights};
 use super::step::Step;
 use super::traffic_routing::{decide, rolling_back_to_stable};
+use super::verification::Verification;
 use super::{Effect, Rollout, conditions, replicas};
 use crate::model::Revision;
 use crate::units::{Duration, Instant};
@@ -48,7 +49,7 @@ impl<'a> Pass<'a> {
         }
         let rollout = &mut *self.rollout;
         if conditions::patch_paused(&mut rollout.status, &rollout.spec, rollout.paused, self.now) {
-            let is_retry = conditions::is_retried(&rollout.status) && !rollout.spec.canary.steps.is_empty();
+            let is_retry = conditions::is_retried(&rollout.status) && !rollout.spec.steps().is_empty();
             self.effects.extend(is_retry.then_some(Effect::StepStarted(0)));
             return;
         }
@@ -61,7 +62,10 @@ impl<'a> Pass<'a> {
         }
         self.clean_up_history();
         self.reconcile_services();
-        self.reconcile_traffic_routing();
+        if self.reconcile_traffic_routing() == Verification::Fails {
+            return;
+        }
+        self.rollout.failed_passes = 0;
         if !self.reconcile_replica_sets() {
             self.reconcile_pause();
         }
@@ -116,7 +120,7 @@ impl<'a> Pass<'a> {
     /// Source: `utils/replicaset/canary.go:PodTemplateOrStepsChanged`.
     fn template_or_steps_changed(&self) -> bool {
         let (status, spec) = (&self.rollout.status, &self.rollout.spec);
-        let steps_changed = status.steps.as_ref().is_some_and(|steps| *steps != spec.canary.steps);
+        let steps_changed = status.steps.as_ref().is_some_and(|steps| *steps != spec.steps());
         steps_changed || status.current != Some(self.rollout.template)
     }
 
@@ -125,7 +129,7 @@ impl<'a> Pass<'a> {
         self.pause = PauseContext { clears_conditions: true, removes_abort: true, ..PauseContext::default() };
         let mut status = self.base_status();
         status.promote_full = false;
-        let count = self.rollout.spec.canary.steps.len();
+        let count = self.rollout.spec.steps().len();
         let is_active = self.observed().new.is_some_and(|new| new.replicas > 0);
         let is_back = status.stable.is_some() && status.stable == status.current;
         let skips_steps = is_back || (is_active && self.is_rollback_within_window());
@@ -149,10 +153,10 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn reconcile_traffic_routing(&mut self) {
-        if !self.rollout.spec.canary.is_traffic_routed() {
+    fn reconcile_traffic_routing(&mut self) -> Verification {
+        if !self.rollout.spec.canary().is_traffic_routed() {
             self.weights = None;
-            return;
+            return Verification::Passed;
         }
         let observed = self.observed();
         let decision = decide(&observed);
@@ -168,16 +172,18 @@ impl<'a> Pass<'a> {
         if let Some(Step::SetHeaderRoute(route)) = step.filter(|_| is_update) {
             self.set_header_route(route);
         }
-        let Some(canary) = decision.canary else { return };
+        let Some(canary) = decision.canary else { return Verification::Passed };
         self.set_weight(canary);
-        let asked = Weights {
+        let mut asked = Weights {
             canary,
             stable: canary.rest(max),
             canary_revision: decision.canary_revision,
             stable_revision,
             verified: None,
         };
+        let verification = self.verify_weight(&mut asked);
         self.weights = Some(asked);
+        verification
     }
 
     /// Stable, then canary, then the others; the first that is resized ends the round. Returns whether one was. Source:
@@ -191,6 +197,7 @@ impl<'a> Pass<'a> {
         let observed = self.observed();
         if let Some(stable) = observed.stable_beside_new() {
             let wanted = replicas::wanted(&observed, observed.status.weights).stable;
+            let wanted = self.delayed_size_of_stable(stable, wanted);
             if self.scale(stable.revision, wanted) {
                 return true;
             }
@@ -224,7 +231,7 @@ impl<'a> Pass<'a> {
         let observed = self.observed();
         Status {
             current: Some(self.rollout.template),
-            steps: Some(self.rollout.spec.canary.steps.clone()),
+            steps: Some(self.rollout.spec.steps().to_vec()),
             weights: self.weights,
             pods: PodCounts {
                 created: observed.all().map(|replica_set| replica_set.created).sum(),
@@ -241,7 +248,7 @@ impl<'a> Pass<'a> {
             return self.start_update();
         }
         let mut status = self.base_status();
-        let count = self.rollout.spec.canary.steps.len();
+        let count = self.rollout.spec.steps().len();
         if self.is_to_be_promoted() {
             self.promote(&mut status);
             return self.persist(status);
@@ -278,7 +285,7 @@ impl<'a> Pass<'a> {
         }
         let replicas = observed.spec.replicas;
         let available = Observed::available(observed.new);
-        let is_ready = match observed.canary().replica_progress_threshold {
+        let is_ready = match observed.replica_progress_threshold() {
             None => available >= replicas,
             Some(threshold) => threshold.is_met(available, replicas),
         };
@@ -294,12 +301,12 @@ impl<'a> Pass<'a> {
         self.pause.clears_conditions = true;
         self.pause.removes_abort = true;
         status.promote_full = false;
-        let count = self.rollout.spec.canary.steps.len();
+        let count = self.rollout.spec.steps().len();
         status.step_index = (count > 0).then_some(count);
         if status.stable == status.current {
             return;
         }
-        if self.rollout.spec.canary.ping_pong {
+        if self.rollout.spec.canary().ping_pong {
             // Pong is the stable one until ping is promoted.
             status.stable_ping_pong = Some(match status.stable_ping_pong {
                 Some(PingPong::Ping) => PingPong::Pong,
@@ -323,7 +330,7 @@ impl<'a> Pass<'a> {
         new.created_at < stable.created_at && between < window as usize
     }
 
-    /// Whether the weight has reached the load balancer is not asked. Source: `completedCurrentCanaryStep`.
+    /// Source: `completedCurrentCanaryStep`.
     fn is_step_completed(&self) -> bool {
         if self.rollout.paused {
             return false;

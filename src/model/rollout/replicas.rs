@@ -55,13 +55,14 @@ pub fn desired_canary_weight(observed: &Observed<'_>) -> TrafficWeight {
 /// The last `setWeight` of the list whose canary is smaller than the pods that are still needed there.
 pub fn abort_target(observed: &Observed<'_>) -> TrafficWeight {
     let (replicas, max) = (observed.spec.replicas, observed.max_weight());
-    let (true, Some(new), Some(stable)) =
-        (observed.canary().uses_dynamic_stable_scale(), observed.new, observed.stable)
-    else {
+    let version = observed.profile.version;
+    let goes_by_steps = observed.canary().uses_dynamic_stable_scale() && version.goes_back_by_steps();
+    let (true, Some(new), Some(stable)) = (goes_by_steps, observed.new, observed.stable) else {
         return TrafficWeight::ZERO;
     };
     let missing = replicas.saturating_sub(stable.available);
-    let pods = if observed.canary().holds_canary_on_abort() { missing } else { missing.max(new.available) };
+    let is_held = observed.canary().holds_canary_on_abort() && version.frees_stable_on_abort();
+    let pods = if is_held { missing } else { missing.max(new.available) };
     let fits = |step: &Step| matches!(step, Step::SetWeight(weight) if weight.pods_ceil(replicas, max) < pods);
     let step = observed.canary().steps.iter().rposition(fits);
     step.map_or(TrafficWeight::ZERO, |index| set_weight_at(&observed.canary().steps, index, max))
@@ -122,7 +123,8 @@ pub fn traffic_routed(observed: &Observed<'_>, weights: Option<Weights>) -> Repl
 /// Source: `CheckMinPodsPerReplicaSet`.
 fn at_least_min_pods(observed: &Observed<'_>, pods: u32) -> u32 {
     let min = observed.canary().min_pods_per_replica_set.filter(|_| observed.canary().is_traffic_routed());
-    if pods == 0 { 0 } else { pods.max(min.unwrap_or(0).min(observed.spec.replicas)) }
+    let cap = if observed.profile.version.caps_min_pods() { observed.spec.replicas } else { u32::MAX };
+    if pods == 0 { 0 } else { pods.max(min.unwrap_or(0).min(cap)) }
 }
 
 /// Wanted sizes whatever the strategy.
@@ -137,7 +139,7 @@ pub fn wanted(observed: &Observed<'_>, weights: Option<Weights>) -> Replicas {
 pub fn at_desired_replica_counts(observed: &Observed<'_>, weights: Option<Weights>) -> bool {
     let wanted = wanted(observed, weights);
     let is_full = |new: ReplicaSet| new.replicas == wanted.canary && new.available == wanted.canary;
-    let is_ready = match observed.canary().replica_progress_threshold {
+    let is_ready = match observed.replica_progress_threshold() {
         None => observed.new.is_none_or(is_full),
         Some(threshold) => threshold.is_met(Observed::available(observed.new), wanted.canary),
     };

@@ -6,7 +6,7 @@
 use super::pass::Pass;
 use super::replicas;
 use super::spec::AbortScaleDown;
-use super::status::ReplicaSet;
+use super::status::{ReplicaSet, Weights};
 use super::{Effect, Observed};
 use crate::model::Revision;
 use crate::units::{Duration, Instant};
@@ -61,6 +61,9 @@ impl Pass<'_> {
     /// Source: `reconcileOtherReplicaSets`.
     pub(super) fn reconcile_other_replica_sets(&mut self) -> bool {
         let mut scaled = false;
+        if !self.are_targets_verified() {
+            return false;
+        }
         // Pods that are not available go first: they serve nobody.
         for other in self.observed().others {
             if other.replicas > other.available {
@@ -76,7 +79,7 @@ impl Pass<'_> {
         others.sort_by_key(|other| std::cmp::Reverse(other.number));
         let mut waiting = 0;
         for other in others.into_iter().filter(|other| other.replicas > 0) {
-            let is_routed = self.rollout.spec.canary.is_traffic_routed();
+            let is_routed = self.rollout.spec.canary().is_traffic_routed();
             if is_routed && self.is_referenced(other.revision) {
                 continue;
             }
@@ -99,7 +102,8 @@ impl Pass<'_> {
         let observed = self.observed();
         let canary = observed.canary();
         let may_wait = observed.is_fully_promoted() || other.has_scale_down_deadline();
-        if !may_wait || canary.dynamic_stable_scale {
+        let ignores_delay = canary.dynamic_stable_scale && !observed.profile.honor_scale_down_delay;
+        if !may_wait || ignores_delay {
             return 0;
         }
         let delay = canary.scale_down_delay();
@@ -120,6 +124,31 @@ impl Pass<'_> {
         }
     }
 
+    /// The size of stable before the promotion. As released: the wanted one, at once. Under `honor_scale_down_delay` it
+    /// shrinks when the weights that allow it have been asked for so long; a new weight begins the wait anew. Assumption:
+    /// the pull request is open, and this is what its description asks for.
+    pub(super) fn delayed_size_of_stable(&mut self, stable: ReplicaSet, wanted: u32) -> u32 {
+        let (profile, canary) = (self.rollout.profile, self.rollout.spec.canary());
+        let delay = canary.scale_down_delay();
+        let weights =
+            self.rollout.status.weights.filter(|_| profile.honor_scale_down_delay && wanted < stable.replicas);
+        let Some(weights) = weights.filter(|_| canary.uses_dynamic_stable_scale()) else {
+            self.rollout.stable_scale_down = None;
+            return wanted;
+        };
+        let is_same = |then: &Weights| then.canary == weights.canary && then.canary_revision == weights.canary_revision;
+        let since = match self.rollout.stable_scale_down {
+            Some((then, since)) if is_same(&then) => since,
+            Some(_) | None => self.now,
+        };
+        self.rollout.stable_scale_down = Some((weights, since));
+        if since + delay <= self.now {
+            return wanted;
+        }
+        self.effects.push(Effect::WakeAt(since + delay));
+        stable.replicas
+    }
+
     /// No deadline is ever written for a delay of zero, so the pods stay (argo-rollouts issue 1992).
     fn set_scale_down_deadline(&mut self, revision: Revision, delay: Duration) {
         if delay > Duration::ZERO {
@@ -138,6 +167,6 @@ impl Pass<'_> {
         let weights = status.weights.map_or([None; 2], |weights| [weights.canary_revision, weights.stable_revision]);
         let is_selected = self.rollout.services.iter().flatten().any(|service| service.revision == Some(revision));
         let named = [status.stable, status.current, weights[0], weights[1]];
-        named.contains(&Some(revision)) || (!self.rollout.spec.canary.ping_pong && is_selected)
+        named.contains(&Some(revision)) || (!self.rollout.spec.canary().ping_pong && is_selected)
     }
 }

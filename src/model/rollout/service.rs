@@ -21,14 +21,14 @@ impl Pass<'_> {
     pub(super) fn reconcile_services(&mut self) {
         let observed = self.observed();
         let (new, stable) = (observed.new, observed.stable);
-        if self.rollout.spec.canary.ping_pong {
+        if self.rollout.spec.canary().ping_pong {
             if !observed.is_fully_promoted() {
                 self.point(self.rollout.canary_service(), new, Needs::Nothing);
             }
             return;
         }
         self.point(Service::Stable, stable, Needs::AvailablePods);
-        if self.is_aborted() && !self.rollout.spec.canary.is_traffic_routed() {
+        if self.is_aborted() && !self.rollout.spec.canary().is_traffic_routed() {
             self.point(Service::Canary, stable, Needs::AvailablePods);
         } else if !self.is_rolling_back_to_stable() {
             self.point(Service::Canary, new, Needs::AvailablePods);
@@ -37,7 +37,7 @@ impl Pass<'_> {
 
     /// After an abort. The reset names `canaryService`, which `pingPong` leaves empty.
     pub(super) fn reset_canary_service(&mut self) {
-        if !self.rollout.spec.canary.ping_pong {
+        if !self.rollout.spec.canary().ping_pong {
             let stable = self.observed().stable;
             self.point(Service::Canary, stable, Needs::Nothing);
         }
@@ -61,7 +61,7 @@ impl Pass<'_> {
     /// The patch is sent only if the annotation differs.
     pub(super) fn set_weight(&mut self, weight: TrafficWeight) {
         let canary = self.rollout.canary_service();
-        if !is_same_split(self.rollout.ingress.weight, canary, weight, self.rollout.spec.canary.max_weight()) {
+        if !is_same_split(self.rollout.ingress.weight, canary, weight, self.rollout.spec.canary().max_weight()) {
             self.effects.push(Effect::SetWeight { canary, weight });
         }
         self.rollout.ingress.weight = Some((canary, weight));
@@ -89,7 +89,7 @@ impl Pass<'_> {
 
     pub(super) fn remove_managed_routes(&mut self) {
         let managed =
-            self.rollout.spec.canary.traffic_routing.as_ref().map_or(&[][..], |routing| &routing.managed_routes);
+            self.rollout.spec.canary().traffic_routing.as_ref().map_or(&[][..], |routing| &routing.managed_routes);
         let routes = &mut self.rollout.ingress.routes;
         let gone: Vec<_> =
             routes.iter().map(|(route, _)| route.name.clone()).filter(|name| managed.contains(name)).collect();

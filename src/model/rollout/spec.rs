@@ -4,6 +4,7 @@
 //! 1.10.0-rc1).
 
 use super::step::Step;
+use crate::model::fenceposts::{Fenceposts, IntOrPercent, fenceposts};
 use crate::units::{Duration, TrafficWeight};
 
 /// `[rollout]`.
@@ -19,7 +20,14 @@ pub struct RolloutSpec {
     pub revision_history_limit: u32,
     /// `rollbackWindow.revisions`.
     pub rollback_window: Option<u32>,
-    pub canary: Canary,
+    pub strategy: Strategy,
+}
+
+/// `strategy`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Strategy {
+    Canary(Canary),
+    BlueGreen(BlueGreen),
 }
 
 impl Default for RolloutSpec {
@@ -31,8 +39,103 @@ impl Default for RolloutSpec {
             progress_deadline_abort: false,
             revision_history_limit: 10,
             rollback_window: None,
-            canary: Canary::default(),
+            strategy: Strategy::Canary(Canary::default()),
         }
+    }
+}
+
+impl RolloutSpec {
+    /// For the rules of a canary; no other strategy asks them.
+    pub fn canary(&self) -> &Canary {
+        match &self.strategy {
+            Strategy::Canary(canary) => canary,
+            Strategy::BlueGreen(_) => unreachable!("a rule of the strategy canary was asked about blueGreen"),
+        }
+    }
+
+    pub fn blue_green(&self) -> Option<&BlueGreen> {
+        match &self.strategy {
+            Strategy::Canary(_) => None,
+            Strategy::BlueGreen(blue_green) => Some(blue_green),
+        }
+    }
+
+    /// Of a canary.
+    pub fn steps(&self) -> &[Step] {
+        match &self.strategy {
+            Strategy::Canary(canary) => &canary.steps,
+            Strategy::BlueGreen(_) => &[],
+        }
+    }
+
+    /// Whether a router splits the traffic by weights.
+    pub fn is_traffic_routed(&self) -> bool {
+        matches!(&self.strategy, Strategy::Canary(canary) if canary.is_traffic_routed())
+    }
+
+    /// Whether the two Services of `pingPong` take turns.
+    pub fn is_ping_pong(&self) -> bool {
+        matches!(&self.strategy, Strategy::Canary(canary) if canary.ping_pong)
+    }
+
+    /// From the promotion until the previous ReplicaSet goes.
+    pub fn scale_down_delay(&self) -> Duration {
+        match &self.strategy {
+            Strategy::Canary(canary) => canary.scale_down_delay(),
+            Strategy::BlueGreen(blue_green) => blue_green.scale_down_delay.unwrap_or(DEFAULT_DELAY),
+        }
+    }
+
+    pub fn scale_down_delay_revision_limit(&self) -> Option<u32> {
+        match &self.strategy {
+            Strategy::Canary(canary) => canary.scale_down_delay_revision_limit,
+            Strategy::BlueGreen(blue_green) => blue_green.scale_down_delay_revision_limit,
+        }
+    }
+
+    /// What becomes of the new pods after an abort.
+    pub fn abort_scale_down(&self) -> AbortScaleDown {
+        match &self.strategy {
+            Strategy::Canary(canary) => canary.abort_scale_down(),
+            Strategy::BlueGreen(blue_green) => AbortScaleDown::of(blue_green.abort_scale_down_delay),
+        }
+    }
+}
+
+/// `scaleDownDelaySeconds` and `abortScaleDownDelaySeconds` unless set. Source: `utils/defaults/defaults.go`.
+const DEFAULT_DELAY: Duration = Duration::secs(30);
+
+/// `strategy.blueGreen`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlueGreen {
+    /// Whether the active Service moves by itself. True unless set.
+    pub auto_promotion: bool,
+    /// `autoPromotionSeconds`: so long after the new pods are there. None: at once.
+    pub auto_promotion_after: Option<Duration>,
+    /// `previewReplicaCount`: pods before the promotion. None: all.
+    pub preview_replicas: Option<u32>,
+    pub scale_down_delay: Option<Duration>,
+    pub scale_down_delay_revision_limit: Option<u32>,
+    pub abort_scale_down_delay: Option<Duration>,
+}
+
+impl Default for BlueGreen {
+    fn default() -> Self {
+        Self {
+            auto_promotion: true,
+            auto_promotion_after: None,
+            preview_replicas: None,
+            scale_down_delay: None,
+            scale_down_delay_revision_limit: None,
+            abort_scale_down_delay: None,
+        }
+    }
+}
+
+impl BlueGreen {
+    /// Whether the controller stops before the active Service moves. Source: `needsBlueGreenControllerPause`.
+    pub fn pauses(&self) -> bool {
+        !self.auto_promotion || self.auto_promotion_after.is_some()
     }
 }
 
@@ -89,58 +192,6 @@ impl ReplicaProgressThreshold {
     }
 }
 
-/// A number of pods, or a part of `replicas`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IntOrPercent {
-    Pods(u32),
-    Percent(u32),
-    /// A text that is no number. It makes both limits 0.
-    Unreadable,
-}
-
-impl IntOrPercent {
-    /// Any text counts as a percentage, with its sign or without.
-    pub fn parse(text: &str) -> Self {
-        text.strip_suffix('%').unwrap_or(text).parse().map_or(Self::Unreadable, Self::Percent)
-    }
-}
-
-/// `maxSurge` and `maxUnavailable` as pods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fenceposts {
-    /// Pods beyond `replicas`, rounded up.
-    pub max_surge: u32,
-    /// Pods that may be missing, rounded down, but one if nothing could move otherwise.
-    pub max_unavailable: u32,
-}
-
-/// Source: `utils/replicaset/replicaset.go:resolveFenceposts`.
-pub fn fenceposts(max_surge: IntOrPercent, max_unavailable: IntOrPercent, replicas: u32) -> Fenceposts {
-    let hundred = TrafficWeight::HUNDRED;
-    let surge = match max_surge {
-        IntOrPercent::Pods(pods) => Some(pods),
-        IntOrPercent::Percent(percent) => Some(TrafficWeight::new(percent).pods_ceil(replicas, hundred)),
-        IntOrPercent::Unreadable => None,
-    };
-    let unavailable = match max_unavailable {
-        IntOrPercent::Pods(pods) => Some(pods),
-        IntOrPercent::Percent(percent) => Some(TrafficWeight::new(percent).pods_floor(replicas, hundred)),
-        IntOrPercent::Unreadable => None,
-    };
-    let (max_surge, unavailable) = match (surge, unavailable) {
-        (Some(0), Some(0)) => (0, 1),
-        (Some(surge), Some(unavailable)) => (surge, unavailable),
-        (None, _) | (_, None) => (0, 0),
-    };
-    Fenceposts { max_surge, max_unavailable: unavailable.min(replicas) }
-}
-
-impl Default for IntOrPercent {
-    fn default() -> Self {
-        Self::Percent(25)
-    }
-}
-
 /// What becomes of the canary's pods after an abort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AbortScaleDown {
@@ -148,6 +199,17 @@ pub enum AbortScaleDown {
     After(Duration),
     /// `abortScaleDownDelaySeconds: 0`: no delay is applied.
     Never,
+}
+
+impl AbortScaleDown {
+    /// Of a strategy that keeps the pods for a while: a delay that is set to 0 is none at all.
+    fn of(delay: Option<Duration>) -> Self {
+        match delay {
+            None => Self::After(DEFAULT_DELAY),
+            Some(Duration::ZERO) => Self::Never,
+            Some(delay) => Self::After(delay),
+        }
+    }
 }
 
 impl Canary {
@@ -166,17 +228,14 @@ impl Canary {
 
     /// `scaleDownDelaySeconds`: 30 s unless set; none without a router. Source: `GetScaleDownDelaySecondsOrDefault`.
     pub fn scale_down_delay(&self) -> Duration {
-        let default = Duration::secs(30);
-        if self.is_traffic_routed() { self.scale_down_delay.unwrap_or(default) } else { Duration::ZERO }
+        if self.is_traffic_routed() { self.scale_down_delay.unwrap_or(DEFAULT_DELAY) } else { Duration::ZERO }
     }
 
     /// `abortScaleDownDelaySeconds`: 30 s unless set. Source: `GetAbortScaleDownDelaySecondsOrDefault`.
     pub fn abort_scale_down(&self) -> AbortScaleDown {
-        match (self.is_traffic_routed(), self.abort_scale_down_delay) {
-            (false, _) => AbortScaleDown::After(Duration::ZERO),
-            (true, None) => AbortScaleDown::After(Duration::secs(30)),
-            (true, Some(Duration::ZERO)) => AbortScaleDown::Never,
-            (true, Some(delay)) => AbortScaleDown::After(delay),
+        match self.is_traffic_routed() {
+            false => AbortScaleDown::After(Duration::ZERO),
+            true => AbortScaleDown::of(self.abort_scale_down_delay),
         }
     }
 

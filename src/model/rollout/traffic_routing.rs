@@ -24,9 +24,10 @@ pub struct Decision {
 pub fn decide(observed: &Observed<'_>) -> Decision {
     let row = row(observed);
     let needed = row.weight.rest(observed.max_weight()).pods_floor(observed.spec.replicas, observed.max_weight());
-    let threshold = observed.canary().replica_progress_threshold;
+    let threshold = observed.replica_progress_threshold();
     let is_enough = |pods| pods >= needed || threshold.is_some_and(|threshold| threshold.is_met(pods, needed));
-    let is_carried = observed.stable.is_some_and(|stable| is_enough(stable.available));
+    let is_carried = !observed.profile.version.guards_stable_capacity()
+        || observed.stable.is_some_and(|stable| is_enough(stable.available));
     Decision {
         canary: is_carried.then_some(row.weight),
         canary_revision: row.revision,
@@ -62,7 +63,10 @@ fn row(observed: &Observed<'_>) -> Row {
         let resets_canary_service = weight == zero || !observed.canary().uses_dynamic_stable_scale();
         return Row { resets_canary_service, ..remove(weight) };
     }
-    let Some(new) = observed.new.filter(|new| new.available > 0) else { return remove(zero) };
+    let Some(new) = observed.new.filter(|new| new.available > 0) else {
+        let removes_managed_routes = observed.profile.version.removes_routes_of_an_empty_canary();
+        return Row { removes_managed_routes, ..keep };
+    };
     if status.promote_full {
         let carried = TrafficWeight::of_pods(new.available, observed.spec.replicas.max(1), observed.max_weight());
         let asked = status.weights.map_or(zero, |weights| weights.canary);
@@ -102,6 +106,9 @@ fn weight_on_the_way_back(observed: &Observed<'_>) -> TrafficWeight {
     let carried = TrafficWeight::of_pods(stable.available, replicas, max);
     let asked = observed.status.weights.map_or(max, |weights| weights.canary);
     let target = desired_canary_weight(observed);
+    if !observed.profile.version.goes_back_by_steps() {
+        return carried.rest(max).max(TrafficWeight::ZERO).min(asked);
+    }
     if target == TrafficWeight::ZERO || observed.status.weights.is_none() && carried < target.rest(max) {
         carried.rest(max).max(TrafficWeight::ZERO).min(asked)
     } else if carried < target.rest(max) {

@@ -63,11 +63,11 @@ fn protection(loaded: &Loaded, run: &Run) -> String {
             None => format!("every pod kept its port open for {open} or more after its deletion"),
         }
     });
-    let guard = match (rollout.canary.dynamic_stable_scale, run.rollout.stable_gone, outlived) {
+    let guard = match (rollout.canary().dynamic_stable_scale, run.rollout.stable_gone, outlived) {
         (false, None, _) => "without dynamicStableScale the stable pods stayed to the end of the run".into(),
         (false, Some(_), _) => format!(
             "without dynamicStableScale the stable pods stayed until {} after the promotion (scaleDownDelaySeconds)",
-            rollout.canary.scale_down_delay()
+            rollout.canary().scale_down_delay()
         ),
         (true, _, Some(outlived)) => outlived,
         (true, _, None) => "no pod was stopped".into(),
@@ -89,6 +89,7 @@ mod tests {
     use crate::model::application::OnSigterm;
     use crate::model::load_balancer::EmptyTargetGroup;
     use crate::model::outcome::Cause;
+    use crate::model::rollout::spec::{Canary, Strategy};
     use crate::random::Distribution;
     use crate::report::{sample, time};
     use crate::run::LogEntry;
@@ -392,7 +393,8 @@ mod tests {
             (270_500, "pod", "ListenerClosed", "pod-3", "v1"),
         ]));
         check(&loaded, &run, &["kept its port open for 90.3 s or more", "(preStop hook: 1m30s)"]);
-        loaded.scenario.rollout.canary.dynamic_stable_scale = false;
+        let canary = Canary { dynamic_stable_scale: false, ..loaded.scenario.rollout.canary().clone() };
+        loaded.scenario.rollout.strategy = Strategy::Canary(canary);
         check(&loaded, &run, &["stayed until 30s after the promotion"]);
         run.rollout.stable_gone = None;
         check(&loaded, &run, &["stayed to the end of the run"]);

@@ -3,6 +3,7 @@
 use super::{Table, read};
 use rollout_sim::model::Revision;
 use rollout_sim::model::rollout::basic_canary::nearest_split;
+use rollout_sim::model::rollout::controller::Profile;
 use rollout_sim::model::rollout::observed::Observed;
 use rollout_sim::model::rollout::replicas::{
     ScaleSource, at_desired_replica_counts, current_set_weight, desired_canary_weight, scale_source, wanted,
@@ -34,15 +35,15 @@ fn answer(row: &Value) -> Option<(Value, Value)> {
         let numbered = others.iter().zip(10..);
         numbered.map(|(other, number)| read::replica_set(other, Revision(number)).expect("it exists")).collect()
     });
-    let observed = Observed { spec: &spec, status: &status, new, stable, others };
+    let observed = Observed { profile: Profile::default(), spec: &spec, status: &status, new, stable, others };
     let ours = wanted(&observed, weights);
-    let fenceposts = spec.canary.fenceposts(spec.replicas);
+    let fenceposts = spec.canary().fenceposts(spec.replicas);
     let mut answer = json!({
         "canary": ours.canary,
         "stable": ours.stable,
         "maxSurge": fenceposts.max_surge,
         "maxUnavailable": fenceposts.max_unavailable,
-        "maxTrafficWeight": spec.canary.max_weight().get(),
+        "maxTrafficWeight": spec.canary().max_weight().get(),
         "currentSetWeight": current_set_weight(&observed).get(),
         "desiredCanaryWeight": desired_canary_weight(&observed).get(),
     });

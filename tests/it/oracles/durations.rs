@@ -1,7 +1,8 @@
 //! `surge_and_unavailable`, `pause_durations`, `scale_down_delays`.
 
 use super::{Table, read};
-use rollout_sim::model::rollout::spec::{AbortScaleDown, Canary, TrafficRouting, fenceposts};
+use rollout_sim::model::fenceposts::fenceposts;
+use rollout_sim::model::rollout::spec::{AbortScaleDown, Canary, TrafficRouting};
 use rollout_sim::model::rollout::step::pause_seconds;
 use serde_json::{Value, json};
 

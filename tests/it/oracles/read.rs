@@ -1,7 +1,8 @@
 //! Manifests and statuses as the tables write them.
 
 use rollout_sim::model::Revision;
-use rollout_sim::model::rollout::spec::{Canary, IntOrPercent, ReplicaProgressThreshold, RolloutSpec, TrafficRouting};
+use rollout_sim::model::fenceposts::IntOrPercent;
+use rollout_sim::model::rollout::spec::{Canary, ReplicaProgressThreshold, RolloutSpec, Strategy, TrafficRouting};
 use rollout_sim::model::rollout::status::{ReplicaSet, Status, Weights};
 use rollout_sim::model::rollout::step::{CanaryScale, HeaderMatch, HeaderRoute, Step};
 use rollout_sim::units::{Duration, Instant, TrafficWeight};
@@ -67,11 +68,11 @@ pub fn flat_spec(inputs: &Value) -> RolloutSpec {
     let is_routed = flag(&inputs["trafficRouted"]) || inputs.get("statusWeights").is_some();
     RolloutSpec {
         replicas: number(&inputs["specReplicas"]).unwrap_or(1),
-        canary: Canary {
+        strategy: Strategy::Canary(Canary {
             max_surge: int_or_percent(&inputs["maxSurge"]),
             max_unavailable: int_or_percent(&inputs["maxUnavailable"]),
             ..canary(inputs, is_routed.then(|| routing(inputs)))
-        },
+        }),
         ..RolloutSpec::default()
     }
 }

@@ -2,8 +2,9 @@
 
 use super::{Table, read};
 use rollout_sim::model::Revision;
+use rollout_sim::model::rollout::controller::Profile;
 use rollout_sim::model::rollout::observed::Observed;
-use rollout_sim::model::rollout::spec::TrafficRouting;
+use rollout_sim::model::rollout::spec::{Canary, Strategy, TrafficRouting};
 use rollout_sim::model::rollout::status::Weights;
 use rollout_sim::model::rollout::traffic_routing::decide;
 use rollout_sim::units::TrafficWeight;
@@ -21,7 +22,8 @@ fn the_weight_that_a_pass_asks_for_is_that_of_the_real_controller() {
     let answer = |row: &Value| {
         let (inputs, expected) = (&row["inputs"], &row["expected"]);
         let mut spec = read::flat_spec(inputs);
-        spec.canary.traffic_routing = Some(TrafficRouting::default());
+        let routing = Some(TrafficRouting::default());
+        spec.strategy = Strategy::Canary(Canary { traffic_routing: routing, ..spec.canary().clone() });
         let stable = read::replica_set(&inputs["stableRS"], Revision(1));
         let before = read::number(&inputs["statusWeights"]["canary"]).map(TrafficWeight::new).map(|canary| Weights {
             canary,
@@ -33,7 +35,8 @@ fn the_weight_that_a_pass_asks_for_is_that_of_the_real_controller() {
         let status = read::status(inputs, before);
         let new =
             read::revision(&inputs["newRS"]["hash"]).and_then(|revision| read::replica_set(&inputs["newRS"], revision));
-        let observed = Observed { spec: &spec, status: &status, new, stable, others: vec![] };
+        let observed =
+            Observed { profile: Profile::default(), spec: &spec, status: &status, new, stable, others: vec![] };
         let decision = decide(&observed);
         let mut ours = json!({
             "setWeight": decision.canary.map(TrafficWeight::get),

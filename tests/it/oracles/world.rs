@@ -1,7 +1,7 @@
 //! The world in which the histories were recorded: pods come and go at once, and a router obeys at once.
 
 use super::read;
-use rollout_sim::model::rollout::spec::RolloutSpec;
+use rollout_sim::model::rollout::spec::{RolloutSpec, Strategy};
 use rollout_sim::model::rollout::status::PingPong;
 use rollout_sim::model::rollout::{Command, Effect, Input, Rollout, Selector};
 use rollout_sim::model::{Revision, Service, replica_set};
@@ -37,7 +37,7 @@ pub fn spec(spec: &Value) -> RolloutSpec {
         progress_deadline_abort: read::flag(&spec["progressDeadlineAbort"]),
         revision_history_limit: read::number(&spec["revisionHistoryLimit"]).unwrap_or(default.revision_history_limit),
         rollback_window: read::number(&spec["rollbackWindow"]["revisions"]),
-        canary: read::canary(fields, routing),
+        strategy: Strategy::Canary(read::canary(fields, routing)),
         ..default
     }
 }

@@ -1,0 +1,126 @@
+//! The people around a release: what each waits for, and what he then does, after the time that he takes.
+//!
+//! Each acts once. Left out: people who change their mind.
+
+use crate::model::metrics::Condition;
+use crate::units::{Duration, Instant};
+
+/// One entry of `[[actions]]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Action {
+    pub trigger: Trigger,
+    /// The time a person takes after that.
+    pub after: Duration,
+    pub verb: Verb,
+}
+
+/// What an action waits for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Trigger {
+    /// This long after the start of the release.
+    At(Duration),
+    /// The first time that a step of the canary begins.
+    StepStarted(usize),
+    /// The first time that monitoring shows this, since the start of the release.
+    Shown(Condition),
+}
+
+/// What a person does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// `kubectl argo rollouts promote`, `promote --full`, `abort`, `retry`, `pause`.
+    Promote,
+    PromoteFull,
+    Abort,
+    Retry,
+    Pause,
+    /// `kubectl argo rollouts undo`: the pod template of the revision before.
+    Undo,
+    /// A new pod template.
+    Deploy,
+    /// `kubectl scale`.
+    SetReplicas(u32),
+}
+
+impl Verb {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::PromoteFull => "promote_full",
+            Self::Abort => "abort",
+            Self::Retry => "retry",
+            Self::Pause => "pause",
+            Self::Undo => "undo",
+            Self::Deploy => "deploy",
+            Self::SetReplicas(_) => "set_replicas",
+        }
+    }
+}
+
+/// The actions, and which of them are still to come.
+#[derive(Clone, Debug)]
+pub struct People {
+    actions: Vec<Action>,
+    /// Whether what it waits for has happened.
+    begun: Vec<bool>,
+    /// Begun, and not done yet.
+    waiting: usize,
+}
+
+impl People {
+    pub fn new(actions: Vec<Action>) -> Self {
+        Self { begun: vec![false; actions.len()], waiting: 0, actions }
+    }
+
+    /// Whether somebody is about to do something: a release is not over before that.
+    pub fn are_about_to_act(&self) -> bool {
+        self.waiting > 0
+    }
+
+    /// Whether somebody still waits for what monitoring shows.
+    pub fn watch(&self) -> bool {
+        let is_watched = |(action, begun): (&Action, &bool)| !begun && matches!(action.trigger, Trigger::Shown(_));
+        self.actions.iter().zip(&self.begun).any(is_watched)
+    }
+
+    /// Those whose trigger happens, each once: which, and when it is done. `happens` gives the instant.
+    pub fn begin(&mut self, happens: impl Fn(Trigger) -> Option<Instant>) -> Vec<(Instant, u32)> {
+        let mut begun = vec![];
+        for (index, action) in self.actions.iter().enumerate() {
+            if let Some(at) = happens(action.trigger).filter(|_| !self.begun[index]) {
+                self.begun[index] = true;
+                self.waiting += 1;
+                begun.push((at + action.after, u32::try_from(index).expect("actions are few")));
+            }
+        }
+        begun
+    }
+
+    /// The action of this number is done now.
+    pub fn act(&mut self, index: u32) -> Verb {
+        self.waiting -= 1;
+        self.actions[index as usize].verb
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_acts_once_after_the_time_that_he_takes() {
+        let action = |trigger, verb| Action { trigger, after: Duration::secs(30), verb };
+        let mut people = People::new(vec![
+            action(Trigger::StepStarted(2), Verb::Abort),
+            action(Trigger::At(Duration::secs(5)), Verb::Retry),
+        ]);
+        let now = Instant::START + Duration::secs(100);
+        let step = |trigger| (trigger == Trigger::StepStarted(2)).then_some(now);
+        assert!(!people.are_about_to_act());
+        assert_eq!(people.begin(step), [(now + Duration::secs(30), 0)]);
+        assert!(people.are_about_to_act());
+        assert_eq!(people.begin(step), [], "the step begins once more after a retry");
+        assert_eq!(people.act(0), Verb::Abort);
+        assert!(!people.are_about_to_act());
+    }
+}
