@@ -19,6 +19,10 @@ pub fn render(problem: &Problem, input: Input<'_>) -> String {
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(problem.message.as_str());
+    let title = match problem.code {
+        Some(code) => title.id(code),
+        None => title,
+    };
     let group = match &problem.place {
         Some(place) => {
             let span = within(input.text, place);
@@ -44,16 +48,8 @@ fn origin(problem: &Problem, input: Input<'_>) -> String {
     if problem.key.starts_with("--set ") {
         return problem.key.clone();
     }
-    let gave = |assignment: &&String| {
-        let key = assignment.split_once('=').map_or(assignment.as_str(), |(key, _)| key).trim();
-        // An unknown table is the problem of the whole table, and the override gave a key in it.
-        let within = |inner: &str, outer: &str| {
-            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        };
-        within(&problem.key, key) || within(key, &problem.key)
-    };
-    match input.overrides.iter().rev().find(gave) {
-        Some(assignment) => format!("--set {assignment}"),
+    match problem.override_index(input.overrides) {
+        Some(index) => format!("--set {}", input.overrides[index]),
         None => input.path.to_owned(),
     }
 }

@@ -20,7 +20,7 @@ const VERBS: [Verb; 8] = [
     Verb::SetReplicas(0),
 ];
 
-const HELP: &str = "write [[actions]] with at = \"5m\" (or when = \"step 4\") and do = \"abort\"";
+const HELP: &str = "write [[actions]] with at = \"5m\" (or when = \"step 0\") and do = \"abort\"";
 
 fn schema() -> Value {
     let text = |description: &str, example: &str| json!({ "type": "string", "description": description, "examples": [example] });
@@ -81,45 +81,40 @@ fn action(pass: &mut Pass, (key, item): (&str, &Node), steps: usize, monitoring:
         pass.error(&path::join(key, &entry.key), entry.key_place.clone(), message, help);
     }
     let value = |name: &str| table.get(name).map(|entry| (path::join(key, name), &entry.value));
-    let mut duration = |name: &str| match value(name) {
-        None => Some(None),
-        Some((key, node)) => match duration_from(node) {
-            Ok(duration) => Some(Some(duration)),
-            Err((message, help)) => {
-                pass.error(&key, node.place.clone(), message, help);
-                None
-            }
-        },
-    };
-    let (at, after) = (duration("at")?, duration("after")?);
-    let trigger = match (at, value("when")) {
-        (Some(at), None) => Trigger::At(at),
-        (None, Some((key, node))) => match when(node, steps, monitoring) {
-            Ok(trigger) => trigger,
-            Err((message, help)) => {
-                pass.error(&key, node.place.clone(), message, help);
-                return None;
-            }
-        },
+    // Everything is read before anything is given up: all mistakes come out at once.
+    let at = value("at").map(|(key, node)| duration(pass, &key, node));
+    let when = value("when").map(|(key, node)| {
+        let refuse = |(message, help)| pass.error(&key, node.place.clone(), message, help);
+        when(node, steps, monitoring).map_err(refuse).ok()
+    });
+    let after = value("after").map_or(Some(Duration::ZERO), |(key, node)| duration(pass, &key, node));
+    let trigger = match (at, when) {
+        (Some(at), None) => at.map(Trigger::At),
+        (None, Some(when)) => when,
         (Some(_), Some(_)) | (None, None) => {
             pass.error(key, item.place.clone(), "an action has one of `at` and `when`", HELP);
-            return None;
+            None
         }
     };
-    Some(Action { trigger, after: after.unwrap_or(Duration::ZERO), verb: verb(pass, key, item)? })
+    let verb = verb(pass, key, item);
+    Some(Action { trigger: trigger?, after: after?, verb: verb? })
+}
+
+fn duration(pass: &mut Pass, key: &str, node: &Node) -> Option<Duration> {
+    duration_from(node).map_err(|(message, help)| pass.error(key, node.place.clone(), message, help)).ok()
 }
 
 /// `step 4`, or a condition on what monitoring shows.
 fn when(node: &Node, steps: usize, monitoring: MonitoringSpec) -> Result<Trigger, (String, String)> {
-    let text = node.text().unwrap_or_default();
-    let Some(step) = text.strip_prefix("step") else {
-        return monitoring::condition(text, monitoring).map(Trigger::Shown);
+    let step = node.text().map(|text| text.strip_prefix("step").ok_or(text)).transpose();
+    let index = match step {
+        Err(text) => return monitoring::condition(text, monitoring).map(Trigger::Shown),
+        Ok(step) => step.and_then(|step| step.trim().parse().ok()).filter(|index| *index < steps),
     };
-    let index = step.trim().parse().ok().filter(|index| *index < steps);
     index.map(Trigger::StepStarted).ok_or_else(|| {
-        let last = steps.saturating_sub(1);
         let message = format!("{} is not a step: there are {steps}, counted from 0", node.to_toml());
-        (message, format!("write when = \"step {last}\", or a condition like \"elb_5xx.rate > 1%\""))
+        let last = steps.checked_sub(1).map(|last| format!("when = \"step {last}\" for the last one, or "));
+        (message, format!("write {}a condition like \"elb_5xx.rate > 1%\"", last.unwrap_or_default()))
     })
 }
 

@@ -4,6 +4,8 @@ use super::document::{Node, Table};
 use super::draft::Draft;
 use super::pre_stop::PreStop;
 use super::reader::Pass;
+use super::{steps, validation};
+use crate::model::rollout::spec::Strategy;
 use crate::units::Duration;
 use std::ops::Range;
 
@@ -15,14 +17,13 @@ const MINIMUM_GRACE: &str = "2 s";
 
 pub fn check(pass: &mut Pass, draft: &Draft, document: &Table) {
     let rules = Rules { document, draft };
+    let refused = validation::problem::problems(document, &pass.problems);
+    pass.problems.extend(refused);
     rules.title(pass);
     rules.simulation(pass);
     rules.capacity(pass);
     rules.reconcile_delay(pass);
-    rules.progress_deadline(pass);
-    rules.services(pass);
-    rules.stable_scale(pass);
-    rules.surge(pass);
+    rules.scale_down_delay(pass);
     rules.grace_period(pass);
     rules.health_check(pass);
     rules.thresholds(pass);
@@ -40,10 +41,6 @@ impl Rules<'_> {
 
     fn place(&self, key: &str) -> Option<Range<usize>> {
         self.node(key).and_then(|node| node.place.clone())
-    }
-
-    fn text(&self, key: &str) -> Option<&str> {
-        self.node(key)?.text()
     }
 
     fn title(&self, pass: &mut Pass) {
@@ -91,50 +88,13 @@ impl Rules<'_> {
         }
     }
 
-    /// Argo Rollouts: "must be greater than minReadySeconds".
-    fn progress_deadline(&self, pass: &mut Pass) {
-        let deadline = self.node("rollout.progressDeadlineSeconds").and_then(Node::integer).unwrap_or(600);
-        let Ok(deadline) = u32::try_from(deadline).map(|secs| Duration::secs(u64::from(secs))) else { return };
-        if deadline <= self.draft.scenario.rollout.min_ready {
-            let key = "rollout.minReadySeconds";
-            let place = self.place("rollout.progressDeadlineSeconds").or_else(|| self.place(key));
-            let message =
-                format!("progressDeadlineSeconds ({}) must be greater than minReadySeconds", deadline.whole_secs());
-            pass.error(key, place, message, "the Rollouts controller refuses such a Rollout");
-        }
-    }
-
-    fn services(&self, pass: &mut Pass) {
-        let [canary, stable] = ["canaryService", "stableService"].map(|name| format!("{CANARY}.{name}"));
-        if self.text(&canary).is_some_and(|service| !service.is_empty() && self.text(&stable) == Some(service)) {
-            let message = "canaryService and stableService are the same Service";
-            pass.error(&canary, self.place(&canary), message, "the Rollouts controller refuses such a Rollout");
-        }
-    }
-
-    fn stable_scale(&self, pass: &mut Pass) {
-        let key = format!("{CANARY}.scaleDownDelaySeconds");
-        let is_dynamic = self.draft.scenario.rollout.canary().dynamic_stable_scale;
-        if is_dynamic && self.node(&key).is_some() {
-            let message = "scaleDownDelaySeconds cannot stand next to dynamicStableScale = true";
-            let help = "the Rollouts controller refuses such a Rollout: leave one of the two out";
-            pass.error(&key, self.place(&key), message, help);
-        } else if !is_dynamic && self.draft.scenario.rollout.canary().scale_down_delay() == Duration::ZERO {
+    fn scale_down_delay(&self, pass: &mut Pass) {
+        let Strategy::Canary(canary) = &self.draft.scenario.rollout.strategy else { return };
+        if !canary.dynamic_stable_scale && canary.scale_down_delay() == Duration::ZERO {
+            let key = format!("{CANARY}.scaleDownDelaySeconds");
             let message = "with scaleDownDelaySeconds = 0 the previous ReplicaSet is never removed";
             let help = "its pods go on to cost; leave it out to scale down after 30 s";
             pass.warning(&key, self.place(&key), message, help);
-        }
-    }
-
-    fn surge(&self, pass: &mut Pass) {
-        let zero = |name: &str| {
-            self.node(&format!("{CANARY}.{name}"))
-                .is_some_and(|node| node.integer() == Some(0) || matches!(node.text(), Some("0" | "0%")))
-        };
-        if zero("maxSurge") && zero("maxUnavailable") {
-            let key = format!("{CANARY}.maxUnavailable");
-            let message = "maxSurge and maxUnavailable are both 0";
-            pass.error(&key, self.place(&key), message, "the Rollouts controller refuses such a Rollout");
         }
     }
 
@@ -191,7 +151,7 @@ impl Rules<'_> {
     }
 
     fn thresholds(&self, pass: &mut Pass) {
-        let steps = self.draft.scenario.rollout.steps().len();
+        let steps = steps::count(self.document);
         for threshold in &self.draft.thresholds {
             if threshold.step().is_some_and(|step| step >= steps) {
                 let message = format!("`{}`: there are {steps} steps, counted from 0", threshold.text);

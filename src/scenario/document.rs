@@ -142,7 +142,14 @@ impl Table {
 /// Reads a file's text.
 pub fn parse(text: &str) -> Result<Table, Vec<Problem>> {
     let refuse = |message: String, place: Option<Range<usize>>, help: &str| {
-        vec![Problem { severity: Severity::Error, key: String::new(), message, place, help: help.to_owned() }]
+        vec![Problem {
+            severity: Severity::Error,
+            code: None,
+            key: String::new(),
+            message,
+            place,
+            help: help.to_owned(),
+        }]
     };
     if text.len() > MAX_BYTES {
         let message = format!("the file is {} bytes long, a scenario has at most {MAX_BYTES}", text.len());
@@ -223,7 +230,14 @@ fn node_from(value: &DeValue<'_>, place: Range<usize>) -> Result<Node, Vec<Probl
     let refuse = |what: &str| {
         let message = format!("{what} is out of range");
         let help = String::new();
-        vec![Problem { severity: Severity::Error, key: String::new(), message, place: Some(place.clone()), help }]
+        vec![Problem {
+            severity: Severity::Error,
+            code: None,
+            key: String::new(),
+            message,
+            place: Some(place.clone()),
+            help,
+        }]
     };
     let kind = match value {
         DeValue::String(text) => Kind::String(text.to_string()),
@@ -247,6 +261,7 @@ fn node_from(value: &DeValue<'_>, place: Range<usize>) -> Result<Node, Vec<Probl
 pub fn set(document: &mut Table, assignment: &str) -> Result<(), Problem> {
     let refuse = |message: String, help: &str| Problem {
         severity: Severity::Error,
+        code: None,
         key: format!("--set {assignment}"),
         message,
         place: None,

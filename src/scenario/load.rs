@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::reader::{Pass, Reader};
 use super::rollout::{self, RolloutSection};
 use super::threshold;
-use super::{Loaded, Scenario, actions, analysis, application, check, environment, ingress, monitoring, sweep};
+use super::{Loaded, Scenario, actions, analysis, application, check, environment, ingress, monitoring, steps, sweep};
 use serde_json::json;
 
 /// Reads a scenario. `name` is the file's, without its ending; `overrides` are `--set`'s `KEY=VALUE`.
@@ -22,8 +22,11 @@ pub fn load(text: &str, name: &str, overrides: &[String]) -> Result<Loaded, Vec<
     }
     let mut draft = read(&mut pass, name, &document);
     check::check(&mut pass, &draft, &document);
-    // In the order of the file; what has no place in it comes first.
-    pass.problems.sort_by_key(|problem| problem.place.as_ref().map(|place| place.start));
+    // In the order of the file; what has no place in it comes first, in the order of the command line.
+    pass.problems.sort_by_key(|problem| match &problem.place {
+        Some(place) => (Some(place.start), None),
+        None => (None, problem.override_index(overrides)),
+    });
     if pass.problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(pass.problems);
     }
@@ -74,7 +77,7 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let monitoring =
         monitoring::read(&mut root, actions::look_at_metrics(document) || document.get("analysis_templates").is_some());
     let analysis_templates = analysis::read(&mut root, monitoring);
-    let actions = actions::read(&mut root, spec.steps().len(), monitoring);
+    let actions = actions::read(&mut root, steps::count(document), monitoring);
     let thresholds = root.table("thresholds", "What the run must hold, in k6's grammar", threshold::read);
     let sweep = root.table("sweep", "The sweep of `sim sweep`; a run takes no notice of it", sweep::read);
     root.refuse_unknown();

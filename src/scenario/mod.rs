@@ -18,6 +18,7 @@ mod pre_stop;
 mod quoted;
 mod reader;
 mod rollout;
+mod routes;
 pub mod schema;
 pub mod spread;
 mod steps;

@@ -19,6 +19,11 @@ pub fn join(parent: &str, name: &str) -> String {
     if parent.is_empty() { key(name) } else { format!("{parent}.{}", key(name)) }
 }
 
+/// Whether `inner` is `outer`, or a part of it.
+pub fn is_within(inner: &str, outer: &str) -> bool {
+    inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
 fn is_bare_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '-'
 }

@@ -46,7 +46,7 @@ impl Pass {
     }
 
     fn problem(&mut self, severity: Severity, key: &str, place: Option<Range<usize>>, message: String, help: String) {
-        self.problems.push(Problem { severity, key: key.to_owned(), message, place, help });
+        self.problems.push(Problem { severity, code: None, key: key.to_owned(), message, place, help });
     }
 
     pub fn parameter(&mut self, key: String, value: String, node: Option<&Node>, note: &'static str) {
@@ -102,6 +102,11 @@ impl<'a, 'p> Reader<'a, 'p> {
     /// A name of the user's own is no mistake.
     pub fn accept(&mut self, name: &'a str) {
         self.known.push(name);
+    }
+
+    /// A real field that the controller refuses where it stands: `validation` says so, and nobody offers it.
+    pub fn refused_by_controller(&mut self, name: &'static str) {
+        self.not_simulated.push(name);
     }
 
     /// A problem with the table as a whole.

@@ -3,7 +3,7 @@
 use super::document::Node;
 use super::pre_stop::{self, PreStop};
 use super::reader::{Pass, Reader};
-use super::steps;
+use super::{routes, steps};
 use crate::model::fenceposts::IntOrPercent;
 use crate::model::pod::{PodSpec, ReadinessProbe};
 use crate::model::rollout::spec::{Canary, ReplicaProgressThreshold, RolloutSpec, Strategy, TrafficRouting};
@@ -68,18 +68,15 @@ pub fn read(reader: &mut Reader<'_, '_>) -> RolloutSection {
         rollback_window: rollback_window.flatten(),
         ..RolloutSpec::default()
     };
-    let is_there = reader.exists();
     reader.table("strategy", "How a release proceeds", |strategy| {
-        strategy.not_simulated(&["blueGreen"]);
-        strategy.table("canary", "A canary with traffic routing", |canary| {
-            // Without [rollout] that is what is missing, and nothing else.
-            if is_there && !canary.has("trafficRouting") {
-                let help =
-                    "write trafficRouting.alb = { ingress = \"web\", rootService = \"web-root\", servicePort = 80 }";
-                canary.missing("trafficRouting", help);
-            }
-            spec.strategy = Strategy::Canary(canary_strategy(canary));
-        });
+        // Of two strategies the controller says that one is too many.
+        if strategy.has("canary") {
+            strategy.refused_by_controller("blueGreen");
+        } else {
+            strategy.not_simulated(&["blueGreen"]);
+        }
+        let canary = strategy.table("canary", "A canary with traffic routing", canary_strategy);
+        spec.strategy = Strategy::Canary(canary);
     });
     RolloutSection { spec, pod, pre_stop }
 }
@@ -253,19 +250,7 @@ fn canary_strategy(reader: &mut Reader<'_, '_>) -> Canary {
         false,
         "Whether the stable ReplicaSet shrinks as the canary's weight grows. Argo Rollouts: false unless set",
     );
-    // Argo Rollouts refuses the field next to dynamicStableScale, so it is no parameter there unless the user set it.
-    let mut scale_down_delay = None;
-    if !dynamic_stable_scale || reader.has("scaleDownDelaySeconds") || reader.writes_schema() {
-        scale_down_delay = Some(reader.seconds(
-            "scaleDownDelaySeconds",
-            0..=MAX_SECONDS,
-            30,
-            "Seconds from the promotion until the previous ReplicaSet goes. Argo Rollouts: 30 unless set, with traffic \
-             routing",
-        ));
-    } else {
-        reader.not_simulated(&["scaleDownDelaySeconds"]);
-    }
+    let scale_down_delay = scale_down_delay(reader, dynamic_stable_scale);
     let max_unavailable = int_or_percent(
         reader,
         "maxUnavailable",
@@ -295,23 +280,83 @@ fn canary_strategy(reader: &mut Reader<'_, '_>) -> Canary {
     );
     let threshold =
         reader.optional_table("replicaProgressThreshold", "When a canary counts as ready", progress_threshold);
-    reader.ignored(&["antiAffinity", "canaryMetadata", "stableMetadata"]);
-    reader.not_simulated(&["analysis", "pingPong"]);
-    reader.table("trafficRouting", "What splits the traffic", traffic_routing);
+    anti_affinity(reader);
+    reader.ignored(&["canaryMetadata", "stableMetadata"]);
+    reader.not_simulated(&["analysis"]);
+    let ping_pong = ping_pong(reader);
+    let traffic_routing = reader.table("trafficRouting", "What splits the traffic", traffic_routing);
     let node = reader.take("steps", steps::schema, "The steps of the canary, in order");
     let key = reader.key("steps");
     Canary {
         steps: steps::read(reader.pass, &key, node),
         max_surge,
         max_unavailable,
-        traffic_routing: Some(TrafficRouting::default()),
+        traffic_routing: Some(traffic_routing),
         dynamic_stable_scale,
         scale_down_delay,
         scale_down_delay_revision_limit,
         abort_scale_down_delay: abort_scale_down_delay.map(|seconds| Duration::secs(u64::from(seconds))),
         min_pods_per_replica_set,
         replica_progress_threshold: threshold,
-        ..Canary::default()
+        ping_pong,
+    }
+}
+
+/// It is no parameter next to dynamicStableScale unless the user set it, which the controller refuses.
+fn scale_down_delay(reader: &mut Reader<'_, '_>, dynamic_stable_scale: bool) -> Option<Duration> {
+    const NAME: &str = "scaleDownDelaySeconds";
+    if dynamic_stable_scale && !reader.has(NAME) && !reader.writes_schema() {
+        // Known all the same.
+        reader.not_simulated(&[NAME]);
+        return None;
+    }
+    Some(reader.seconds(
+        NAME,
+        0..=MAX_SECONDS,
+        30,
+        "Seconds from the promotion until the previous ReplicaSet goes. Argo Rollouts: 30 unless set, with traffic \
+         routing",
+    ))
+}
+
+fn ping_pong(reader: &mut Reader<'_, '_>) -> bool {
+    let services = reader.optional_table(
+        "pingPong",
+        "Two Services that take turns as stable and canary, instead of canaryService and stableService",
+        |ping_pong| {
+            ping_pong.text("pingService", None, "The Service of the stable pods at first");
+            ping_pong.text("pongService", None, "The Service of the first canary's pods");
+        },
+    );
+    services.is_some()
+}
+
+/// The controller checks it, the simulated cluster has no nodes.
+fn anti_affinity(reader: &mut Reader<'_, '_>) {
+    const NOTE: &str = "Where the pods of stable and canary may meet: accepted, without effect on the simulation";
+    let schema = || {
+        let weight = json!({ "type": "integer", "minimum": 1, "maximum": 100, "description": "Of this wish" });
+        json!({
+            "type": "object",
+            "properties": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "type": "object",
+                    "description": "Never on one node",
+                },
+                "preferredDuringSchedulingIgnoredDuringExecution": {
+                    "type": "object",
+                    "description": "On one node only where there is no other",
+                    "properties": { "weight": weight },
+                    "required": ["weight"],
+                },
+            },
+            "additionalProperties": false,
+            "minProperties": 1,
+            "maxProperties": 1,
+        })
+    };
+    if let Some(node) = reader.take("antiAffinity", schema, NOTE) {
+        reader.pass.parameter(reader.key("antiAffinity"), node.to_toml(), Some(node), NOTE);
     }
 }
 
@@ -322,19 +367,9 @@ fn progress_threshold(reader: &mut Reader<'_, '_>) -> ReplicaProgressThreshold {
     if is_percent { ReplicaProgressThreshold::Percent(value) } else { ReplicaProgressThreshold::Pods(value) }
 }
 
-fn traffic_routing(reader: &mut Reader<'_, '_>) {
-    reader.not_simulated(&[
-        "ambassador",
-        "apisix",
-        "appMesh",
-        "istio",
-        "managedRoutes",
-        "maxTrafficWeight",
-        "nginx",
-        "plugins",
-        "smi",
-        "traefik",
-    ]);
+fn traffic_routing(reader: &mut Reader<'_, '_>) -> TrafficRouting {
+    reader.not_simulated(&["ambassador", "apisix", "appMesh", "istio", "nginx", "plugins", "smi", "traefik"]);
+    reader.refused_by_controller("maxTrafficWeight");
     if reader.exists() && !reader.has("alb") {
         reader.missing("alb", "an AWS Application Load Balancer is what this program simulates");
     }
@@ -345,6 +380,13 @@ fn traffic_routing(reader: &mut Reader<'_, '_>) {
         alb.ignored(&["annotationPrefix", "ingresses"]);
         alb.not_simulated(&["stickinessConfig"]);
     });
+    const NOTE: &str = "The routes that setHeaderRoute and setMirrorRoute may make, the one that goes first in front";
+    let node = reader.take("managedRoutes", routes::schema, NOTE);
+    let key = reader.key("managedRoutes");
+    if let Some(node) = node {
+        reader.pass.parameter(key.clone(), node.to_toml(), Some(node), NOTE);
+    }
+    TrafficRouting { managed_routes: routes::managed(reader.pass, &key, node), ..TrafficRouting::default() }
 }
 
 /// Any string counts as a percentage, with its sign or without. Source: Argo Rollouts, `resolveFenceposts`.

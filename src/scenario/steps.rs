@@ -3,15 +3,21 @@
 use super::document::{Entry, Node, Table};
 use super::path;
 use super::reader::{Pass, nearest};
+use super::routes;
+use super::validation::rule::Rule;
 use crate::model::rollout::step::{CanaryScale, Step, pause_seconds};
 use crate::units::{Duration, Percent};
 use serde_json::{Value, json};
 
 const NOTE: &str = "One step of the canary";
-const SIMULATED: [&str; 3] = ["setWeight", "setCanaryScale", "pause"];
-const NOT_YET: [&str; 5] = ["analysis", "experiment", "setHeaderRoute", "setMirrorRoute", "plugin"];
-const HELP: &str = "a step is { setWeight = 25 }, { setCanaryScale = { replicas | weight | matchTrafficWeight } }, \
-                    { pause = { duration = \"60s\" } } or { pause = {} }";
+const SIMULATED: [&str; 4] = ["setWeight", "setCanaryScale", "pause", "setHeaderRoute"];
+const NOT_YET: [&str; 3] = ["analysis", "experiment", "plugin"];
+/// Read, and then refused by the controller: an ALB has none.
+const MIRROR: &str = "setMirrorRoute";
+pub const HELP: &str = "a step is { setWeight = 25 }, { setCanaryScale = { replicas | weight | matchTrafficWeight } }, \
+                        { pause = { duration = \"60s\" } }, { pause = {} } or { setHeaderRoute = { name, match } }";
+/// Of which one step has one at most, for the controller.
+const EXCLUSIVE: [&str; 4] = ["setWeight", "pause", "experiment", "analysis"];
 
 pub fn schema() -> Value {
     let percent = json!({ "type": "integer", "minimum": 0, "maximum": 100 });
@@ -29,12 +35,24 @@ pub fn schema() -> Value {
             "examples": ["60s", 60, "1h30m"],
         }
     }));
-    let kinds = [("setWeight", percent.clone()), ("setCanaryScale", scale), ("pause", pause)].map(|(kind, schema)| {
+    let kinds = [
+        ("setWeight", percent.clone()),
+        ("setCanaryScale", scale),
+        ("pause", pause),
+        ("setHeaderRoute", routes::header_schema()),
+        (MIRROR, routes::mirror_schema()),
+    ];
+    let kinds = kinds.map(|(kind, schema)| {
         let mut step = object(json!({ kind: schema }));
         step["required"] = json!([kind]);
         step
     });
     json!({ "type": "array", "items": { "oneOf": kinds } })
+}
+
+/// How many there are, readable or not: what counts them must not stumble over those.
+pub fn count(document: &Table) -> usize {
+    document.find("rollout.strategy.canary.steps").and_then(Node::array).map_or(0, <[Node]>::len)
 }
 
 pub fn read(pass: &mut Pass, key: &str, node: Option<&Node>) -> Vec<Step> {
@@ -58,42 +76,62 @@ fn step(pass: &mut Pass, key: &str, node: &Node) -> Option<Step> {
         pass.error(key, node.place.clone(), format!("a step is a table, this is {}", node.kind_name()), HELP);
         return None;
     };
-    let entry = match &table.entries[..] {
-        [entry] => entry,
-        [] => {
-            pass.error(key, node.place.clone(), "this step does nothing", HELP);
-            return None;
-        }
+    let is_kind = |kind: &str| [&SIMULATED[..], &NOT_YET, &[MIRROR]].concat().contains(&kind);
+    for entry in table.entries.iter().filter(|entry| !is_kind(&entry.key)) {
+        refuse_unknown(pass, key, entry);
+    }
+    let kinds: Vec<_> = table.entries.iter().filter(|entry| is_kind(&entry.key)).collect();
+    match kinds[..] {
+        // A step of no kind: the controller refuses it.
+        [] => None,
+        [entry] => step_of_kind(pass, key, entry),
         [_, second, ..] => {
-            let help = "write two steps";
-            pass.error(key, second.key_place.clone(), "a step does one thing, this one has several", help);
-            return None;
-        }
-    };
-    let inner = path::join(key, &entry.key);
-    match entry.key.as_str() {
-        "setWeight" => percent(pass, &inner, &entry.value).map(|weight| Step::SetWeight(weight.into())),
-        "setCanaryScale" => canary_scale(pass, &inner, &entry.value).map(Step::SetCanaryScale),
-        "pause" => pause(pass, &inner, &entry.value).map(Step::Pause),
-        kind => {
-            refuse_kind(pass, &inner, kind, entry);
+            // Several of these the controller refuses itself, the others make one step that does all of them.
+            if kinds.iter().filter(|entry| EXCLUSIVE.contains(&entry.key.as_str())).count() < 2 {
+                let message = "a step that does several things is not simulated yet";
+                pass.error(key, second.key_place.clone(), message, "write two steps");
+            }
             None
         }
     }
 }
 
-fn refuse_kind(pass: &mut Pass, key: &str, kind: &str, entry: &Entry) {
-    let place = entry.key_place.clone();
-    if NOT_YET.contains(&kind) {
-        let message = format!("the step `{kind}` is not simulated yet");
-        return pass.error(key, place, message, format!("simulated: {}", SIMULATED.join(", ")));
+fn step_of_kind(pass: &mut Pass, key: &str, entry: &Entry) -> Option<Step> {
+    let inner = path::join(key, &entry.key);
+    match entry.key.as_str() {
+        "setWeight" => set_weight(pass, &inner, &entry.value),
+        "setCanaryScale" => canary_scale(pass, &inner, &entry.value).map(Step::SetCanaryScale),
+        "pause" => pause(pass, &inner, &entry.value).map(Step::Pause),
+        "setHeaderRoute" => routes::header(pass, &inner, &entry.value).map(Step::SetHeaderRoute),
+        MIRROR => routes::mirror(pass, &inner, &entry.value).map(Step::SetMirrorRoute),
+        kind => {
+            let message = format!("the step `{kind}` is not simulated yet");
+            let help = format!("simulated: {}", SIMULATED.join(", "));
+            pass.error(&inner, entry.key_place.clone(), message, help);
+            None
+        }
     }
+}
+
+fn refuse_unknown(pass: &mut Pass, key: &str, entry: &Entry) {
+    let kind = entry.key.as_str();
     let known = [&SIMULATED[..], &NOT_YET].concat();
     let help = match nearest(kind, &known) {
         Some(known) => format!("did you mean `{known}`? A step is one of {}", SIMULATED.join(", ")),
         None => format!("a step is one of {}", SIMULATED.join(", ")),
     };
-    pass.error(key, place, format!("there is no step `{kind}`"), help);
+    pass.error(&path::join(key, kind), entry.key_place.clone(), format!("there is no step `{kind}`"), help);
+}
+
+fn set_weight(pass: &mut Pass, key: &str, node: &Node) -> Option<Step> {
+    let Some(weight) = node.integer() else {
+        let message = format!("this is {}, a weight is an integer from 0 to 100", node.kind_name());
+        pass.error(key, node.place.clone(), message, Rule::SetWeight.help());
+        return None;
+    };
+    // What is no percentage the controller refuses: the run does not start.
+    let weight = Percent::try_from(weight).ok()?;
+    Some(Step::SetWeight(weight.into()))
 }
 
 fn percent(pass: &mut Pass, key: &str, node: &Node) -> Option<Percent> {
@@ -102,9 +140,11 @@ fn percent(pass: &mut Pass, key: &str, node: &Node) -> Option<Percent> {
     percent.map_err(|message| pass.error(key, node.place.clone(), message, "it is the canary's share in percent")).ok()
 }
 
-fn inner_table<'a>(pass: &mut Pass, key: &str, node: &'a Node, known: &[&str]) -> Option<&'a Table> {
+/// A table in which only these keys may stand.
+pub fn inner_table<'a>(pass: &mut Pass, key: &str, node: &'a Node, known: &[&str]) -> Option<&'a Table> {
     let Some(table) = node.table() else {
-        pass.error(key, node.place.clone(), format!("this is {}, it must be a table", node.kind_name()), HELP);
+        let help = format!("known in it: {}", known.join(", "));
+        pass.error(key, node.place.clone(), format!("this is {}, it must be a table", node.kind_name()), help);
         return None;
     };
     for entry in table.entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
@@ -153,18 +193,19 @@ fn canary_scale(pass: &mut Pass, key: &str, node: &Node) -> Option<CanaryScale> 
 fn pause(pass: &mut Pass, key: &str, node: &Node) -> Option<Option<Duration>> {
     let table = inner_table(pass, key, node, &["duration"])?;
     let Some(entry) = table.get("duration") else { return Some(None) };
-    let help = "write seconds (60), or a Go duration (\"60s\", \"1h30m\"); `pause = {}` waits for a person";
-    let refuse = |pass: &mut Pass, message: String| {
-        pass.error(&path::join(key, "duration"), entry.value.place.clone(), message, help);
+    let mut refuse = |message: String| {
+        pass.error(&path::join(key, "duration"), entry.value.place.clone(), message, Rule::PauseDuration.help());
         None
     };
     let (number, text) = (entry.value.integer(), entry.value.text());
     if number.is_none() && text.is_none() {
-        return refuse(pass, format!("this is {}, a pause has seconds or a Go duration", entry.value.kind_name()));
+        return refuse(format!("this is {}, a pause has seconds or a Go duration", entry.value.kind_name()));
     }
-    let in_range = number.is_none_or(|number| i32::try_from(number).is_ok());
-    match u64::try_from(pause_seconds(text, number)).ok().filter(|_| in_range) {
-        Some(seconds) => Some(Some(Duration::secs(seconds))),
-        None => refuse(pass, format!("{} is not a pause's duration", entry.value.to_toml())),
+    // The API takes no number of more bits.
+    if number.is_some_and(|number| number > i64::from(i32::MAX)) {
+        return refuse(format!("{} s are more than a pause can have", entry.value.to_toml()));
     }
+    // What is negative or no duration the controller refuses: the run does not start.
+    let seconds = u64::try_from(pause_seconds(text, number)).ok()?;
+    Some(Some(Duration::secs(seconds)))
 }

@@ -184,6 +184,32 @@ fn an_action_without_sense_is_refused_in_words() {
 }
 
 #[test]
+fn all_mistakes_of_an_action_come_at_once() {
+    let told = |action: &str, set: &[String]| {
+        let problems = load(&format!("{SCENARIO}[[actions]]\n{action}\n"), "x", set).expect_err(action);
+        problems.into_iter().map(|problem| (problem.message, problem.help)).collect::<Vec<_>>()
+    };
+    let messages = |action: &str| told(action, &[]).into_iter().map(|(message, _)| message).collect::<Vec<_>>();
+    assert_eq!(
+        messages("at = 5\nafter = \"soon\"\ndo = \"abrot\"\nwho = 3"),
+        [
+            "5 is a bare number, a duration needs its unit",
+            "`soon` is not a duration: write a number with its unit, like \"30s\", \"250ms\" or \"1m30s\"",
+            "there is no action \"abrot\"",
+            "unknown key `who`",
+        ]
+    );
+    assert_eq!(
+        messages("when = \"step 6\"\ndo = \"set_replicas\"\nreplicas = -1"),
+        ["\"step 6\" is not a step: there are 6, counted from 0", "`replicas` is -1, it must lie between 0 and 10000",]
+    );
+    let help = |set: &[String]| told("when = \"step 6\"\ndo = \"abort\"", set).remove(0).1;
+    assert_eq!(help(&[]), "write when = \"step 5\" for the last one, or a condition like \"elb_5xx.rate > 1%\"");
+    let none = ["rollout.strategy.canary.steps=[]".to_owned()];
+    assert_eq!(help(&none), "write a condition like \"elb_5xx.rate > 1%\"");
+}
+
+#[test]
 fn a_release_that_is_not_over_says_on_what_it_waits() {
     let waits = |actions: &str, set: &[&str]| {
         let set: Vec<_> = set.iter().map(|set| (*set).to_owned()).collect();

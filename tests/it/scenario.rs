@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use rollout_sim::cli::diagnostics::{Input, render};
 use rollout_sim::cli::gallery;
+use rollout_sim::model::rollout::step::{HeaderMatch, Step};
 use rollout_sim::report::resolved;
 use rollout_sim::scenario::load::load;
 use rollout_sim::scenario::{Loaded, Origin, Scenario};
@@ -44,6 +45,9 @@ scaleDownDelaySeconds = 60
 maxUnavailable = "20%"
 maxSurge = 1
 trafficRouting.alb = { ingress = "web", rootService = "web-root", servicePort = 80 }
+trafficRouting.managedRoutes = [{ name = "by-header" }, { name = "by-cookie" }]
+pingPong = { pingService = "web-ping", pongService = "web-pong" }
+antiAffinity.preferredDuringSchedulingIgnoredDuringExecution.weight = 1
 steps = [
   { setCanaryScale = { weight = 20 } },
   { setCanaryScale = { replicas = 3 } },
@@ -52,6 +56,7 @@ steps = [
   { pause = { duration = 60 } },
   { pause = { duration = "1m30s" } },
   { pause = {} },
+  { setHeaderRoute = { name = "by-header", match = [{ headerName = "X-Canary", headerValue = { exact = "on" } }] } },
 ]
 
 [ingress]
@@ -120,7 +125,14 @@ fn every_section_reaches_the_scenario() {
     let scenario = loaded(FULL, &[]).scenario;
     assert_eq!(scenario.seeds, Some(vec![3, 5, 8]));
     assert_eq!(scenario.rollout.canary().fenceposts(scenario.rollout.replicas).max_unavailable, 2);
-    assert_eq!(scenario.rollout.steps().len(), 7);
+    let canary = scenario.rollout.canary();
+    assert_eq!(canary.steps.len(), 8);
+    assert_eq!(canary.steps[7].to_string(), "setHeaderRoute by-header");
+    assert!(
+        matches!(&canary.steps[7], Step::SetHeaderRoute(route) if route.matches == [HeaderMatch { header_name: "X-Canary".into(), exact: "on".into() }])
+    );
+    assert_eq!(canary.traffic_routing.as_ref().unwrap().managed_routes, ["by-header", "by-cookie"]);
+    assert!(canary.ping_pong);
     assert_eq!(scenario.pod.pre_stop.unwrap().to_string(), "20s");
     assert_eq!(scenario.pod.readiness_probe.unwrap().period.to_string(), "10s");
     assert_eq!(scenario.target_group.deregistration_delay.to_string(), "30s");
@@ -163,7 +175,7 @@ fn all_mistakes_of_a_file_come_at_once_and_in_order() {
             "`often` is no choice for `arrivals`",
             "-1 is not a seed: it must be an integer from 0",
             "`-5/s` is negative: a rate must be above zero",
-            "`rollout.strategy.canary.trafficRouting` is missing",
+            "Rollout has missing field '.spec.strategy.canary or .spec.strategy.blueGreen'",
             "unknown key `replica`",
             "60 is a bare number, a duration needs its unit",
         ]
@@ -176,18 +188,25 @@ fn each_rule_of_the_controllers_has_its_message() {
     let annotation = |rest: &str| format!("ingress.annotations.\"alb.ingress.kubernetes.io/{rest}");
     let container = |rest: &str| format!("rollout.template.spec.containers[0].{rest}");
     for (set, message) in [
-        (canary("scaleDownDelaySeconds=30"), "scaleDownDelaySeconds cannot stand next to dynamicStableScale = true"),
-        (canary("steps[0].setWeight=101"), "101 is not a weight: it must lie between 0 and 100"),
+        (canary("scaleDownDelaySeconds=30"), "Canary dynamicStableScale cannot be used with scaleDownDelaySeconds"),
+        (canary("steps[0].setWeight=101"), "SetWeight needs to be between 0 and 100"),
         (canary("steps[0]={ setweight = 5 }"), "there is no step `setweight`"),
         (canary("steps[0]={ analysis = {} }"), "the step `analysis` is not simulated yet"),
-        (canary("steps[0]={ setWeight = 5, pause = {} }"), "a step does one thing, this one has several"),
-        (canary("steps[1].pause.duration=-5"), "-5 is not a pause's duration"),
-        (canary("steps[1].pause.duration=1d"), "\"1d\" is not a pause's duration"),
+        (
+            canary("steps[0]={ setWeight = 5, setCanaryScale = {} }"),
+            "a step that does several things is not simulated yet",
+        ),
+        (canary("steps[1].pause.duration=-5"), "Duration needs to be greater than 0"),
+        (canary("steps[1].pause.duration=1d"), "Duration needs to be greater than 0"),
         (canary("trafficRouting={ nginx = {} }"), "`rollout.strategy.canary.trafficRouting.alb` is missing"),
-        (canary("stableService=web-canary"), "canaryService and stableService are the same Service"),
+        (
+            canary("stableService=web-canary"),
+            "This rollout uses the same service for the stable and canary services, but two different services are required",
+        ),
         (canary("maxUnavailable=half"), "\"half\" is neither a number of pods nor a percentage"),
-        ("rollout.strategy.blueGreen={}".into(), "`blueGreen` is not simulated yet"),
-        ("rollout.minReadySeconds=600".into(), "progressDeadlineSeconds (600) must be greater than minReadySeconds"),
+        ("rollout.strategy.blueGreen={}".into(), "Multiple Strategies can not be listed"),
+        ("rollout.strategy={ blueGreen = {} }".into(), "`blueGreen` is not simulated yet"),
+        ("rollout.minReadySeconds=600".into(), "progressDeadlineSeconds must be greater than minReadySeconds"),
         (container("livenessProbe={}"), "`livenessProbe` is not simulated yet"),
         (
             container("lifecycle.preStop={ sleep = { seconds = 61 } }"),

@@ -204,7 +204,7 @@ fn a_cell_that_cannot_run_is_a_row_and_stops_nobody() {
     let table = fs::read_to_string(folder.join("output/x/cells.csv")).unwrap();
     let rows: Vec<_> = table.lines().collect();
     assert_eq!(rows.len(), 4);
-    assert!(rows[2].contains("101 is not a weight") && rows[2].ends_with(",,,"), "{}", rows[2]);
+    assert!(rows[2].contains("SetWeight needs to be between 0 and 100") && rows[2].ends_with(",,,"), "{}", rows[2]);
     assert!(rows[3].starts_with("2,60,") && !rows[3].ends_with(",,"), "{}", rows[3]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("setWeight = 101: ") && text.contains("✗ 1 cell could not run"), "{text}");

@@ -97,7 +97,8 @@ fn axes(arguments: &SweepArguments, text: &str, loaded: &Loaded, console: &mut C
             Ok(axis) => axes.push(axis),
             Err((message, help)) => {
                 let (key, place) = ("sweep.vary".to_owned(), vary.place.clone());
-                console.note(&render(&Problem { severity: Severity::Error, key, message, place, help }, input));
+                let problem = Problem { severity: Severity::Error, code: None, key, message, place, help };
+                console.note(&render(&problem, input));
                 is_right = false;
             }
         }

@@ -1,5 +1,6 @@
 //! `strategy.canary`.
 
+use super::rule::Rule;
 use super::{Value, Violations, anti_affinity, loosely_zero};
 use crate::model::rollout::step::pause_seconds;
 
@@ -14,13 +15,13 @@ const SERVICE_ROUTERS: [&str; 6] = ["nginx", "smi", "ambassador", "appMesh", "tr
 pub(super) fn violations(violations: &mut Violations, canary: Value<'_>) {
     let routing = canary.get("trafficRouting");
     if loosely_zero(canary.get("maxSurge")) && loosely_zero(canary.get("maxUnavailable")) {
-        violations.invalid("spec.strategy.maxSurge", "MaxSurge and MaxUnavailable both can not be zero");
+        violations.invalid(Rule::Surge, "spec.strategy.maxSurge", "MaxSurge and MaxUnavailable both can not be zero");
     }
     let (canary_service, stable_service) = (canary.get("canaryService").text(), canary.get("stableService").text());
     if !canary_service.is_empty() && canary_service == stable_service {
         let detail = "This rollout uses the same service for the stable and canary services, but two different services \
                       are required.";
-        violations.invalid("spec.strategy.stableService", detail);
+        violations.invalid(Rule::CanaryServices, "spec.strategy.stableService", detail);
     }
     if canary.get("pingPong").is_there() {
         ping_pong(violations, canary.get("pingPong"), routing);
@@ -29,7 +30,7 @@ pub(super) fn violations(violations: &mut Violations, canary: Value<'_>) {
         let detail = "Canary service and Stable service must to be set to use Traffic Routing";
         for (name, service) in [("stableService", stable_service), ("canaryService", canary_service)] {
             if service.is_empty() {
-                violations.invalid(format!("spec.strategy.{name}"), detail);
+                violations.invalid(Rule::MissingCanaryService, format!("spec.strategy.{name}"), detail);
             }
         }
     }
@@ -51,23 +52,23 @@ fn ping_pong(violations: &mut Violations, ping_pong: Value<'_>, routing: Value<'
     let has = |router: &str| routing.get(router).is_there();
     if routing.is_there() && !has("alb") && !has("istio") && !has("plugins") {
         let detail = "Ping-pong feature works with the ALB, Istio, and plugin-based traffic routers only";
-        violations.invalid("spec.strategy.trafficRouting.alb", detail);
+        violations.invalid(Rule::PingPongRouter, "spec.strategy.trafficRouting.alb", detail);
     }
     let (ping, pong) = (ping_pong.get("pingService").text(), ping_pong.get("pongService").text());
     for (name, service) in [("pingService", ping), ("pongService", pong)] {
         if service.is_empty() {
             let detail = "Ping service and Pong service must to be set to use Ping-Pong feature";
-            violations.invalid(format!("spec.strategy.pingPong.{name}"), detail);
+            violations.invalid(Rule::PingPongServices, format!("spec.strategy.pingPong.{name}"), detail);
         }
     }
     if ping == pong {
         let detail = "This rollout uses the same service for the ping and pong services, but two different services are \
                       required.";
-        violations.invalid("spec.strategy.pingPong.pingService", detail);
+        violations.invalid(Rule::PingPongServices, "spec.strategy.pingPong.pingService", detail);
     }
     if has("alb") && routing.get("alb").get("rootService").text().is_empty() {
         let detail = "Root service field is required for the configuration with ALB and ping-pong feature enabled";
-        violations.invalid("spec.strategy.trafficRouting.alb.rootService", detail);
+        violations.invalid(Rule::PingPongRootService, "spec.strategy.trafficRouting.alb.rootService", detail);
     }
 }
 
@@ -76,19 +77,19 @@ fn scaling(violations: &mut Violations, canary: Value<'_>, routing: Value<'_>) {
         (canary.get("scaleDownDelaySeconds").is_there(), canary.get("dynamicStableScale").is_true());
     if has_delay && !routing.is_there() {
         let detail = "Canary scaleDownDelaySeconds can only be used with traffic routing";
-        violations.invalid("spec.strategy.scaleDownDelaySeconds", detail);
+        violations.invalid(Rule::ScaleDownDelayNeedsRouter, "spec.strategy.scaleDownDelaySeconds", detail);
     }
     if is_dynamic && !routing.is_there() {
         let detail = "Canary dynamicStableScale can only be used with traffic routing";
-        violations.invalid("spec.strategy.dynamicStableScale", detail);
+        violations.invalid(Rule::DynamicStableScaleNeedsRouter, "spec.strategy.dynamicStableScale", detail);
     } else if is_dynamic && has_delay {
         let detail = "Canary dynamicStableScale cannot be used with scaleDownDelaySeconds";
-        violations.invalid("spec.strategy.dynamicStableScale", detail);
+        violations.invalid(Rule::DynamicStableScale, "spec.strategy.dynamicStableScale", detail);
     }
     let takes_max = routing.get("nginx").is_there() || routing.get("plugins").is_there();
     if routing.get("maxTrafficWeight").is_there() && !takes_max {
         let detail = "Canary maxTrafficWeight in traffic routing only supported in Nginx and Plugins";
-        violations.invalid("spec.strategy.trafficRouting.maxTrafficWeight", detail);
+        violations.invalid(Rule::MaxTrafficWeight, "spec.strategy.trafficRouting.maxTrafficWeight", detail);
     }
 }
 
@@ -105,27 +106,35 @@ impl Step<'_> {
         let present = |kinds: &[&str]| kinds.iter().filter(|kind| step.get(kind).is_there()).count();
         let detail = "Step must have one of the following set: experiment, setWeight, setCanaryScale, plugin or pause";
         for _ in 1..present(&STEPS[..4]) {
-            violations.invalid(field, detail);
+            violations.invalid(Rule::OneStep, field, detail);
         }
         if present(&STEPS) == 0 {
-            violations.invalid(field, detail);
+            violations.invalid(Rule::StepKind, field, detail);
         }
         if step.get("setWeight").integer().is_some_and(|weight| weight < 0 || weight > *max) {
-            violations.invalid(format!("{field}.setWeight"), format!("SetWeight needs to be between 0 and {max}"));
+            violations.invalid(
+                Rule::SetWeight,
+                format!("{field}.setWeight"),
+                format!("SetWeight needs to be between 0 and {max}"),
+            );
         }
         let duration = step.get("pause").get("duration");
         let text = duration.0.and_then(super::Node::text);
         if duration.is_there() && pause_seconds(text, duration.integer()) < 0 {
-            violations.invalid(format!("{field}.pause.duration"), "Duration needs to be greater than 0");
+            violations.invalid(
+                Rule::PauseDuration,
+                format!("{field}.pause.duration"),
+                "Duration needs to be greater than 0",
+            );
         }
         if step.get("setCanaryScale").is_there() && !routing.is_there() {
             let detail = "SetCanaryScale requires TrafficRouting to be set";
-            violations.required("spec.strategy.trafficRouting", detail);
+            violations.required(Rule::SetCanaryScaleNeedsRouter, "spec.strategy.trafficRouting", detail);
         }
         self.header_route(violations);
         if step.get("setMirrorRoute").is_there() && !self.has_router(&["istio", "plugins"]) {
             let detail = "SetMirrorRoute requires TrafficRouting, supports Istio and Plugins";
-            violations.invalid(format!("{field}.setMirrorRoute"), detail);
+            violations.invalid(Rule::SetMirrorRoute, format!("{field}.setMirrorRoute"), detail);
         }
         self.managed_route(violations);
     }
@@ -142,24 +151,28 @@ impl Step<'_> {
         let field = format!("{}.setHeaderRoute", self.field);
         if !self.has_router(&["istio", "alb", "apisix", "plugins"]) {
             let detail = "SetHeaderRoute requires TrafficRouting, supports Istio and ALB and Apisix";
-            return violations.invalid(&field, detail);
+            return violations.invalid(Rule::SetHeaderRoute, &field, detail);
         }
         for (index, header) in route.get("match").items().enumerate() {
             let value = header.get("headerValue");
             let has = |kind: &str| !value.get(kind).text().is_empty();
             let forms = ["exact", "regex", "prefix"].iter().filter(|kind| has(kind)).count();
             let is_alb = self.routing.get("alb").is_there() && value.is_there();
-            let detail = match (is_alb, forms) {
+            let (rule, detail) = match (is_alb, forms) {
                 (true, _) if !has("exact") || forms > 1 => {
-                    "SetHeaderRoute match value invalid. ALB supports 'exact' value only"
+                    (Rule::AlbHeaderValue, "SetHeaderRoute match value invalid. ALB supports 'exact' value only")
                 }
-                (false, 0) => {
-                    "StringMatch value missed, match value must have one of the following: exact, regex, prefix"
-                }
-                (false, 2..) => "StringMatch match value must have exactly one of the following: exact, regex, prefix",
+                (false, 0) => (
+                    Rule::HeaderValue,
+                    "StringMatch value missed, match value must have one of the following: exact, regex, prefix",
+                ),
+                (false, 2..) => (
+                    Rule::HeaderValue,
+                    "StringMatch match value must have exactly one of the following: exact, regex, prefix",
+                ),
                 (true, _) | (false, 1) => continue,
             };
-            violations.invalid(format!("{field}.match[{index}]"), detail);
+            violations.invalid(rule, format!("{field}.match[{index}]"), detail);
         }
     }
 
@@ -172,12 +185,16 @@ impl Step<'_> {
             }
             if !managed.is_there() {
                 let detail = "Rollout has missing field 'spec.strategy.canary.trafficRouting.managedRoutes'";
-                return violations.required("spec.strategy.trafficRouting.managedRoutes", detail);
+                return violations.required(
+                    Rule::MissingManagedRoutes,
+                    "spec.strategy.trafficRouting.managedRoutes",
+                    detail,
+                );
             }
             if !managed.items().any(|other| other.get("name").text() == route.get("name").text()) {
                 let detail =
                     "Steps define a route that does not exist in spec.strategy.canary.trafficRouting.managedRoutes";
-                violations.invalid(format!("{}.{kind}", self.field), detail);
+                violations.invalid(Rule::ManagedRoute, format!("{}.{kind}", self.field), detail);
             }
         }
     }

@@ -8,12 +8,16 @@
 
 mod canary;
 pub mod ingress;
+pub mod problem;
+pub mod rule;
 
 use super::document::{Kind, Node};
+use rule::Rule;
 
 /// A rule that is broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
+    pub rule: Rule,
     pub kind: ViolationKind,
     /// As the controller names it, beginning with `spec`.
     pub field: String,
@@ -41,12 +45,12 @@ impl ViolationKind {
 struct Violations(Vec<Violation>);
 
 impl Violations {
-    fn invalid(&mut self, field: impl Into<String>, detail: impl Into<String>) {
-        self.0.push(Violation { kind: ViolationKind::Invalid, field: field.into(), detail: detail.into() });
+    fn invalid(&mut self, rule: Rule, field: impl Into<String>, detail: impl Into<String>) {
+        self.0.push(Violation { rule, kind: ViolationKind::Invalid, field: field.into(), detail: detail.into() });
     }
 
-    fn required(&mut self, field: impl Into<String>, detail: impl Into<String>) {
-        self.0.push(Violation { kind: ViolationKind::Required, field: field.into(), detail: detail.into() });
+    fn required(&mut self, rule: Rule, field: impl Into<String>, detail: impl Into<String>) {
+        self.0.push(Violation { rule, kind: ViolationKind::Required, field: field.into(), detail: detail.into() });
     }
 }
 
@@ -91,7 +95,7 @@ pub fn violations(spec: &Node, labels: &[(&str, &str)]) -> Vec<Violation> {
     let spec = Value(Some(spec));
     let at_least_zero = |violations: &mut Violations, name: &str, value: i64| {
         if value < 0 {
-            violations.invalid(format!("spec.{name}"), "must be greater than or equal to 0");
+            violations.invalid(Rule::AtLeastZero, format!("spec.{name}"), "must be greater than or equal to 0");
         }
     };
     at_least_zero(&mut violations, "replicas", spec.get("replicas").integer().unwrap_or(1));
@@ -102,7 +106,11 @@ pub fn violations(spec: &Node, labels: &[(&str, &str)]) -> Vec<Violation> {
     at_least_zero(&mut violations, "revisionHistoryLimit", spec.get("revisionHistoryLimit").integer().unwrap_or(10));
     at_least_zero(&mut violations, "progressDeadlineSeconds", deadline);
     if deadline <= min_ready {
-        violations.invalid("spec.progressDeadlineSeconds", "must be greater than minReadySeconds");
+        violations.invalid(
+            Rule::ProgressDeadline,
+            "spec.progressDeadlineSeconds",
+            "must be greater than minReadySeconds",
+        );
     }
     strategy(&mut violations, spec);
     violations.0
@@ -111,13 +119,17 @@ pub fn violations(spec: &Node, labels: &[(&str, &str)]) -> Vec<Violation> {
 fn selector(violations: &mut Violations, selector: Value<'_>, labels: &[(&str, &str)]) {
     let is_null = !selector.is_there();
     if is_null {
-        violations.required("spec.selector", "Rollout has missing field '.spec.selector'");
+        violations.required(Rule::MissingSelector, "spec.selector", "Rollout has missing field '.spec.selector'");
     } else if selector.get("matchLabels").entries().next().is_none() && !selector.get("matchExpressions").is_there() {
-        violations.invalid("spec.selector", "empty selector is invalid for deployment");
+        violations.invalid(Rule::Selector, "spec.selector", "empty selector is invalid for deployment");
     }
     let has = |(key, value): (&str, Value<'_>)| labels.contains(&(key, value.text()));
     if is_null || !selector.get("matchLabels").entries().all(has) {
-        violations.invalid("spec.template.metadata.labels", "`selector` does not match template `labels`");
+        violations.invalid(
+            Rule::TemplateLabels,
+            "spec.template.metadata.labels",
+            "`selector` does not match template `labels`",
+        );
     }
 }
 
@@ -125,10 +137,13 @@ fn strategy(violations: &mut Violations, spec: Value<'_>) {
     let strategy = spec.get("strategy");
     match (strategy.get("canary").is_there(), strategy.get("blueGreen").is_there()) {
         (false, false) => violations.required(
+            Rule::MissingStrategy,
             "spec.strategy.strategy",
             "Rollout has missing field '.spec.strategy.canary or .spec.strategy.blueGreen'",
         ),
-        (true, true) => violations.invalid("spec.strategy.strategy", "Multiple Strategies can not be listed"),
+        (true, true) => {
+            violations.invalid(Rule::OneStrategy, "spec.strategy.strategy", "Multiple Strategies can not be listed")
+        }
         (true, false) => canary::violations(violations, strategy.get("canary")),
         (false, true) => blue_green(violations, spec, strategy.get("blueGreen")),
     }
@@ -138,12 +153,12 @@ fn blue_green(violations: &mut Violations, spec: Value<'_>, blue_green: Value<'_
     if blue_green.get("activeService").text() == blue_green.get("previewService").text() {
         let detail = "This rollout uses the same service for the active and preview services, but two different services \
                       are required.";
-        violations.invalid("spec.strategy.activeService", detail);
+        violations.invalid(Rule::BlueGreenServices, "spec.strategy.activeService", detail);
     }
     let history = spec.get("revisionHistoryLimit").integer().unwrap_or(10);
     if blue_green.get("scaleDownDelayRevisionLimit").integer().is_some_and(|limit| limit > history) {
         let detail = "This rollout's revision limit can not be larger than the rollout's revision history limit";
-        violations.invalid("spec.strategy.scaleDownDelayRevisionLimit", detail);
+        violations.invalid(Rule::BlueGreenRevisionLimit, "spec.strategy.scaleDownDelayRevisionLimit", detail);
     }
     anti_affinity(violations, blue_green.get("antiAffinity"));
 }
@@ -156,10 +171,14 @@ fn anti_affinity(violations: &mut Violations, affinity: Value<'_>) {
     let preferred = affinity.get("preferredDuringSchedulingIgnoredDuringExecution");
     let required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution");
     if preferred.is_there() == required.is_there() {
-        violations.invalid(FIELD, "AntiAffinity must have exactly one strategy listed");
+        violations.invalid(Rule::AntiAffinity, FIELD, "AntiAffinity must have exactly one strategy listed");
     }
     if preferred.is_there() && !(1..=100).contains(&preferred.get("weight").integer().unwrap_or(0)) {
-        violations.invalid(format!("{FIELD}.weight"), "AntiAffinity weight must be between 1-100");
+        violations.invalid(
+            Rule::AntiAffinityWeight,
+            format!("{FIELD}.weight"),
+            "AntiAffinity weight must be between 1-100",
+        );
     }
 }
 

@@ -1,0 +1,130 @@
+//! Routes of a canary besides its weight: `trafficRouting.managedRoutes` and the steps that make them.
+//!
+//! Left out: what a mirror route matches. The controller refuses such a step with an ALB.
+
+use super::document::{Node, Table};
+use super::path;
+use super::reader::{Pass, nearest, text_from};
+use super::steps::inner_table;
+use crate::model::rollout::step::{HeaderMatch, HeaderRoute};
+use serde_json::{Value, json};
+
+fn object(properties: Value, required: &[&str]) -> Value {
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+fn name_schema() -> Value {
+    json!({ "type": "string", "description": "Name of the route", "examples": ["canary-by-header"] })
+}
+
+/// Of `managedRoutes`.
+pub fn schema() -> Value {
+    json!({ "type": "array", "items": object(json!({ "name": name_schema() }), &["name"]) })
+}
+
+pub fn header_schema() -> Value {
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    let value = object(
+        json!({
+            "exact": text("The whole value; an ALB takes no other form"),
+            "regex": text("Not with an ALB"),
+            "prefix": text("Not with an ALB"),
+        }),
+        &["exact"],
+    );
+    let one = object(
+        json!({ "headerName": text("Name of the header"), "headerValue": value }),
+        &["headerName", "headerValue"],
+    );
+    let matches = json!({
+        "type": "array",
+        "items": one,
+        "description": "Requests with these headers go to the canary; without it the route is removed",
+    });
+    object(json!({ "name": name_schema(), "match": matches }), &["name"])
+}
+
+pub fn mirror_schema() -> Value {
+    let matches =
+        json!({ "type": "array", "items": { "type": "object" }, "description": "The requests that are copied" });
+    let percentage = json!({ "type": "integer", "minimum": 0, "maximum": 100, "description": "So many of them" });
+    let mut schema = object(json!({ "name": name_schema(), "match": matches, "percentage": percentage }), &["name"]);
+    schema["description"] = json!("The Rollouts controller refuses it with an ALB");
+    schema
+}
+
+/// The names of `managedRoutes`.
+pub fn managed(pass: &mut Pass, key: &str, node: Option<&Node>) -> Vec<String> {
+    const HELP: &str = "write managedRoutes = [{ name = \"canary-by-header\" }]";
+    let Some(node) = node else { return Vec::new() };
+    let names = array(pass, key, node, HELP).iter().enumerate().filter_map(|(index, item)| {
+        let key = format!("{key}[{index}]");
+        let table = inner_table(pass, &key, item, &["name"])?;
+        required(pass, &key, (item, table), "name")
+    });
+    names.collect()
+}
+
+pub fn header(pass: &mut Pass, key: &str, node: &Node) -> Option<HeaderRoute> {
+    const HELP: &str = "write match = [{ headerName = \"X-Canary\", headerValue = { exact = \"always\" } }]";
+    let table = inner_table(pass, key, node, &["name", "match"])?;
+    let name = required(pass, key, (node, table), "name");
+    let items = table.get("match").map_or(&[][..], |entry| array(pass, &path::join(key, "match"), &entry.value, HELP));
+    let matches = items.iter().enumerate().filter_map(|(index, item)| {
+        let key = format!("{key}.match[{index}]");
+        header_match(pass, &key, item)
+    });
+    let matches = matches.collect();
+    Some(HeaderRoute { name: name?, matches })
+}
+
+fn header_match(pass: &mut Pass, key: &str, node: &Node) -> Option<HeaderMatch> {
+    let table = inner_table(pass, key, node, &["headerName", "headerValue"])?;
+    let header_name = required(pass, key, (node, table), "headerName");
+    let mut exact = None;
+    if let Some(entry) = table.get("headerValue") {
+        const FORMS: [&str; 3] = ["exact", "regex", "prefix"];
+        let key = path::join(key, "headerValue");
+        let value = inner_table(pass, &key, &entry.value, &FORMS)?;
+        let [first, _, _] = FORMS.map(|form| optional(pass, &key, value, form));
+        exact = first;
+    }
+    // A match without an exact value the controller refuses: the run does not start.
+    Some(HeaderMatch { header_name: header_name?, exact: exact.unwrap_or_default() })
+}
+
+/// The name of the route.
+pub fn mirror(pass: &mut Pass, key: &str, node: &Node) -> Option<String> {
+    let table = inner_table(pass, key, node, &["name", "match", "percentage"])?;
+    required(pass, key, (node, table), "name")
+}
+
+fn array<'a>(pass: &mut Pass, key: &str, node: &'a Node, help: &str) -> &'a [Node] {
+    node.array().unwrap_or_else(|| {
+        pass.error(key, node.place.clone(), format!("this is {}, it must be an array", node.kind_name()), help);
+        &[]
+    })
+}
+
+fn optional(pass: &mut Pass, key: &str, table: &Table, name: &str) -> Option<String> {
+    let node = &table.get(name)?.value;
+    let text = text_from(name, node);
+    text.map_err(|(message, help)| pass.error(&path::join(key, name), node.place.clone(), message, help)).ok()
+}
+
+fn required(pass: &mut Pass, parent: &str, (node, table): (&Node, &Table), name: &str) -> Option<String> {
+    if table.get(name).is_none() {
+        // An unknown key is a problem already, and may be this one misspelt.
+        let is_unknown = |key: &str| {
+            let key = path::join(parent, key);
+            pass.problems.iter().any(|problem| problem.key == key && problem.message.starts_with("unknown key "))
+        };
+        if table.entries.iter().any(|entry| is_unknown(&entry.key) && nearest(&entry.key, &[name]).is_some()) {
+            return None;
+        }
+        let message = format!("`{name}` is missing");
+        pass.error(&path::join(parent, name), node.place.clone(), message, format!("write {name} = \"…\""));
+        return None;
+    }
+    optional(pass, parent, table, name)
+}
