@@ -288,6 +288,7 @@ fn canary_strategy(reader: &mut Reader<'_, '_>) -> Canary {
     let node = reader.take("steps", steps::schema, "The steps of the canary, in order");
     let key = reader.key("steps");
     Canary {
+        analysis: None,
         steps: steps::read(reader.pass, &key, node),
         max_surge,
         max_unavailable,
