@@ -42,14 +42,15 @@ pub enum Effect {
 
 #[derive(Clone, Debug)]
 pub struct EndpointSlice {
-    selector: Revision,
+    /// None selects the pods of every revision.
+    selector: Option<Revision>,
     pods: BTreeMap<PodId, Conditions>,
     published: BTreeSet<PodId>,
     sync_queued: bool,
 }
 
 impl EndpointSlice {
-    pub fn new(selector: Revision, pods: BTreeMap<PodId, Conditions>) -> Self {
+    pub fn new(selector: Option<Revision>, pods: BTreeMap<PodId, Conditions>) -> Self {
         let mut slice = Self { selector, pods, published: BTreeSet::new(), sync_queued: false };
         slice.published = slice.ready();
         slice
@@ -57,7 +58,7 @@ impl EndpointSlice {
 
     /// The endpoints that are `ready`, by the pods and the selector of this moment.
     pub fn ready(&self) -> BTreeSet<PodId> {
-        let chosen = self.pods.iter().filter(|(_, pod)| pod.revision == self.selector && pod.ready());
+        let chosen = self.pods.iter().filter(|(_, pod)| self.selects(**pod) && pod.ready());
         chosen.map(|(id, _)| *id).collect()
     }
 
@@ -68,12 +69,16 @@ impl EndpointSlice {
 
     pub fn handle(&mut self, input: Input) -> Vec<Effect> {
         let relevant = match input {
-            SelectorChanged(revision) => std::mem::replace(&mut self.selector, revision) != revision,
-            PodChanged(id, pod) => self.pods.insert(id, pod) != Some(pod) && pod.revision == self.selector,
-            PodRemoved(id) => self.pods.remove(&id).is_some_and(|pod| pod.revision == self.selector),
+            SelectorChanged(revision) => self.selector.replace(revision) != Some(revision),
+            PodChanged(id, pod) => self.pods.insert(id, pod) != Some(pod) && self.selects(pod),
+            PodRemoved(id) => self.pods.remove(&id).is_some_and(|pod| self.selects(pod)),
             SyncDue => return self.on_sync(),
         };
         if relevant && !std::mem::replace(&mut self.sync_queued, true) { vec![SyncSoon] } else { vec![] }
+    }
+
+    fn selects(&self, pod: Conditions) -> bool {
+        self.selector.is_none_or(|selector| pod.revision == selector)
     }
 
     fn on_sync(&mut self) -> Vec<Effect> {
@@ -97,7 +102,7 @@ mod tests {
 
     fn slice() -> EndpointSlice {
         let pods = [(PodId(0), pod(1, true, false)), (PodId(1), pod(1, true, false)), (PodId(2), pod(2, true, false))];
-        EndpointSlice::new(Revision(1), pods.into())
+        EndpointSlice::new(Some(Revision(1)), pods.into())
     }
 
     fn publishes(slice: &mut EndpointSlice, input: Input, expected: &[u32]) {

@@ -10,7 +10,7 @@ use crate::model::load_balancer::{
 use crate::model::load_balancer_controller::{LoadBalancerControllerSpec, QueueDiscipline};
 use crate::model::outcome::Cause;
 use crate::model::pod::PodSpec;
-use crate::model::rollout::controller::{Profile, RolloutsControllerSpec};
+use crate::model::rollout::controller::RolloutsControllerSpec;
 use crate::model::rollout::spec::{Canary, RolloutSpec, Strategy, TrafficRouting};
 use crate::model::scheduler::ClusterSpec;
 use crate::model::traffic::{Arrivals, TrafficSpec};
@@ -19,6 +19,7 @@ use crate::run::{
     CauseCount, FailingSecond, Latency, LogEntry, Pods, Requests, RolloutOutcome, RolloutRecord, Run, Second,
     StepRecord,
 };
+use crate::scenario::workload::Workload;
 use crate::scenario::{Loaded, Origin, Parameter, Scenario, SimulationSpec};
 use crate::units::{Duration, Instant, Percent};
 
@@ -82,7 +83,7 @@ fn scenario() -> Scenario {
             arrivals: Arrivals::Poisson,
             service_time: Distribution::millis(40),
         },
-        rollout: RolloutSpec {
+        workload: Workload::Rollout(RolloutSpec {
             replicas: 10,
             min_ready: Duration::ZERO,
             strategy: Strategy::Canary(Canary {
@@ -91,7 +92,7 @@ fn scenario() -> Scenario {
                 ..Canary::default()
             }),
             ..RolloutSpec::default()
-        },
+        }),
         pod: PodSpec { grace_period: Duration::secs(30), pre_stop: None, readiness_probe: None },
         target_group: TargetGroupSpec {
             interval: Duration::secs(10),
@@ -103,12 +104,7 @@ fn scenario() -> Scenario {
         },
         application: application(),
         cluster: cluster(),
-        rollouts_controller: RolloutsControllerSpec {
-            profile: Profile::default(),
-            reconcile_delay: Distribution::millis(100),
-            aws_query_time: Distribution::millis(500),
-            aws_error_share: 0.0,
-        },
+        rollouts_controller: RolloutsControllerSpec::default(),
         load_balancer_controller: LoadBalancerControllerSpec {
             rule_lag: Distribution::secs(LAG),
             reconcile_time: Duration::secs(1),

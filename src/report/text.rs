@@ -113,7 +113,7 @@ fn header(loaded: &Loaded, run: &Run, width: usize) -> Vec<String> {
             &format!(
                 "{rate} ({arrivals}), {} simulated, {}, {ending} after {}",
                 whole_seconds(run.end.saturating_since(crate::units::Instant::START)),
-                counted(scenario.rollout.replicas.into(), "replica"),
+                counted(scenario.workload.replicas().into(), "replica"),
                 whole_seconds(run.rollout.duration),
             ),
             width,
@@ -304,7 +304,7 @@ fn figures(loaded: &Loaded, run: &Run) -> Vec<String> {
         format!(
             "peak {} (steady {}), {}{} pod-seconds ({} pod-hours) over steady",
             grouped(run.pods.peak.into()),
-            grouped(loaded.scenario.rollout.replicas.into()),
+            grouped(loaded.scenario.workload.replicas().into()),
             if extra > 0.0 { "+" } else { "" },
             grouped_decimal(extra, 0),
             grouped_decimal(extra / 3600.0, if extra.abs() < 36.0 { 3 } else { 2 }),

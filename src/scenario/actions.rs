@@ -27,7 +27,7 @@ fn schema() -> Value {
     let replicas = json!({
         "type": "integer",
         "minimum": 0,
-        "maximum": super::rollout::MAX_REPLICAS,
+        "maximum": super::workload::MAX_REPLICAS,
         "description": "The pods that `set_replicas` asks for",
     });
     json!({
@@ -145,7 +145,7 @@ fn verb(pass: &mut Pass, key: &str, item: &Node) -> Option<Verb> {
     let replicas = table.get("replicas");
     match (verb, replicas) {
         (Verb::SetReplicas(_), Some(entry)) => {
-            let count = count_from("replicas", &entry.value, &(0..=super::rollout::MAX_REPLICAS));
+            let count = count_from("replicas", &entry.value, &(0..=super::workload::MAX_REPLICAS));
             let report =
                 |(message, help)| pass.error(&path::join(key, "replicas"), entry.value.place.clone(), message, help);
             count.map(Verb::SetReplicas).map_err(report).ok()

@@ -11,6 +11,6 @@ impl Scenario {
 
     /// Whether more requests arrive than all pods can answer in the steady state: then their queues grow without end.
     pub fn is_overloaded(&self) -> bool {
-        self.traffic.rate.per_second() > self.capacity_per_pod() * f64::from(self.rollout.replicas)
+        self.traffic.rate.per_second() > self.capacity_per_pod() * f64::from(self.workload.replicas())
     }
 }

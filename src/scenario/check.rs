@@ -4,8 +4,9 @@ use super::document::{Node, Table};
 use super::draft::Draft;
 use super::pre_stop::PreStop;
 use super::reader::Pass;
+use super::workload::Workload;
 use super::{steps, validation};
-use crate::model::rollout::spec::Strategy;
+use crate::model::people::Verb;
 use crate::units::Duration;
 use std::ops::Range;
 
@@ -27,6 +28,8 @@ pub fn check(pass: &mut Pass, draft: &Draft, document: &Table) {
     rules.grace_period(pass);
     rules.health_check(pass);
     rules.thresholds(pass);
+    rules.analysis(pass);
+    rules.actions(pass);
 }
 
 struct Rules<'a> {
@@ -73,7 +76,7 @@ impl Rules<'_> {
                 "service_time is {:.1} ms on average, concurrency {}, replicas {}: change one of them, or traffic.rate",
                 scenario.traffic.service_time.mean().as_secs_f64() * 1e3,
                 scenario.application.concurrency,
-                scenario.rollout.replicas,
+                scenario.workload.replicas(),
             );
             pass.warning("traffic.rate", self.place("traffic.rate"), message, help);
         }
@@ -89,7 +92,9 @@ impl Rules<'_> {
     }
 
     fn scale_down_delay(&self, pass: &mut Pass) {
-        let Strategy::Canary(canary) = &self.draft.scenario.rollout.strategy else { return };
+        let Some(canary) = self.draft.scenario.workload.canary().filter(|canary| canary.is_traffic_routed()) else {
+            return;
+        };
         if !canary.dynamic_stable_scale && canary.scale_down_delay() == Duration::ZERO {
             let key = format!("{CANARY}.scaleDownDelaySeconds");
             let message = "with scaleDownDelaySeconds = 0 the previous ReplicaSet is never removed";
@@ -147,6 +152,42 @@ impl Rules<'_> {
             let message =
                 format!("the health check's timeout ({}) must be below its interval ({})", spec.timeout, spec.interval);
             pass.error(&key, self.place(&key), message, "ELBv2 refuses such a target group");
+        }
+    }
+
+    /// Source: `validation_references.go:ValidateAnalysisTemplatesWithType`.
+    fn analysis(&self, pass: &mut Pass) {
+        let scenario = &self.draft.scenario;
+        let Some(rollout) = scenario.workload.rollout() else { return };
+        for (key, names, has_to_end) in rollout.analyses() {
+            for name in names {
+                let template = scenario.analysis_templates.iter().find(|template| template.name == *name);
+                let message = match template {
+                    None => format!("there is no AnalysisTemplate `{name}`"),
+                    Some(template) if has_to_end && !template.is_finite() => {
+                        format!("the AnalysisTemplate `{name}` never ends: nothing would come after it")
+                    }
+                    Some(_) => continue,
+                };
+                let help = match template {
+                    None => "write [[analysis_templates]] with this name",
+                    Some(_) => "give each of its metrics a count",
+                };
+                let key = format!("rollout.strategy.{key}");
+                pass.error(&key, self.place(&key), message, help);
+            }
+        }
+    }
+
+    /// A Deployment knows a part of them only.
+    fn actions(&self, pass: &mut Pass) {
+        let Workload::Deployment(_) = self.draft.scenario.workload else { return };
+        for (index, action) in self.draft.scenario.actions.iter().enumerate() {
+            if !matches!(action.verb, Verb::Undo | Verb::Deploy | Verb::SetReplicas(_)) {
+                let key = format!("actions[{index}].do");
+                let message = format!("a Deployment cannot `{}`", action.verb.name());
+                pass.error(&key, self.place(&key), message, "it knows undo, deploy and set_replicas");
+            }
         }
     }
 

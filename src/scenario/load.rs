@@ -4,9 +4,13 @@ use super::diagnostic::{Problem, Severity};
 use super::document::{self, Node, Table};
 use super::draft::Draft;
 use super::reader::{Pass, Reader};
-use super::rollout::{self, RolloutSection};
 use super::threshold;
-use super::{Loaded, Scenario, actions, analysis, application, check, environment, ingress, monitoring, steps, sweep};
+use super::workload::{Workload, WorkloadSection};
+use super::{
+    Loaded, Scenario, actions, analysis, application, check, deployment, environment, ingress, monitoring, rollout,
+    steps, sweep,
+};
+use crate::model::rollout::controller::RolloutsControllerSpec;
 use serde_json::json;
 
 /// Reads a scenario. `name` is the file's, without its ending; `overrides` are `--set`'s `KEY=VALUE`.
@@ -49,12 +53,8 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let seeds = seeds(&mut root);
     let simulation = root.table("simulation", "How long is simulated", application::simulation);
     let traffic = root.table("traffic", "The requests", application::traffic);
-    if !root.has("rollout") {
-        root.missing("rollout", "write [rollout] with the `spec` of the Rollout");
-    }
-    root.not_simulated(&["deployment", "hpa", "namespace"]);
-    let RolloutSection { spec, mut pod, pre_stop } =
-        root.table("rollout", "The `spec` of a Rollout (argoproj.io/v1alpha1)", rollout::read);
+    root.not_simulated(&["hpa", "namespace"]);
+    let WorkloadSection { workload, mut pod, pre_stop } = workload(&mut root);
     let ingress = root.table("ingress", "The Ingress of the AWS Load Balancer Controller", ingress::read);
     let (application, pre_stop_time) = root
         .table("application", "What the program in the pod does", |reader| application::application(reader, pre_stop));
@@ -64,8 +64,16 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         super::pre_stop::PreStop::Unknown => Some(pre_stop_time),
     };
     let cluster = root.table("cluster", "How long the news takes inside of Kubernetes", environment::cluster);
-    let rollouts_controller =
-        root.table("rollouts_controller", "The Argo Rollouts controller", environment::rollouts_controller);
+    // Next to a Deployment it says nothing.
+    let rollouts_controller = match workload {
+        Workload::Rollout(_) => {
+            root.table("rollouts_controller", "The Argo Rollouts controller", environment::rollouts_controller)
+        }
+        Workload::Deployment(_) => {
+            root.not_simulated(&["rollouts_controller"]);
+            RolloutsControllerSpec::default()
+        }
+    };
     let load_balancer_controller = root.table(
         "load_balancer_controller",
         "The AWS Load Balancer Controller",
@@ -88,7 +96,7 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         seeds,
         simulation,
         traffic,
-        rollout: spec,
+        workload,
         pod,
         target_group: ingress.target_group,
         application,
@@ -101,6 +109,21 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         analysis_templates,
     };
     Draft { scenario, thresholds, sweep, pre_stop }
+}
+
+/// `[rollout]` or `[deployment]`.
+fn workload(root: &mut Reader<'_, '_>) -> WorkloadSection {
+    if root.has("rollout") && root.has("deployment") {
+        let help = "one scenario releases one of them; compare two runs of one seed";
+        root.error_here("there are [rollout] and [deployment]", help);
+    } else if !root.has("rollout") && !root.has("deployment") {
+        root.missing("rollout", "write [rollout] with the `spec` of the Rollout, or [deployment]");
+    }
+    let deployment = root.optional_table("deployment", "The `spec` of a Deployment (apps/v1)", deployment::read);
+    match deployment.filter(|_| !root.has("rollout") && !root.writes_schema()) {
+        Some(deployment) => deployment,
+        None => root.table("rollout", "The `spec` of a Rollout (argoproj.io/v1alpha1)", rollout::read),
+    }
 }
 
 /// `$schema` is for editors, `schema_version` for a later version of this program.

@@ -5,15 +5,18 @@ pub mod analysis;
 mod application;
 mod capacity;
 mod check;
+mod deployment;
 pub mod diagnostic;
 pub mod document;
 mod draft;
 mod environment;
+mod fenceposts;
 mod ingress;
 pub mod load;
 pub mod metric;
 pub mod monitoring;
 pub mod path;
+mod pod_template;
 mod pre_stop;
 mod quoted;
 mod reader;
@@ -25,6 +28,7 @@ mod steps;
 pub mod sweep;
 pub mod threshold;
 pub mod validation;
+pub mod workload;
 
 use crate::model::application::ApplicationSpec;
 use crate::model::load_balancer::{LoadBalancerSpec, TargetGroupSpec};
@@ -32,12 +36,12 @@ use crate::model::load_balancer_controller::LoadBalancerControllerSpec;
 use crate::model::people::Action;
 use crate::model::pod::PodSpec;
 use crate::model::rollout::controller::RolloutsControllerSpec;
-use crate::model::rollout::spec::RolloutSpec;
 use crate::model::scheduler::ClusterSpec;
 use crate::model::traffic::TrafficSpec;
 use crate::units::Duration;
 use analysis::AnalysisTemplateSpec;
 use monitoring::MonitoringSpec;
+use workload::Workload;
 
 /// A checked scenario: it cannot fail any more.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +54,7 @@ pub struct Scenario {
     pub seeds: Option<Vec<u64>>,
     pub simulation: SimulationSpec,
     pub traffic: TrafficSpec,
-    pub rollout: RolloutSpec,
+    pub workload: Workload,
     pub pod: PodSpec,
     pub target_group: TargetGroupSpec,
     pub application: ApplicationSpec,

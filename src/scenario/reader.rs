@@ -115,6 +115,11 @@ impl<'a, 'p> Reader<'a, 'p> {
         self.pass.error(&key, place, message, help);
     }
 
+    /// Where the table stands.
+    pub fn place(&self) -> Option<Range<usize>> {
+        self.place.clone()
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.table.is_some_and(|table| table.get(name).is_some())
     }

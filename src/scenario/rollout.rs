@@ -1,30 +1,17 @@
 //! `[rollout]`: the `spec` of a Rollout, with the field names of its manifest.
 
 use super::document::Node;
-use super::pre_stop::{self, PreStop};
-use super::reader::{Pass, Reader};
-use super::{routes, steps};
-use crate::model::fenceposts::IntOrPercent;
-use crate::model::pod::{PodSpec, ReadinessProbe};
-use crate::model::rollout::spec::{Canary, ReplicaProgressThreshold, RolloutSpec, Strategy, TrafficRouting};
+use super::reader::Reader;
+use super::workload::{MAX_REPLICAS, MAX_SECONDS, Workload, WorkloadSection};
+use super::{analysis, fenceposts, pod_template, routes, steps};
+use crate::model::rollout::analysis::Templates;
+use crate::model::rollout::spec::{
+    BackgroundAnalysis, BlueGreen, Canary, ReplicaProgressThreshold, RolloutSpec, Strategy, TrafficRouting,
+};
 use crate::units::Duration;
 use serde_json::json;
 
-/// A release has about twice as many pods, and a second's pods are counted in 16 bits.
-pub const MAX_REPLICAS: u32 = 10_000;
-
-/// A day: longer than any of Kubernetes' own waits.
-const MAX_SECONDS: u32 = 86_400;
-
-/// `[rollout]` as read; `pod.pre_stop` is filled in once `[application]` is known, which may have to tell it.
-#[derive(Debug)]
-pub struct RolloutSection {
-    pub spec: RolloutSpec,
-    pub pod: PodSpec,
-    pub pre_stop: PreStop,
-}
-
-pub fn read(reader: &mut Reader<'_, '_>) -> RolloutSection {
+pub fn read(reader: &mut Reader<'_, '_>) -> WorkloadSection {
     let replicas = reader.count("replicas", 1..=MAX_REPLICAS, 1, "Pods. Argo Rollouts, `spec.replicas`: 1 unless set");
     let min_ready = reader.seconds(
         "minReadySeconds",
@@ -54,11 +41,10 @@ pub fn read(reader: &mut Reader<'_, '_>) -> RolloutSection {
         window.optional_count("revisions", 1..=1_000, "So many revisions back")
     });
     reader.ignored(&["selector", "metadata"]);
-    reader.not_simulated(&["paused", "restartAt", "workloadRef", "analysis"]);
-    let (pod, pre_stop) = reader.table("template", "The pod template", |template| {
-        template.ignored(&["metadata"]);
-        template.table("spec", "The pod's spec", pod_spec)
-    });
+    reader.not_simulated(&["paused", "restartAt", "workloadRef"]);
+    // Limits of the history of runs.
+    reader.ignored(&["analysis"]);
+    let (pod, pre_stop) = pod_template::read(reader);
     let mut spec = RolloutSpec {
         replicas,
         min_ready,
@@ -70,176 +56,18 @@ pub fn read(reader: &mut Reader<'_, '_>) -> RolloutSection {
     };
     reader.table("strategy", "How a release proceeds", |strategy| {
         // Of two strategies the controller says that one is too many.
-        if strategy.has("canary") {
-            strategy.refused_by_controller("blueGreen");
+        let is_blue_green = strategy.has("blueGreen") && !strategy.has("canary");
+        let blue_green =
+            strategy.optional_table("blueGreen", "All new pods beside the old ones, then one switch", blue_green);
+        if is_blue_green {
+            strategy.ignored(&["canary"]);
+            spec.strategy = Strategy::BlueGreen(blue_green.unwrap_or_default());
         } else {
-            strategy.not_simulated(&["blueGreen"]);
+            let canary = strategy.table("canary", "A canary, with traffic routing or without", canary_strategy);
+            spec.strategy = Strategy::Canary(canary);
         }
-        let canary = strategy.table("canary", "A canary with traffic routing", canary_strategy);
-        spec.strategy = Strategy::Canary(canary);
     });
-    RolloutSection { spec, pod, pre_stop }
-}
-
-fn pod_spec(reader: &mut Reader<'_, '_>) -> (PodSpec, PreStop) {
-    let grace_period = reader.seconds(
-        "terminationGracePeriodSeconds",
-        0..=MAX_SECONDS,
-        30,
-        "Seconds from the deletion of a pod to SIGKILL, the preStop hook included. Kubernetes: 30 unless set",
-    );
-    reader.ignored(&[
-        "affinity",
-        "automountServiceAccountToken",
-        "dnsPolicy",
-        "imagePullSecrets",
-        "nodeSelector",
-        "priorityClassName",
-        "restartPolicy",
-        "securityContext",
-        "serviceAccountName",
-        "tolerations",
-        "topologySpreadConstraints",
-        "volumes",
-    ]);
-    reader.not_simulated(&["initContainers", "readinessGates", "hostNetwork"]);
-    let (readiness_probe, pre_stop) = containers(reader);
-    (PodSpec { grace_period, pre_stop: None, readiness_probe }, pre_stop)
-}
-
-fn containers(reader: &mut Reader<'_, '_>) -> (Option<ReadinessProbe>, PreStop) {
-    const NOTE: &str = "The pod's container; exactly one is simulated for now";
-    let node = reader.take("containers", || json!({ "type": "array", "maxItems": 1 }), NOTE);
-    let path = format!("{}[0]", reader.key("containers"));
-    const HELP: &str = "write [[rollout.template.spec.containers]]";
-    let items = node.and_then(Node::array).unwrap_or_default();
-    if let Some(node) = node
-        && node.array().is_none()
-    {
-        reader.pass.error(&path, node.place.clone(), "`containers` must be an array", HELP);
-    }
-    if let Some(second) = items.get(1) {
-        let key = format!("{}[1]", reader.key("containers"));
-        let help = "leave the sidecar out, or put both into one container";
-        reader.pass.error(&key, second.place.clone(), "more than one container is not simulated yet", help);
-    }
-    let first = items.first();
-    let table = first.and_then(Node::table);
-    if let Some(item) = first
-        && table.is_none()
-    {
-        let message = format!("a container is a table, this is {}", item.kind_name());
-        reader.pass.error(&path, item.place.clone(), message, HELP);
-    }
-    let place = first.and_then(|item| item.place.clone());
-    let mut container = Reader::new(reader.pass, path, table, place);
-    let result = read_container(&mut container);
-    container.refuse_unknown();
-    result
-}
-
-fn read_container(reader: &mut Reader<'_, '_>) -> (Option<ReadinessProbe>, PreStop) {
-    reader.text("name", None, "Name of the container");
-    reader.ignored(&[
-        "image",
-        "imagePullPolicy",
-        "command",
-        "args",
-        "env",
-        "envFrom",
-        "ports",
-        "resources",
-        "securityContext",
-        "terminationMessagePath",
-        "terminationMessagePolicy",
-        "volumeMounts",
-        "workingDir",
-    ]);
-    reader.not_simulated(&["livenessProbe", "startupProbe"]);
-    let pre_stop = reader.optional_table("lifecycle", "Hooks", |lifecycle| {
-        lifecycle.not_simulated(&["postStart", "stopSignal"]);
-        lifecycle.optional_table("preStop", "Runs before SIGTERM, inside of the grace period", pre_stop_hook)
-    });
-    let probe = reader.optional_table("readinessProbe", "Decides whether the pod is ready", readiness_probe);
-    (probe, pre_stop.flatten().unwrap_or(PreStop::None))
-}
-
-fn pre_stop_hook(reader: &mut Reader<'_, '_>) -> PreStop {
-    let mut hooks = Vec::new();
-    hooks.extend(reader.optional_table("exec", "A command in the container", |exec| {
-        const NOTE: &str = "The hook's command: `sleep 60` and shell scripts with sleeps are understood";
-        let schema = || json!({ "type": "array", "items": { "type": "string" }, "examples": [["sleep", "60"]] });
-        let Some(node) = exec.take("command", schema, NOTE) else {
-            exec.missing("command", "write command = [\"sleep\", \"60\"]");
-            return PreStop::Unknown;
-        };
-        let key = exec.key("command");
-        exec.pass.parameter(key.clone(), node.to_toml(), Some(node), NOTE);
-        command_hook(exec.pass, &key, node)
-    }));
-    hooks.extend(reader.optional_table("sleep", "The kubelet's own sleep, without a shell", |sleep| {
-        if !sleep.has("seconds") {
-            sleep.missing("seconds", "write seconds = 60");
-        }
-        let secs = sleep.optional_count("seconds", 0..=MAX_SECONDS, "Seconds");
-        PreStop::Sleep(Duration::secs(u64::from(secs.unwrap_or(0))))
-    }));
-    hooks.extend(reader.optional_table("httpGet", "A request to the container", |get| {
-        get.ignored(&["path", "port", "host", "scheme", "httpHeaders"]);
-        PreStop::Unknown
-    }));
-    if hooks.len() != 1 && !reader.writes_schema() {
-        let message = format!("a preStop hook has one handler, this has {}", hooks.len());
-        let help = "write lifecycle.preStop.exec.command, .sleep.seconds or .httpGet";
-        reader.error_here(message, help);
-    }
-    hooks.first().copied().unwrap_or(PreStop::None)
-}
-
-fn command_hook(pass: &mut Pass, key: &str, node: &Node) -> PreStop {
-    let Some(words) = pre_stop::words(node) else {
-        pass.error(key, node.place.clone(), "a command is an array of strings", "write [\"sleep\", \"60\"]");
-        return PreStop::Unknown;
-    };
-    if pre_stop::signals_before_sleeping(&words) {
-        let message = "this hook tells the program to stop before it sleeps";
-        let help = "the simulated program goes on until SIGTERM; sleep first, then stop it";
-        pass.warning(key, node.place.clone(), message, help);
-    }
-    PreStop::from_command(&words)
-}
-
-fn readiness_probe(reader: &mut Reader<'_, '_>) -> ReadinessProbe {
-    let initial_delay = reader.seconds(
-        "initialDelaySeconds",
-        0..=MAX_SECONDS,
-        0,
-        "Seconds from the start of the container to the first probe. Kubernetes: 0 unless set",
-    );
-    let mut count = |name, default, note| match reader.count(name, 0..=MAX_SECONDS, default, note) {
-        // Source: Kubernetes, `SetDefaults_Probe`: zero counts as absent.
-        0 => default,
-        count => count,
-    };
-    let period = count("periodSeconds", 10, "Seconds between two probes. Kubernetes: 10 unless set");
-    let timeout = count("timeoutSeconds", 1, "Seconds until a probe has failed. Kubernetes: 1 unless set");
-    let success_threshold = count("successThreshold", 1, "Passes in a row until ready. Kubernetes: 1 unless set");
-    let failure_threshold = count("failureThreshold", 3, "Failures in a row until unready. Kubernetes: 3 unless set");
-    reader.ignored(&["terminationGracePeriodSeconds"]);
-    reader.optional_table("httpGet", "Passes with a status of 200 to 399", |get| {
-        get.ignored(&["path", "port", "host", "scheme", "httpHeaders"]);
-    });
-    reader.optional_table("tcpSocket", "Passes when the port opens", |socket| socket.ignored(&["port", "host"]));
-    reader.optional_table("exec", "Passes with exit code 0", |exec| exec.ignored(&["command"]));
-    reader.optional_table("grpc", "Passes when the service says SERVING", |grpc| grpc.ignored(&["port", "service"]));
-    let seconds = |count: u32| Duration::secs(u64::from(count));
-    ReadinessProbe {
-        initial_delay,
-        period: seconds(period),
-        timeout: seconds(timeout),
-        success_threshold,
-        failure_threshold,
-    }
+    WorkloadSection { workload: Workload::Rollout(spec), pod, pre_stop }
 }
 
 fn canary_strategy(reader: &mut Reader<'_, '_>) -> Canary {
@@ -251,18 +79,7 @@ fn canary_strategy(reader: &mut Reader<'_, '_>) -> Canary {
         "Whether the stable ReplicaSet shrinks as the canary's weight grows. Argo Rollouts: false unless set",
     );
     let scale_down_delay = scale_down_delay(reader, dynamic_stable_scale);
-    let max_unavailable = int_or_percent(
-        reader,
-        "maxUnavailable",
-        "Pods that may be missing, as a number or as a percentage of the replicas, rounded down. Argo Rollouts: 25% \
-         unless set",
-    );
-    let max_surge = int_or_percent(
-        reader,
-        "maxSurge",
-        "Pods beyond the replicas, as a number or a percentage, rounded up; without traffic routing only. Argo \
-         Rollouts: 25% unless set",
-    );
+    let (max_unavailable, max_surge) = (fenceposts::max_unavailable(reader), fenceposts::max_surge(reader));
     let abort_scale_down_delay = reader.optional_count(
         "abortScaleDownDelaySeconds",
         0..=MAX_SECONDS,
@@ -282,17 +99,22 @@ fn canary_strategy(reader: &mut Reader<'_, '_>) -> Canary {
         reader.optional_table("replicaProgressThreshold", "When a canary counts as ready", progress_threshold);
     anti_affinity(reader);
     reader.ignored(&["canaryMetadata", "stableMetadata"]);
-    reader.not_simulated(&["analysis"]);
     let ping_pong = ping_pong(reader);
-    let traffic_routing = reader.table("trafficRouting", "What splits the traffic", traffic_routing);
+    let traffic_routing = reader.optional_table(
+        "trafficRouting",
+        "What splits the traffic; without it the numbers of pods do",
+        traffic_routing,
+    );
+    let analysis = reader.take("analysis", background_schema, "An AnalysisRun beside the steps");
+    let analysis = analysis.map(|node| background(reader, node));
     let node = reader.take("steps", steps::schema, "The steps of the canary, in order");
     let key = reader.key("steps");
     Canary {
-        analysis: None,
+        analysis,
         steps: steps::read(reader.pass, &key, node),
         max_surge,
         max_unavailable,
-        traffic_routing: Some(traffic_routing),
+        traffic_routing,
         dynamic_stable_scale,
         scale_down_delay,
         scale_down_delay_revision_limit,
@@ -361,6 +183,89 @@ fn anti_affinity(reader: &mut Reader<'_, '_>) {
     }
 }
 
+pub fn templates_schema() -> serde_json::Value {
+    let template = json!({ "type": "object", "properties": { "templateName": { "type": "string" } } });
+    json!({ "type": "object", "properties": { "templates": { "type": "array", "items": template } } })
+}
+
+fn background_schema() -> serde_json::Value {
+    let mut schema = templates_schema();
+    schema["properties"]["startingStep"] = json!({ "type": "integer", "minimum": 0, "default": 0 });
+    schema
+}
+
+fn background(reader: &mut Reader<'_, '_>, node: &Node) -> BackgroundAnalysis {
+    const NOTE: &str = "An AnalysisRun beside the steps, from startingStep on";
+    let key = reader.key("analysis");
+    reader.pass.parameter(key.clone(), node.to_toml(), Some(node), NOTE);
+    let starting_step = node.table().and_then(|table| table.get("startingStep"));
+    let index = starting_step.map_or(Some(0), |entry| usize::try_from(entry.value.integer()?).ok());
+    if index.is_none() {
+        let place = starting_step.and_then(|entry| entry.value.place.clone());
+        reader.pass.error(
+            &key,
+            place,
+            "startingStep is the position of a step, counted from 0",
+            "write startingStep = 2",
+        );
+    }
+    let templates = analysis::template_names(reader.pass, &key, node);
+    BackgroundAnalysis { templates, starting_step: index.unwrap_or(0) }
+}
+
+fn blue_green(reader: &mut Reader<'_, '_>) -> BlueGreen {
+    reader.text("activeService", None, "The Service that the traffic goes to");
+    reader.text("previewService", None, "The Service of the new pods before the promotion");
+    let auto_promotion = reader.boolean(
+        "autoPromotionEnabled",
+        true,
+        "Whether the active Service moves by itself. Argo Rollouts: true unless set",
+    );
+    let seconds = |count: Option<u32>| count.map(|count| Duration::secs(u64::from(count)));
+    let mut optional = |name, note| seconds(reader.optional_count(name, 0..=MAX_SECONDS, note));
+    let auto_promotion_after =
+        optional("autoPromotionSeconds", "So long after the new pods are available the active Service moves by itself");
+    let scale_down_delay = optional(
+        "scaleDownDelaySeconds",
+        "Seconds from the promotion until the old pods go. Argo Rollouts: 30 unless set",
+    );
+    let abort_scale_down_delay = optional(
+        "abortScaleDownDelaySeconds",
+        "Seconds from an abort until the new pods go; 0: never. Argo Rollouts: 30 unless set",
+    );
+    let preview_replicas = reader.optional_count(
+        "previewReplicaCount",
+        1..=MAX_REPLICAS,
+        "Pods of the preview. Argo Rollouts: all unless set",
+    );
+    let scale_down_delay_revision_limit = reader.optional_count(
+        "scaleDownDelayRevisionLimit",
+        0..=1_000,
+        "Old ReplicaSets that may wait at once. Argo Rollouts: all, unless set",
+    );
+    reader.ignored(&["activeMetadata", "previewMetadata", "maxUnavailable"]);
+    anti_affinity(reader);
+    let mut run = |name, note| -> Option<Templates> {
+        let node = reader.take(name, templates_schema, note)?;
+        let key = reader.key(name);
+        reader.pass.parameter(key.clone(), node.to_toml(), Some(node), note);
+        Some(analysis::template_names(reader.pass, &key, node))
+    };
+    let pre_promotion_analysis = run("prePromotionAnalysis", "An AnalysisRun before the active Service moves");
+    let post_promotion_analysis = run("postPromotionAnalysis", "An AnalysisRun after the active Service has moved");
+    BlueGreen {
+        auto_promotion,
+        // Zero is no pause at all.
+        auto_promotion_after: auto_promotion_after.filter(|after| *after > Duration::ZERO),
+        preview_replicas,
+        scale_down_delay,
+        scale_down_delay_revision_limit,
+        abort_scale_down_delay,
+        pre_promotion_analysis,
+        post_promotion_analysis,
+    }
+}
+
 fn progress_threshold(reader: &mut Reader<'_, '_>) -> ReplicaProgressThreshold {
     let is_percent =
         reader.choice("type", &[("Percent", true), ("Pods", false)], "Percent of the wanted pods, or a number of pods");
@@ -388,31 +293,4 @@ fn traffic_routing(reader: &mut Reader<'_, '_>) -> TrafficRouting {
         reader.pass.parameter(key.clone(), node.to_toml(), Some(node), NOTE);
     }
     TrafficRouting { managed_routes: routes::managed(reader.pass, &key, node), ..TrafficRouting::default() }
-}
-
-/// Any string counts as a percentage, with its sign or without. Source: Argo Rollouts, `resolveFenceposts`.
-fn read_int_or_percent(node: &Node) -> Option<IntOrPercent> {
-    if let Some(text) = node.text() {
-        let part = IntOrPercent::parse(text);
-        return matches!(part, IntOrPercent::Percent(0..=1_000)).then_some(part);
-    }
-    let pods = u32::try_from(node.integer()?).ok()?;
-    (pods <= MAX_REPLICAS).then_some(IntOrPercent::Pods(pods))
-}
-
-fn int_or_percent(reader: &mut Reader<'_, '_>, name: &'static str, note: &'static str) -> IntOrPercent {
-    let default = IntOrPercent::default();
-    let schema = || json!({ "type": ["integer", "string"], "default": "25%", "examples": [1, "25%"] });
-    let node = reader.take(name, schema, note);
-    let key = reader.key(name);
-    let Some(node) = node else {
-        reader.pass.parameter(key, "\"25%\"".to_owned(), None, note);
-        return default;
-    };
-    reader.pass.parameter(key.clone(), node.to_toml(), Some(node), note);
-    read_int_or_percent(node).unwrap_or_else(|| {
-        let message = format!("{} is neither a number of pods nor a percentage", node.to_toml());
-        reader.pass.error(&key, node.place.clone(), message, format!("write {name} = 1 or {name} = \"25%\""));
-        default
-    })
 }

@@ -10,12 +10,13 @@ use crate::units::{Duration, Percent};
 use serde_json::{Value, json};
 
 const NOTE: &str = "One step of the canary";
-const SIMULATED: [&str; 4] = ["setWeight", "setCanaryScale", "pause", "setHeaderRoute"];
-const NOT_YET: [&str; 3] = ["analysis", "experiment", "plugin"];
+const SIMULATED: [&str; 5] = ["setWeight", "setCanaryScale", "pause", "setHeaderRoute", "analysis"];
+const NOT_YET: [&str; 2] = ["experiment", "plugin"];
 /// Read, and then refused by the controller: an ALB has none.
 const MIRROR: &str = "setMirrorRoute";
 pub const HELP: &str = "a step is { setWeight = 25 }, { setCanaryScale = { replicas | weight | matchTrafficWeight } }, \
-                        { pause = { duration = \"60s\" } }, { pause = {} } or { setHeaderRoute = { name, match } }";
+                        { pause = { duration = \"60s\" } }, { pause = {} }, { setHeaderRoute = { name, match } } or \
+                        { analysis = { templates } }";
 /// Of which one step has one at most, for the controller.
 const EXCLUSIVE: [&str; 4] = ["setWeight", "pause", "experiment", "analysis"];
 
@@ -24,7 +25,7 @@ pub fn schema() -> Value {
     let object =
         |properties: Value| json!({ "type": "object", "properties": properties, "additionalProperties": false });
     let scale = object(json!({
-        "replicas": { "type": "integer", "minimum": 0, "maximum": super::rollout::MAX_REPLICAS },
+        "replicas": { "type": "integer", "minimum": 0, "maximum": super::workload::MAX_REPLICAS },
         "weight": percent,
         "matchTrafficWeight": { "type": "boolean" },
     }));
@@ -41,6 +42,7 @@ pub fn schema() -> Value {
         ("pause", pause),
         ("setHeaderRoute", routes::header_schema()),
         (MIRROR, routes::mirror_schema()),
+        ("analysis", super::rollout::templates_schema()),
     ];
     let kinds = kinds.map(|(kind, schema)| {
         let mut step = object(json!({ kind: schema }));
@@ -103,6 +105,7 @@ fn step_of_kind(pass: &mut Pass, key: &str, entry: &Entry) -> Option<Step> {
         "setCanaryScale" => canary_scale(pass, &inner, &entry.value).map(Step::SetCanaryScale),
         "pause" => pause(pass, &inner, &entry.value).map(Step::Pause),
         "setHeaderRoute" => routes::header(pass, &inner, &entry.value).map(Step::SetHeaderRoute),
+        "analysis" => Some(Step::Analysis(super::analysis::template_names(pass, &inner, &entry.value))),
         MIRROR => routes::mirror(pass, &inner, &entry.value).map(Step::SetMirrorRoute),
         kind => {
             let message = format!("the step `{kind}` is not simulated yet");
@@ -174,7 +177,7 @@ fn canary_scale(pass: &mut Pass, key: &str, node: &Node) -> Option<CanaryScale> 
     let replicas = match value("replicas") {
         None => None,
         Some((key, node)) => {
-            let range = 0..=super::rollout::MAX_REPLICAS;
+            let range = 0..=super::workload::MAX_REPLICAS;
             let count = super::reader::count_from("replicas", node, &range);
             Some(count.map_err(|(message, help)| pass.error(&key, node.place.clone(), message, help)).ok()?)
         }

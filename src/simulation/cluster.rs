@@ -7,7 +7,7 @@ use crate::model::load_balancer::data_plane::Command;
 use crate::model::load_balancer_controller::target_group_binding;
 use crate::model::pod::{self, Phase, Pod};
 use crate::model::replica_set::{self, NewPod, ReplicaSet};
-use crate::model::{PodId, Revision, Service, rollout};
+use crate::model::{PodId, Revision, Service};
 use crate::units::{Duration, Instant};
 
 impl Simulation<'_> {
@@ -37,8 +37,7 @@ impl Simulation<'_> {
                     self.queue.schedule(now + delay, Event::ReplicaSet(revision, replica_set::Input::StatusDue));
                 }
                 Publish(status) => {
-                    let heard = rollout::Input::ReplicaSetStatus(revision, status);
-                    self.queue.schedule(now, Event::Rollout(heard));
+                    self.publish_status(now, revision, status);
                 }
             }
         }
@@ -66,6 +65,7 @@ impl Simulation<'_> {
             self.tell_pod(now, id, pod::Input::Created);
         }
         self.record_pods(now);
+        self.publish_pods(now, revision);
         self.tell_replica_set(now, revision, replica_set::Input::Created(created));
     }
 
@@ -160,6 +160,7 @@ impl Simulation<'_> {
             self.recorder.stable_gone(now);
         }
         self.record_pods(now);
+        self.publish_pods(now, revision);
         self.tell_endpoint_slices(now, endpoint_slice::Input::PodRemoved(id));
         self.end_if_over(now);
     }

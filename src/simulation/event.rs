@@ -3,7 +3,7 @@
 use crate::model::load_balancer_controller::target_group_binding::ApiCall;
 use crate::model::load_balancer_controller::{ingress, target_group_binding};
 use crate::model::{PodId, Revision, Service};
-use crate::model::{endpoint_slice, load_balancer, pod, replica_set, rollout};
+use crate::model::{deployment, endpoint_slice, load_balancer, pod, replica_set, rollout};
 use crate::units::Instant;
 use std::hash::{Hash, Hasher};
 
@@ -12,6 +12,7 @@ pub enum Event {
     /// The new pod template is applied: t = 0.
     Release,
     Rollout(rollout::Input),
+    Deployment(deployment::Input),
     ReplicaSet(Revision, replica_set::Input),
     /// The ReplicaSet controller's work item runs.
     SyncReplicaSet(Revision),

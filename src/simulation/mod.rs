@@ -10,6 +10,7 @@ mod people;
 mod recorder;
 mod start;
 mod waiting;
+mod workload;
 
 use crate::engine::Queue;
 use crate::model::analysis as analysis_run;
@@ -21,14 +22,13 @@ use crate::model::load_balancer_controller::ingress::{self, Ingress};
 use crate::model::load_balancer_controller::target_group_binding::TargetGroupBinding;
 use crate::model::people::People;
 use crate::model::pod::Pod;
-use crate::model::replica_set::{self, ReplicaSet};
-use crate::model::rollout::status::Phase;
+use crate::model::replica_set::ReplicaSet;
 use crate::model::rollout::{self, Aws, Rollout};
 use crate::model::scheduler::Scheduler;
 use crate::model::tally::Tally;
 use crate::model::traffic::Traffic;
 use crate::model::{Revision, Service};
-use crate::run::{LogEntry, RolloutOutcome, Run};
+use crate::run::{LogEntry, Run};
 use crate::scenario::Scenario;
 use crate::units::{Duration, Instant, Percent, TrafficWeight};
 use analysis::Measuring;
@@ -36,6 +36,7 @@ use event::{Event, Fingerprint};
 use recorder::{Ending, Recorder, State};
 use start::Streams;
 use std::collections::BTreeMap;
+use workload::Workload;
 
 /// A run that is being made, and what a slow twin needs to make it again.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ struct Simulation<'a> {
     /// By number.
     analysis_runs: BTreeMap<u32, Measuring>,
 
-    rollout: Rollout,
+    workload: Workload,
     /// The newest revision that anybody has asked for.
     newest: Revision,
     replica_sets: Vec<ReplicaSet>,
@@ -130,15 +131,16 @@ impl Simulation<'_> {
         match event {
             Event::Release => {
                 self.newest = CANARY;
-                self.tell_rollout(now, rollout::Input::TemplateChanged(CANARY));
+                self.change_template(now, CANARY);
             }
             Event::Rollout(input) => {
-                if input == rollout::Input::Reconcile && self.rollout.asks_aws() {
+                if input == rollout::Input::Reconcile && self.asks_aws() {
                     let answer = self.ask_aws();
                     self.tell_rollout(now, rollout::Input::Aws(answer));
                 }
                 self.tell_rollout(now, input);
             }
+            Event::Deployment(input) => self.tell_deployment(now, input),
             Event::ReplicaSet(revision, input) => self.tell_replica_set(now, revision, input),
             Event::SyncReplicaSet(revision) => self.sync_replica_set(now, revision),
             Event::PodsWritten(revision, count) => self.create_pods(now, revision, count),
@@ -163,33 +165,23 @@ impl Simulation<'_> {
 
     fn tell_rollout(&mut self, now: Instant, input: rollout::Input) {
         use rollout::Effect::*;
+        const NAME: &str = "rollouts-controller";
         // The writes of a pass follow each other. It matters where one of them starts a reconcile that the next is late for.
         let mut written = Duration::ZERO;
-        for effect in self.rollout.handle(now, input) {
+        let Workload::Rollout(rollout) = &mut self.workload else { unreachable!("{input:?} is for a Rollout") };
+        for effect in rollout.handle(now, input) {
             match effect {
                 ReconcileSoon => {
                     let controller = &self.scenario.rollouts_controller;
                     let mut delay = self.streams.rollouts_controller.draw(&controller.reconcile_delay);
-                    if self.rollout.asks_aws() {
+                    if self.asks_aws() {
                         delay += self.streams.aws.draw(&controller.aws_query_time);
                     }
                     self.queue.schedule(now + delay, Event::Rollout(rollout::Input::Reconcile));
                 }
                 WakeAt(at) => self.queue.schedule(at.max(now), Event::Rollout(rollout::Input::Timer)),
-                CreateReplicaSet(revision) => {
-                    self.replica_sets.push(ReplicaSet::new(self.scenario.rollout.min_ready));
-                    self.log(now, "rollouts-controller", "CreateReplicaSet", revision, "");
-                }
-                Scale { revision, from, to } => {
-                    self.log(now, "rollouts-controller", "ScaleReplicaSet", revision, format!("{from} -> {to}"));
-                    let pods = |is_stable| {
-                        let sets = self.rollout.replica_sets().iter();
-                        sets.filter(|set| (set.revision == STABLE) == is_stable).map(|set| set.replicas).sum()
-                    };
-                    let (stable, canary) = (pods(true), pods(false));
-                    self.recorder.sizes(now, stable, canary);
-                    self.tell_replica_set(now, revision, replica_set::Input::Scale(to));
-                }
+                CreateReplicaSet(revision) => self.create_replica_set(now, NAME, revision),
+                Scale { revision, from, to } => self.scale(now, NAME, (revision, from, to)),
                 SwitchService { service, from, to } => {
                     let from = from.expect("the Services of an established Rollout select pods");
                     self.switch_service(now, service, from, to);
@@ -229,6 +221,10 @@ impl Simulation<'_> {
         self.end_if_over(now);
     }
 
+    fn asks_aws(&self) -> bool {
+        self.workload.rollout().is_some_and(Rollout::asks_aws)
+    }
+
     /// DescribeRules and DescribeTargetHealth.
     fn ask_aws(&mut self) -> Aws {
         if self.streams.aws.happens(self.scenario.rollouts_controller.aws_error_share) {
@@ -245,14 +241,14 @@ impl Simulation<'_> {
     fn on_step_started(&mut self, now: Instant, index: usize) {
         self.recorder.step_started(now, index);
         self.tally.begin_section(now);
-        let step = self.rollout.steps()[index].clone();
+        let step = self.workload.steps()[index].clone();
         self.log(now, "rollouts-controller", "StepStarted", format!("step {index}"), step);
         self.begin_actions_of_step(now, index);
     }
 
     fn on_step_completed(&mut self, now: Instant, index: usize) {
         self.recorder.step_completed(now, index);
-        let steps = self.rollout.steps();
+        let steps = self.workload.steps();
         if index + 1 == steps.len() {
             self.tally.begin_section(now);
             self.recorder.steps_over();
@@ -273,12 +269,7 @@ impl Simulation<'_> {
 
     /// As the event log calls a Service.
     fn name(&self, service: Service) -> &'static str {
-        match (service, self.scenario.rollout.is_ping_pong()) {
-            (Service::Canary, false) => "canary",
-            (Service::Canary, true) => "ping",
-            (Service::Stable, false) => "stable",
-            (Service::Stable, true) => "pong",
-        }
+        self.scenario.workload.service_name(service)
     }
 
     /// As the event log writes a rule.
@@ -329,30 +320,14 @@ impl Simulation<'_> {
 
     /// The release is over when one revision is alone, the last pod of the others is gone, and nobody is about to act.
     fn end_if_over(&mut self, now: Instant) {
-        let stays = |member: &Member| member.removed || self.rollout.replicas_of(member.revision) > 0;
-        let is_over = self.rollout.is_at_rest() && !self.people.are_about_to_act() && self.pods.iter().all(stays);
+        let stays = |member: &Member| member.removed || self.workload.replicas_of(member.revision) > 0;
+        let is_over = self.workload.is_at_rest() && !self.people.are_about_to_act() && self.pods.iter().all(stays);
         if self.over || now < self.release || !is_over {
             return;
         }
         self.over = true;
         let whole_second = (now + Duration::from_nanos(999_999_999)).floor_to_second();
         self.end = self.end.or(Some(whole_second + self.scenario.simulation.cooldown));
-    }
-
-    fn outcome(&self) -> RolloutOutcome {
-        let status = self.rollout.status();
-        let is_promoted = self.rollout.is_fully_promoted() && self.rollout.knows(CANARY);
-        if is_promoted && status.stable != Some(STABLE) {
-            RolloutOutcome::Promoted
-        } else if is_promoted || status.abort {
-            RolloutOutcome::Aborted
-        } else if self.rollout.is_paused_indefinitely() || self.rollout.is_paused_by_hand() {
-            RolloutOutcome::Paused
-        } else if status.phase == Phase::Degraded {
-            RolloutOutcome::Degraded
-        } else {
-            RolloutOutcome::Running
-        }
     }
 
     fn close(mut self, end: Instant) -> TracedRun {
@@ -362,7 +337,7 @@ impl Simulation<'_> {
         if self.pods.iter().any(|member| member.revision == STABLE && !member.removed) {
             self.recorder.stable_there();
         }
-        let (outcome, waits_for) = (self.outcome(), self.waits_for());
+        let (outcome, waits_for) = (self.workload.outcome(), self.waits_for());
         let totals = self.tally.close(usize::try_from((end - Instant::START).whole_secs()).expect("seconds fit"));
         let ending = Ending {
             seed: self.seed,
@@ -370,8 +345,8 @@ impl Simulation<'_> {
             release: self.release,
             end,
             nodes: self.scenario.load_balancer.nodes,
-            replicas: self.scenario.rollout.replicas,
-            steps: self.rollout.steps(),
+            replicas: self.scenario.workload.replicas(),
+            steps: self.workload.steps(),
             outcome,
         };
         let run = Run { waits_for, ..self.recorder.into_run(totals, &ending) };

@@ -1,7 +1,7 @@
 //! What people do, and what they hear of.
 
-use super::Simulation;
 use super::event::Event;
+use super::{STABLE, Simulation};
 use crate::model::metrics::Versions;
 use crate::model::people::{Trigger, Verb};
 use crate::model::rollout::Command;
@@ -41,8 +41,11 @@ impl Simulation<'_> {
 
     /// What "canary" and "stable" mean to monitoring now. Once promoted, the canary is the stable version.
     pub(super) fn versions(&self) -> Versions {
-        let status = self.rollout.status();
-        Versions { canary: status.current, stable: status.stable }
+        match self.workload.status() {
+            Some(status) => Versions { canary: status.current, stable: status.stable },
+            // A Deployment knows of no stable version; monitoring can tell the newest from the one before.
+            None => Versions { canary: Some(self.newest), stable: Some(STABLE) },
+        }
     }
 
     fn begin_actions(&mut self, begins: impl Fn(Trigger) -> Option<Instant>) {
@@ -53,23 +56,29 @@ impl Simulation<'_> {
 
     pub(super) fn act(&mut self, now: Instant, index: u32) {
         let verb = self.people.act(index);
-        let (input, detail) = match verb {
-            Verb::Promote => (rollout::Input::Command(Command::Promote), String::new()),
-            Verb::PromoteFull => (rollout::Input::Command(Command::PromoteFull), String::new()),
-            Verb::Abort => (rollout::Input::Command(Command::Abort), String::new()),
-            Verb::Retry => (rollout::Input::Command(Command::Retry), String::new()),
-            Verb::Pause => (rollout::Input::Command(Command::Pause), String::new()),
-            Verb::SetReplicas(replicas) => (rollout::Input::ReplicasChanged(replicas), replicas.to_string()),
-            Verb::Undo => {
-                let revision = self.rollout.previous_revision();
-                (rollout::Input::TemplateChanged(revision), revision.to_string())
+        let command = match verb {
+            Verb::Promote => Command::Promote,
+            Verb::PromoteFull => Command::PromoteFull,
+            Verb::Abort => Command::Abort,
+            Verb::Retry => Command::Retry,
+            Verb::Pause => Command::Pause,
+            Verb::SetReplicas(replicas) => {
+                self.log(now, "people", verb.name(), "rollout", replicas);
+                return self.change_replicas(now, replicas);
             }
+            Verb::Undo => return self.apply(now, verb, self.workload.previous_revision()),
             Verb::Deploy => {
                 self.newest = Revision(self.newest.0 + 1);
-                (rollout::Input::TemplateChanged(self.newest), self.newest.to_string())
+                return self.apply(now, verb, self.newest);
             }
         };
-        self.log(now, "people", verb.name(), "rollout", detail);
-        self.tell_rollout(now, input);
+        self.log(now, "people", verb.name(), "rollout", "");
+        self.tell_rollout(now, rollout::Input::Command(command));
+    }
+
+    /// A person brings a pod template.
+    fn apply(&mut self, now: Instant, verb: Verb, revision: Revision) {
+        self.log(now, "people", verb.name(), "rollout", revision);
+        self.change_template(now, revision);
     }
 }

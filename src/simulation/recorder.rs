@@ -251,7 +251,10 @@ impl Recorder {
     /// The wanted sizes just before the next step but pauses began, or before the promotion.
     fn settled(&self, ending: &Ending<'_>, index: usize) -> (u32, u32) {
         let next = (index + 1..ending.steps.len()).find(|next| !matches!(ending.steps[*next], Step::Pause(_)));
-        let until = next.and_then(|next| self.started[next]).or(self.over()).unwrap_or(ending.end);
+        // After a last pause the promotion goes on to its own sizes.
+        let last = ending.steps.len() - 1;
+        let paused = self.completed[last].filter(|_| matches!(ending.steps[last], Step::Pause(_)));
+        let until = next.and_then(|next| self.started[next]).or(paused).or(self.over()).unwrap_or(ending.end);
         let (_, stable, canary) = self.sizes.iter().rfind(|(at, ..)| *at < until).expect("the first is at the start");
         (*stable, *canary)
     }

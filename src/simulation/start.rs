@@ -2,6 +2,7 @@
 
 use super::event::{Event, Fingerprint};
 use super::recorder::{Recorder, State};
+use super::workload::Workload;
 use super::{Member, STABLE, Simulation};
 use crate::engine::Queue;
 use crate::model::endpoint_slice::{Conditions, EndpointSlice};
@@ -12,7 +13,6 @@ use crate::model::load_balancer_controller::target_group_binding::TargetGroupBin
 use crate::model::people::{People, Trigger};
 use crate::model::pod::{self, Pod, Shutdown, Timings};
 use crate::model::replica_set::{NewPod, ReplicaSet};
-use crate::model::rollout::Rollout;
 use crate::model::scheduler::Scheduler;
 use crate::model::tally::Tally;
 use crate::model::traffic::Traffic;
@@ -112,18 +112,15 @@ pub fn join(control_plane: Fingerprint, requests: u64) -> u64 {
 
 impl<'a> Simulation<'a> {
     pub(super) fn new(scenario: &'a Scenario, seed: u64, trace: bool) -> Self {
-        let replicas = scenario.rollout.replicas;
+        let replicas = scenario.workload.replicas();
         let nodes = scenario.load_balancer.nodes;
         let release = Instant::START + scenario.simulation.warmup;
         let ids: Vec<_> = (0..replicas).map(PodId).collect();
         let serving = Conditions { revision: STABLE, serving: true, terminating: false };
         let endpoints: BTreeMap<_, _> = ids.iter().map(|id| (*id, serving)).collect();
-        let rollout = Rollout::established(scenario.rollout.clone()).under(scenario.rollouts_controller.profile);
-        let selected = |service: Service| rollout.services().and_then(|services| services[service.index()].revision);
-        let endpoint_slices = Service::ALL.map(|service| {
-            let revision = selected(service).expect("the Services of an established Rollout select pods");
-            EndpointSlice::new(revision, endpoints.clone())
-        });
+        let workload = Workload::established(scenario);
+        let endpoint_slices =
+            Service::ALL.map(|service| EndpointSlice::new(workload.selector(service), endpoints.clone()));
         let bindings = [0, 1].map(|service| TargetGroupBinding::new(endpoint_slices[service].ready()));
         let targets = [0, 1].map(|service| endpoint_slices[service].ready().into_iter().collect::<Vec<_>>());
         let targets = [&targets[0][..], &targets[1]];
@@ -142,12 +139,12 @@ impl<'a> Simulation<'a> {
             end: scenario.simulation.duration.map(|duration| release + duration),
             over: false,
             fingerprint: Fingerprint::new(),
-            recorder: Recorder::new(scenario.rollout.steps().len(), replicas),
+            recorder: Recorder::new(scenario.workload.steps().len(), replicas),
             commands: trace.then(Vec::new),
             people: People::new(scenario.actions.clone()),
             analysis_runs: BTreeMap::new(),
             newest: STABLE,
-            rollout,
+            workload,
             replica_sets: vec![],
             pods: vec![],
             scheduler: Scheduler::new(scenario.cluster.nodes),
@@ -198,7 +195,7 @@ impl<'a> Simulation<'a> {
                 self.queue.schedule(due, Event::Pod(*id, pod::Input::ProbeDue));
             }
         }
-        let min_ready = self.scenario.rollout.min_ready;
+        let min_ready = self.scenario.workload.min_ready();
         self.replica_sets.push(ReplicaSet::established(min_ready, members.into_iter()));
         self.record_pods(Instant::START);
     }

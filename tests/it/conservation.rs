@@ -177,7 +177,7 @@ struct Story<'a> {
 
 /// Source of the promises: `rollout/canary.go`, `rollout/trafficrouting.go`, `utils/replicaset/canary.go`.
 fn the_controller_keeps_its_promises(scenario: &Scenario, run: &Run) -> Checked {
-    let replicas = scenario.rollout.replicas;
+    let replicas = scenario.workload.replicas();
     let mut story = Story {
         scenario,
         wanted: [replicas, 0],
@@ -206,7 +206,7 @@ impl Story<'_> {
             ("rollouts-controller", "StepStarted") => self.index = number_in(&entry.object),
             ("rollouts-controller", "StepCompleted") => self.index = number_in(&entry.object) + 1,
             ("rollouts-controller", "Promoted") => {
-                prop_assert_eq!(self.index, self.scenario.rollout.steps().len(), "promoted after the last step");
+                prop_assert_eq!(self.index, self.scenario.workload.steps().len(), "promoted after the last step");
                 self.promoted = true;
             }
             ("pod", "Ready") => self.count_ready(entry, |count| count + 1),
@@ -231,7 +231,11 @@ impl Story<'_> {
         if revision == 1 || self.promoted {
             return Ok(());
         }
-        prop_assert!(self.scenario.rollout.canary().dynamic_stable_scale, "the stable size is fixed: {:?}", entry);
+        prop_assert!(
+            self.scenario.workload.canary().is_some_and(|canary| canary.dynamic_stable_scale),
+            "the stable size is fixed: {:?}",
+            entry
+        );
         // The stable side follows a weight in a later pass than the one that asked for it.
         let (_, weight) = self.asked.iter().rfind(|(at, _)| *at < entry.at).expect("the first is at the start");
         prop_assert!(to >= from || to >= self.stable_share(*weight), "sooner than its weight: {:?}", entry);
@@ -246,7 +250,7 @@ impl Story<'_> {
             self.may_rise(entry, weight)?;
         }
         let stable = usize::from(self.promoted);
-        let needed = (100 - weight) * self.scenario.rollout.replicas / 100;
+        let needed = (100 - weight) * self.scenario.workload.replicas() / 100;
         let ready = self.most_ready(stable, entry.at);
         prop_assert!(ready >= needed, "{} stable pods are too few: {:?}", ready, entry);
         Ok(())
@@ -254,7 +258,7 @@ impl Story<'_> {
 
     /// A weight rises when the canary has its pods, or goes back to that of the nearest setWeight before.
     fn may_rise(&self, entry: &LogEntry, weight: u32) -> Checked {
-        let steps = self.scenario.rollout.steps();
+        let steps = self.scenario.workload.steps();
         let set_weight = |steps: &[Step]| match steps.iter().rev().find(|step| matches!(step, Step::SetWeight(_))) {
             Some(Step::SetWeight(weight)) => u32::try_from(weight.get()).expect("a percentage"),
             _ => 0,
@@ -267,7 +271,7 @@ impl Story<'_> {
         prop_assert_eq!(weight, current, "step {}: {:?}", self.index, entry);
         let done = if is_over { &[] } else { &steps[..=self.index] };
         let scale = done.iter().rev().find_map(Step::canary_scale);
-        let share = |percent: u32| (percent * self.scenario.rollout.replicas).div_ceil(100);
+        let share = |percent: u32| (percent * self.scenario.workload.replicas()).div_ceil(100);
         let wanted = match scale {
             Some(CanaryScale::Replicas(pods)) => pods,
             Some(CanaryScale::Weight(scale)) => share(u32::try_from(scale.get()).expect("a percentage")),
@@ -296,7 +300,7 @@ impl Story<'_> {
     }
 
     fn stable_share(&self, canary_weight: u32) -> u32 {
-        ((100 - canary_weight) * self.scenario.rollout.replicas).div_ceil(100)
+        ((100 - canary_weight) * self.scenario.workload.replicas()).div_ceil(100)
     }
 
     /// The most pods of a ReplicaSet that were ready at one time, of the times that the controller may know of.

@@ -124,8 +124,11 @@ fn a_resolved_scenario_is_the_same_scenario() {
 fn every_section_reaches_the_scenario() {
     let scenario = loaded(FULL, &[]).scenario;
     assert_eq!(scenario.seeds, Some(vec![3, 5, 8]));
-    assert_eq!(scenario.rollout.canary().fenceposts(scenario.rollout.replicas).max_unavailable, 2);
-    let canary = scenario.rollout.canary();
+    assert_eq!(
+        scenario.workload.canary().expect("it is a canary").fenceposts(scenario.workload.replicas()).max_unavailable,
+        2
+    );
+    let canary = scenario.workload.canary().expect("it is a canary");
     assert_eq!(canary.steps.len(), 8);
     assert_eq!(canary.steps[7].to_string(), "setHeaderRoute by-header");
     assert!(

@@ -157,6 +157,12 @@ impl Deployment {
         self.template == revision && is_created && self.is_complete_by(self.current_status())
     }
 
+    /// Of the ReplicaSet that was the newest before the current one: where `undo` goes.
+    pub fn previous_revision(&self) -> Revision {
+        let others = self.replica_sets.iter().filter(|set| set.revision != self.template);
+        others.max_by_key(|set| set.number).map_or(self.template, |set| set.revision)
+    }
+
     /// Complete, and nothing left to scale.
     pub fn is_at_rest(&self) -> bool {
         let is_alone = self.replica_sets.iter().all(|set| set.revision == self.template || set.replicas == 0);

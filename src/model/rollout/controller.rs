@@ -17,6 +17,17 @@ pub struct RolloutsControllerSpec {
     pub aws_error_share: f64,
 }
 
+impl Default for RolloutsControllerSpec {
+    fn default() -> Self {
+        Self {
+            profile: Profile::default(),
+            reconcile_delay: Distribution::millis(100),
+            aws_query_time: Distribution::millis(500),
+            aws_error_share: 0.0,
+        }
+    }
+}
+
 /// What a pass depends on beside what it observes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Profile {

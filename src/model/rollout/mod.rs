@@ -294,6 +294,16 @@ impl Rollout {
         self.paused
     }
 
+    /// `spec.replicas`
+    pub fn replicas(&self) -> u32 {
+        self.spec.replicas
+    }
+
+    /// Passes fail because AWS does not show the full weight.
+    pub fn is_verifying(&self) -> bool {
+        self.failed_passes > 0
+    }
+
     /// Waits for a person.
     pub fn is_paused_indefinitely(&self) -> bool {
         let index = self.status.step_index.unwrap_or(0);

@@ -87,6 +87,28 @@ impl RolloutSpec {
         matches!(&self.strategy, Strategy::Canary(canary) if canary.ping_pong)
     }
 
+    /// Where an analysis is asked for, below `strategy`; which templates; and whether something waits for its end.
+    pub fn analyses(&self) -> Vec<(String, &Templates, bool)> {
+        match &self.strategy {
+            Strategy::Canary(canary) => {
+                let background = canary.analysis.iter().map(|it| ("canary.analysis".to_owned(), &it.templates, false));
+                let steps = canary.steps.iter().enumerate().filter_map(|(index, step)| match step {
+                    Step::Analysis(templates) => Some((format!("canary.steps[{index}].analysis"), templates, true)),
+                    Step::SetWeight(_) | Step::SetCanaryScale(_) | Step::Pause(_) => None,
+                    Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => None,
+                });
+                background.chain(steps).collect()
+            }
+            Strategy::BlueGreen(blue_green) => {
+                let both = [
+                    ("blueGreen.prePromotionAnalysis", &blue_green.pre_promotion_analysis),
+                    ("blueGreen.postPromotionAnalysis", &blue_green.post_promotion_analysis),
+                ];
+                both.into_iter().filter_map(|(key, run)| Some((key.to_owned(), run.as_ref()?, true))).collect()
+            }
+        }
+    }
+
     /// From the promotion until the previous ReplicaSet goes.
     pub fn scale_down_delay(&self) -> Duration {
         match &self.strategy {

@@ -16,11 +16,12 @@ const EXCHANGE: Duration = Duration::secs(60);
 impl<'a> Story<'a> {
     pub(super) fn sentence(&self) -> String {
         match self.mechanism {
-            Mechanism::PodGone => match self.deserted() {
+            Mechanism::PodGone => match self.deserted().filter(|_| self.is_traffic_routed()) {
                 Some(load) => self.rule_late(load.service, Some(load)),
                 None => self.target_late(),
             },
-            Mechanism::GroupEmpty => self.group_empty(),
+            Mechanism::GroupEmpty if self.is_traffic_routed() => self.group_empty(),
+            Mechanism::GroupEmpty => self.only_group_empty(),
             Mechanism::CutOff => self.cut_off(),
             Mechanism::KeepAliveRace => self.keep_alive_race(),
             Mechanism::DeregistrationDelay => self.deregistration_delay_expired(),
@@ -28,14 +29,39 @@ impl<'a> Story<'a> {
         }
     }
 
+    fn is_traffic_routed(&self) -> bool {
+        self.loaded.scenario.workload.is_traffic_routed()
+    }
+
+    /// The name of a target group.
+    fn name(&self, service: Service) -> &'static str {
+        self.loaded.scenario.workload.service_name(service)
+    }
+
+    /// Where no weight leads anywhere else, an empty group fails everything.
+    fn only_group_empty(&self) -> String {
+        let name = self.name(Service::Stable);
+        let switch = self.before_the_start(|entry| entry.event == "SwitchService" && entry.object == name);
+        let reason = match switch {
+            Some(switch) => format!(
+                "the controller had pointed the {name} Service from {} (t = {}), and its targets were being exchanged",
+                switch.detail.replace(" -> ", " to "),
+                time(self.run, switch.at)
+            ),
+            None => "the old pods had left the target group, and no new one was healthy yet".to_owned(),
+        };
+        format!("{}, {reason}. {}, {}.", self.place.name, capitalised(&self.when()), self.failed())
+    }
+
     /// The pods are gone, the rule still sends requests to their group.
     fn rule_late(&self, service: Service, load: Option<Load>) -> String {
         let share = load.map_or_else(|| "requests".into(), |load| format!("{} of the requests", weight(load.share)));
         format!(
-            "{}, but the ALB kept sending {share} to the {service} target group{}. B{}, {}.{}{}",
+            "{}, but the ALB kept sending {share} to the {} target group{}. {}, {}.{}{}",
             self.gone(service),
+            self.name(service),
             self.until(service),
-            &self.when()[1..],
+            capitalised(&self.when()),
             self.failed(),
             self.ended_early(service),
             self.last_known_targets(service),
@@ -46,7 +72,7 @@ impl<'a> Story<'a> {
     /// weight 100; the last of them closed its port at t = 480.5 s (preStop hook: 1m)`.
     fn gone(&self, service: Service) -> String {
         let Some(entry) = self.scale_down(service) else {
-            return format!("{}, no {service} pod served any more", self.place.name);
+            return format!("{}, no pod of the {} target group served any more", self.place.name, self.name(service));
         };
         let place = place_of(self.run, entry.at);
         let asked = place.as_ref().and_then(|place| Some((place.asked?.weight_asked?, place.asked?.weight_requested)));
@@ -78,8 +104,9 @@ impl<'a> Story<'a> {
         let rescued = rule.is_none_or(|at| self.over() + Duration::secs(1) < at);
         if rescued && self.switched.is_some_and(|at| at < self.over()) {
             return format!(
-                " The promotion ended it earlier: it put the new pods into the {service} target group, where they served what \
-                 the rule still sent."
+                " The promotion ended it earlier: it put the new pods into the {} target group, where they served what the rule \
+                 still sent.",
+                self.name(service)
             );
         }
         String::new()
@@ -118,9 +145,9 @@ impl<'a> Story<'a> {
     }
 
     fn last_known_targets(&self, service: Service) -> &'static str {
-        let name = service.to_string();
+        let name = self.name(service);
         let emptied = self.before_the_end(|entry| entry.event == "GroupEmpty");
-        let emptied = emptied.is_some_and(|entry| entry.object.ends_with(&name));
+        let emptied = emptied.is_some_and(|entry| entry.object.ends_with(name));
         let last_known = self.loaded.scenario.load_balancer.empty_target_group == EmptyTargetGroup::LastKnownTargets;
         match (self.mechanism == Mechanism::GroupEmpty, emptied && last_known) {
             (false, true) => " (A node whose group is empty goes on with the last targets it knew.)",
@@ -134,7 +161,7 @@ impl<'a> Story<'a> {
         let stopped: Vec<_> = stops.iter().filter(|stop| self.concerns(stop)).collect();
         let exposure = |stop: &&&Stop| stop.taken_out.map_or(Duration::MAX, |at| at.saturating_since(stop.closed));
         let Some(worst) = stopped.iter().max_by_key(exposure) else {
-            return self.plainly();
+            return self.crashed().unwrap_or_else(|| self.plainly());
         };
         let taken_out = match worst.taken_out {
             Some(at) if at > worst.closed => {
@@ -154,6 +181,22 @@ impl<'a> Story<'a> {
             self.hook(),
             self.failed(),
         )
+    }
+
+    /// Pods of a bad version died by themselves.
+    fn crashed(&self) -> Option<String> {
+        let crashes: Vec<_> = self.run.events.iter().filter(|entry| entry.event == "Crashed").collect();
+        let here: Vec<_> = crashes.iter().filter(|entry| self.place.rows.contains(&entry.at.second())).collect();
+        let first = here.first()?;
+        Some(format!(
+            "{}, processes of {} died by themselves {} (crash_after), the first at t = {}. Until the kubelet has started \
+             such a process again, its port is closed: {}.",
+            self.place.name,
+            first.detail,
+            counted(here.len() as u64, "time"),
+            time(self.run, first.at),
+            self.failed(),
+        ))
     }
 
     /// The pod stopped while requests failed, or up to ten seconds earlier: a connection attempt lasts no longer.
@@ -176,10 +219,10 @@ impl<'a> Story<'a> {
     fn group_empty(&self) -> String {
         let emptied = self
             .before_the_start(|entry| entry.event == "GroupEmpty")
-            .and_then(|entry| Service::ALL.into_iter().find(|service| entry.object.ends_with(&service.to_string())));
+            .and_then(|entry| Service::ALL.into_iter().find(|service| entry.object.ends_with(self.name(*service))));
         let deserted = self.deserted();
         let Some(service) = emptied.or_else(|| deserted.map(|load| load.service)) else { return self.plainly() };
-        let name = service.to_string();
+        let name = self.name(service);
         let recent = |entry: &LogEntry| self.start().saturating_since(entry.at) <= EXCHANGE;
         let is_switch = |entry: &LogEntry| entry.event == "SwitchService" && entry.object == name && recent(entry);
         if let Some(switch) = self.before_the_start(is_switch) {
@@ -257,7 +300,7 @@ impl<'a> Story<'a> {
     /// Too few pods for the share of the requests that they get. None if they had enough.
     fn overload(&self) -> Option<String> {
         let scenario = &self.loaded.scenario;
-        let usual = scenario.traffic.rate.per_second() / f64::from(scenario.rollout.replicas.max(1));
+        let usual = scenario.traffic.rate.per_second() / f64::from(scenario.workload.replicas().max(1));
         let capacity = scenario.capacity_per_pod();
         let Load { service, pods, share, each } = self.busiest().filter(|load| load.each >= capacity)?;
         let late = self.place.asked.and_then(|step| Some(step.weight_effective? - step.weight_asked?));
@@ -297,4 +340,9 @@ impl<'a> Story<'a> {
 /// A weight, which counts in percent already.
 fn weight(weight: f64) -> String {
     percent(weight / 100.0)
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }

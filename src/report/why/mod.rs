@@ -6,6 +6,7 @@ mod stop;
 mod story;
 
 use super::{counted, grouped_decimal, is_set_weight, percent, span};
+use crate::model::rollout::spec::Canary;
 use crate::run::{Run, StepRecord};
 use crate::scenario::Loaded;
 use stop::{Stop, stops};
@@ -23,7 +24,7 @@ pub fn explain(loaded: &Loaded, run: &Run) -> String {
 /// The service cannot carry its load even without a release.
 fn never_enough(loaded: &Loaded, run: &Run) -> String {
     let scenario = &loaded.scenario;
-    let replicas = u64::from(scenario.rollout.replicas);
+    let replicas = u64::from(scenario.workload.replicas());
     let each = scenario.capacity_per_pod();
     format!(
         "Even without a release, {} can't carry the load: {} requests/s arrive, and a pod answers at most {} \
@@ -43,7 +44,7 @@ const TELLING: u64 = 1000;
 
 /// What kept every request from failing.
 fn protection(loaded: &Loaded, run: &Run) -> String {
-    let rollout = &loaded.scenario.rollout;
+    let canary = loaded.scenario.workload.canary().filter(|canary| canary.is_traffic_routed());
     let lag = |step: &StepRecord| Some((step.weight_effective? - step.weight_asked?, step.step.clone()));
     let weights = || run.steps.iter().filter(|step| is_set_weight(step));
     let never = weights().find(|step| step.weight_asked.is_some() && step.weight_effective.is_none());
@@ -63,14 +64,14 @@ fn protection(loaded: &Loaded, run: &Run) -> String {
             None => format!("every pod kept its port open for {open} or more after its deletion"),
         }
     });
-    let guard = match (rollout.canary().dynamic_stable_scale, run.rollout.stable_gone, outlived) {
-        (false, None, _) => "without dynamicStableScale the stable pods stayed to the end of the run".into(),
-        (false, Some(_), _) => format!(
-            "without dynamicStableScale the stable pods stayed until {} after the promotion (scaleDownDelaySeconds)",
-            rollout.canary().scale_down_delay()
+    let delay = canary.filter(|canary| !canary.dynamic_stable_scale).map(Canary::scale_down_delay);
+    let guard = match (delay, run.rollout.stable_gone, outlived) {
+        (Some(_), None, _) => "without dynamicStableScale the stable pods stayed to the end of the run".into(),
+        (Some(delay), Some(_), _) => format!(
+            "without dynamicStableScale the stable pods stayed until {delay} after the promotion (scaleDownDelaySeconds)"
         ),
-        (true, _, Some(outlived)) => outlived,
-        (true, _, None) => "no pod was stopped".into(),
+        (None, _, Some(outlived)) => outlived,
+        (None, _, None) => "no pod was stopped".into(),
     };
     let caution = match run.requests.total {
         0 => return "No request arrived, so the run says nothing about failures.".into(),
@@ -89,10 +90,11 @@ mod tests {
     use crate::model::application::OnSigterm;
     use crate::model::load_balancer::EmptyTargetGroup;
     use crate::model::outcome::Cause;
-    use crate::model::rollout::spec::{Canary, Strategy};
+    use crate::model::rollout::spec::{RolloutSpec, Strategy};
     use crate::random::Distribution;
     use crate::report::{sample, time};
     use crate::run::LogEntry;
+    use crate::scenario::workload::Workload;
     use crate::units::Duration;
 
     /// The quiet run with 25 errors/s of this cause in some seconds, and some events.
@@ -393,8 +395,9 @@ mod tests {
             (270_500, "pod", "ListenerClosed", "pod-3", "v1"),
         ]));
         check(&loaded, &run, &["kept its port open for 90.3 s or more", "(preStop hook: 1m30s)"]);
-        let canary = Canary { dynamic_stable_scale: false, ..loaded.scenario.rollout.canary().clone() };
-        loaded.scenario.rollout.strategy = Strategy::Canary(canary);
+        let rollout = loaded.scenario.workload.rollout().expect("the sample is a Rollout").clone();
+        let canary = Canary { dynamic_stable_scale: false, ..rollout.canary().clone() };
+        loaded.scenario.workload = Workload::Rollout(RolloutSpec { strategy: Strategy::Canary(canary), ..rollout });
         check(&loaded, &run, &["stayed until 30s after the promotion"]);
         run.rollout.stable_gone = None;
         check(&loaded, &run, &["stayed to the end of the run"]);

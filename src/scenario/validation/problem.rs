@@ -3,7 +3,7 @@
 //! One mistake makes one problem. Where the reader could not read a field, or a key is only misspelt, its word stands and
 //! the controller's is left out; so is all that the controller says only because of another mistake.
 
-use super::rule::{ROUTER, Rule};
+use super::rule::Rule;
 use super::{Value, Violation, violations};
 use crate::scenario::diagnostic::{Problem, Severity};
 use crate::scenario::document::{Node, Table};
@@ -13,6 +13,7 @@ use std::ops::Range;
 
 const CANARY: &str = "rollout.strategy.canary";
 const BLUE_GREEN: &str = "rollout.strategy.blueGreen";
+const HONOR: &str = "rollouts_controller.honor_scale_down_delay";
 const LABELS: &str = "rollout.template.metadata.labels";
 
 /// `read` are the problems that the reader has found in the same document.
@@ -34,10 +35,7 @@ pub fn problems(document: &Table, read: &[Problem]) -> Vec<Problem> {
         }
         seen.push(violation);
     }
-    let has_said = problems.iter().any(|(rule, _)| rule.needs_router());
-    let mut problems: Vec<_> = problems.into_iter().map(|(_, problem)| problem).collect();
-    problems.extend(refused.missing_router().filter(|_| !has_said));
-    problems
+    problems.into_iter().map(|(_, problem)| problem).collect()
 }
 
 /// A route that the router does not take needs no place among the managed ones.
@@ -98,6 +96,8 @@ impl<'a> Refused<'a> {
         let is_absent = |key: &str| self.node(key).is_none();
         // The reader's types take no negative number, and say their range.
         rule == Rule::AtLeastZero
+            // The user asks what would be if the controller took both.
+            || rule == Rule::DynamicStableScale && self.node(HONOR).and_then(Node::boolean) == Some(true)
             // Nothing selects pods by labels here: a ReplicaSet knows its own. What is written must agree all the same.
             || rule == Rule::MissingSelector
             || rule == Rule::TemplateLabels && (is_absent("rollout.selector") || is_absent(LABELS))
@@ -165,15 +165,6 @@ impl<'a> Refused<'a> {
             parent = above;
         }
         (key, None)
-    }
-
-    /// A canary without a router is legal, but not simulated.
-    fn missing_router(self) -> Option<Problem> {
-        let key = router();
-        self.node(CANARY).and_then(Node::table).filter(|_| !self.has_router() && !self.is_misspelt(&key))?;
-        let message = format!("`{key}` is missing");
-        let (key, place) = self.located(key);
-        Some(Problem { severity: Severity::Error, code: None, key, message, place, help: ROUTER.to_owned() })
     }
 }
 

@@ -1,0 +1,199 @@
+//! The controller of what is released: a Rollout's, or a Deployment's.
+
+use super::event::Event;
+use super::{CANARY, STABLE, Simulation};
+use crate::model::deployment::{self, Deployment};
+use crate::model::replica_set::{self, ReplicaSet};
+use crate::model::rollout::status::{Phase, Status};
+use crate::model::rollout::step::Step;
+use crate::model::rollout::{self, Rollout};
+use crate::model::{Revision, Service};
+use crate::run::RolloutOutcome;
+use crate::scenario::{self, Scenario};
+use crate::units::{Instant, TrafficWeight};
+
+pub enum Workload {
+    Rollout(Box<Rollout>),
+    Deployment(Deployment),
+}
+
+impl Workload {
+    /// At rest, with revision 1.
+    pub fn established(scenario: &Scenario) -> Self {
+        match &scenario.workload {
+            scenario::workload::Workload::Rollout(spec) => {
+                let rollout = Rollout::established(spec.clone()).under(scenario.rollouts_controller.profile);
+                let has_services = spec.is_traffic_routed() || spec.blue_green().is_some();
+                Self::Rollout(Box::new(if has_services { rollout } else { rollout.without_services() }))
+            }
+            scenario::workload::Workload::Deployment(spec) => Self::Deployment(Deployment::established(spec.clone())),
+        }
+    }
+
+    pub fn rollout(&self) -> Option<&Rollout> {
+        match self {
+            Self::Rollout(rollout) => Some(rollout),
+            Self::Deployment(_) => None,
+        }
+    }
+
+    pub fn status(&self) -> Option<&Status> {
+        self.rollout().map(Rollout::status)
+    }
+
+    pub fn steps(&self) -> &[Step] {
+        self.rollout().map_or(&[], Rollout::steps)
+    }
+
+    /// What a Service selects when the run begins. Where nobody manages Services, the stable one selects every pod of the
+    /// workload, and nobody uses the other.
+    pub fn selector(&self, service: Service) -> Option<Revision> {
+        match (self.rollout().and_then(Rollout::services), service) {
+            (Some(services), _) => services[service.index()].revision,
+            (None, Service::Stable) => None,
+            (None, Service::Canary) => Some(Revision(0)),
+        }
+    }
+
+    pub fn is_at_rest(&self) -> bool {
+        match self {
+            Self::Rollout(rollout) => rollout.is_at_rest(),
+            Self::Deployment(deployment) => deployment.is_at_rest(),
+        }
+    }
+
+    pub fn replicas_of(&self, revision: Revision) -> u32 {
+        match self {
+            Self::Rollout(rollout) => rollout.replicas_of(revision),
+            Self::Deployment(deployment) => deployment.replicas_of(revision),
+        }
+    }
+
+    /// The revision whose pod template was in force before this one: where `undo` goes.
+    pub fn previous_revision(&self) -> Revision {
+        match self {
+            Self::Rollout(rollout) => rollout.previous_revision(),
+            Self::Deployment(deployment) => deployment.previous_revision(),
+        }
+    }
+
+    /// Pods wanted of the revision that was stable before the release, and of all others.
+    fn wanted(&self) -> (u32, u32) {
+        let sets: Vec<(Revision, u32)> = match self {
+            Self::Rollout(rollout) => rollout.replica_sets().iter().map(|set| (set.revision, set.replicas)).collect(),
+            Self::Deployment(deployment) => {
+                deployment.replica_sets().iter().map(|set| (set.revision, set.replicas)).collect()
+            }
+        };
+        let sum =
+            |is_stable| sets.iter().filter(|(revision, _)| (*revision == STABLE) == is_stable).map(|set| set.1).sum();
+        (sum(true), sum(false))
+    }
+
+    pub fn outcome(&self) -> RolloutOutcome {
+        match self {
+            Self::Rollout(rollout) => outcome_of_rollout(rollout),
+            Self::Deployment(deployment) if deployment.is_at_rest() && deployment.replicas_of(STABLE) == 0 => {
+                RolloutOutcome::Promoted
+            }
+            Self::Deployment(deployment) if deployment.is_progress_deadline_exceeded() => RolloutOutcome::Degraded,
+            Self::Deployment(deployment) if deployment.is_complete(STABLE) => RolloutOutcome::Aborted,
+            Self::Deployment(_) => RolloutOutcome::Running,
+        }
+    }
+}
+
+fn outcome_of_rollout(rollout: &Rollout) -> RolloutOutcome {
+    let status = rollout.status();
+    let is_promoted = rollout.is_fully_promoted() && rollout.knows(CANARY);
+    if is_promoted && status.stable != Some(STABLE) {
+        RolloutOutcome::Promoted
+    } else if is_promoted || status.abort && has_no_traffic(rollout) {
+        RolloutOutcome::Aborted
+    } else if rollout.is_paused_indefinitely() || rollout.is_paused_by_hand() {
+        RolloutOutcome::Paused
+    } else if status.phase == Phase::Degraded {
+        RolloutOutcome::Degraded
+    } else {
+        RolloutOutcome::Running
+    }
+}
+
+/// An abort is one when nothing goes to the aborted revision any more.
+fn has_no_traffic(rollout: &Rollout) -> bool {
+    rollout.status().weights.is_none_or(|weights| weights.canary == TrafficWeight::ZERO)
+}
+
+impl Simulation<'_> {
+    pub(super) fn change_template(&mut self, now: Instant, revision: Revision) {
+        match self.workload {
+            Workload::Rollout(_) => self.tell_rollout(now, rollout::Input::TemplateChanged(revision)),
+            Workload::Deployment(_) => self.tell_deployment(now, deployment::Input::TemplateChanged(revision)),
+        }
+    }
+
+    pub(super) fn change_replicas(&mut self, now: Instant, replicas: u32) {
+        match self.workload {
+            Workload::Rollout(_) => self.tell_rollout(now, rollout::Input::ReplicasChanged(replicas)),
+            Workload::Deployment(_) => self.tell_deployment(now, deployment::Input::ReplicasChanged(replicas)),
+        }
+    }
+
+    pub(super) fn publish_status(&mut self, now: Instant, revision: Revision, status: replica_set::Status) {
+        let event = match self.workload {
+            Workload::Rollout(_) => Event::Rollout(rollout::Input::ReplicaSetStatus(revision, status)),
+            Workload::Deployment(_) => Event::Deployment(deployment::Input::ReplicaSetStatus(revision, status)),
+        };
+        self.queue.schedule(now, event);
+    }
+
+    /// Recreate waits for the last pod of the old revision.
+    pub(super) fn publish_pods(&mut self, now: Instant, revision: Revision) {
+        if matches!(self.workload, Workload::Deployment(_)) {
+            let pods = self.pods.iter().filter(|member| member.revision == revision && !member.removed).count();
+            let pods = u32::try_from(pods).expect("pods are counted in u32");
+            self.queue.schedule(now, Event::Deployment(deployment::Input::PodsOf(revision, pods)));
+        }
+    }
+
+    pub(super) fn tell_deployment(&mut self, now: Instant, input: deployment::Input) {
+        use deployment::Effect::*;
+        const NAME: &str = "deployment-controller";
+        let Workload::Deployment(deployment) = &mut self.workload else {
+            unreachable!("{input:?} is for a Deployment");
+        };
+        for effect in deployment.handle(now, input) {
+            match effect {
+                ReconcileSoon => {
+                    // Assumption: as its neighbour in kube-controller-manager, the ReplicaSet controller.
+                    let delay = self.streams.rollouts_controller.draw(&self.scenario.cluster.replica_set_sync);
+                    self.queue.schedule(now + delay, Event::Deployment(deployment::Input::Reconcile));
+                }
+                WakeAt(at) => self.queue.schedule(at.max(now), Event::Deployment(deployment::Input::Timer)),
+                CreateReplicaSet(revision) => self.create_replica_set(now, NAME, revision),
+                DeleteReplicaSet(_) => {}
+                Scale { revision, from, to } => self.scale(now, NAME, (revision, from, to)),
+                Completed(revision) => {
+                    if now >= self.release && revision != STABLE {
+                        self.recorder.promoted(now);
+                    }
+                    self.log(now, NAME, "Completed", revision, "");
+                }
+                ProgressDeadlineExceeded(revision) => self.log(now, NAME, "ProgressDeadlineExceeded", revision, ""),
+            }
+        }
+        self.end_if_over(now);
+    }
+
+    pub(super) fn create_replica_set(&mut self, now: Instant, controller: &'static str, revision: Revision) {
+        self.replica_sets.push(ReplicaSet::new(self.scenario.workload.min_ready()));
+        self.log(now, controller, "CreateReplicaSet", revision, "");
+    }
+
+    pub(super) fn scale(&mut self, now: Instant, controller: &'static str, (revision, from, to): (Revision, u32, u32)) {
+        self.log(now, controller, "ScaleReplicaSet", revision, format!("{from} -> {to}"));
+        let (stable, others) = self.workload.wanted();
+        self.recorder.sizes(now, stable, others);
+        self.tell_replica_set(now, revision, replica_set::Input::Scale(to));
+    }
+}
