@@ -36,7 +36,7 @@ fn schema() -> Value {
         |least: i32, description: &str| json!({ "type": "integer", "minimum": least, "description": description });
     let text = |description: &str, example: &str| json!({ "type": "string", "description": description, "examples": [example] });
     let object = |properties: Value, required: Value| json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
-    let query = object(
+    let mut query = object(
         json!({
             "query": text("What monitoring shows", "canary.success.rate"),
             "window": text("Instead of monitoring.window", "60s"),
@@ -44,9 +44,12 @@ fn schema() -> Value {
         }),
         json!(["query"]),
     );
+    query["description"] = json!("What is asked");
+    let mut provider = object(json!({ "simulation": query }), json!(["simulation"]));
+    provider["description"] = json!("Who measures: the run's own monitoring");
     let metric = object(
         json!({
-            "name": { "type": "string" },
+            "name": text("Name of the metric", "success-rate"),
             "interval": text("Between two measurements; without it there is one", "30s"),
             "count": whole(1, "Measurements; without it they go on, if there is an interval"),
             "initialDelay": text("From the start of the run to the first measurement", "1m"),
@@ -56,16 +59,17 @@ fn schema() -> Value {
             "consecutiveSuccessLimit": whole(0, "So many successes in a row are enough; 0 is off"),
             "successCondition": text("When a measurement is a success", "result[0] >= 0.95"),
             "failureCondition": text("When it is a failure", "result[0] < 0.9"),
-            "provider": object(json!({ "simulation": query }), json!(["simulation"])),
+            "provider": provider,
         }),
         json!(["name", "provider"]),
     );
-    let dry_run = object(json!({ "metricName": { "type": "string" } }), json!(["metricName"]));
+    let dry_run =
+        object(json!({ "metricName": text("Name of a metric, or *", "success-rate") }), json!(["metricName"]));
     let template = object(
         json!({
-            "name": { "type": "string" },
-            "metrics": { "type": "array", "minItems": 1, "items": metric },
-            "dryRun": { "type": "array", "items": dry_run },
+            "name": text("Name of the template", "success-rate"),
+            "metrics": { "type": "array", "minItems": 1, "description": "What is measured", "items": metric },
+            "dryRun": { "type": "array", "description": "Metrics that are measured without a say", "items": dry_run },
         }),
         json!(["name", "metrics"]),
     );

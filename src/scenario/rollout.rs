@@ -184,13 +184,20 @@ fn anti_affinity(reader: &mut Reader<'_, '_>) {
 }
 
 pub fn templates_schema() -> serde_json::Value {
-    let template = json!({ "type": "object", "properties": { "templateName": { "type": "string" } } });
-    json!({ "type": "object", "properties": { "templates": { "type": "array", "items": template } } })
+    let name = json!({ "type": "string", "description": "One of [[analysis_templates]]" });
+    let template = json!({ "type": "object", "properties": { "templateName": name } });
+    let templates = json!({ "type": "array", "description": "What one run measures together", "items": template });
+    json!({ "type": "object", "properties": { "templates": templates } })
 }
 
 fn background_schema() -> serde_json::Value {
     let mut schema = templates_schema();
-    schema["properties"]["startingStep"] = json!({ "type": "integer", "minimum": 0, "default": 0 });
+    schema["properties"]["startingStep"] = json!({
+        "type": "integer",
+        "minimum": 0,
+        "default": 0,
+        "description": "The run begins with this step, counted from 0",
+    });
     schema
 }
 

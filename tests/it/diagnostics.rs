@@ -126,7 +126,7 @@ error: there is no step `setWait`
 14 |     { setWait = 25 },
    |       ^^^^^^^
    |
-   = help: did you mean `setWeight`? A step is one of setWeight, setCanaryScale, pause, setHeaderRoute
+   = help: did you mean `setWeight`? A step is one of setWeight, setCanaryScale, pause, setHeaderRoute, analysis
 "#;
     refused("step_kind", &with("setWeight = 25", "setWait = 25"), message);
 }

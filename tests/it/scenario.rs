@@ -194,7 +194,8 @@ fn each_rule_of_the_controllers_has_its_message() {
         (canary("scaleDownDelaySeconds=30"), "Canary dynamicStableScale cannot be used with scaleDownDelaySeconds"),
         (canary("steps[0].setWeight=101"), "SetWeight needs to be between 0 and 100"),
         (canary("steps[0]={ setweight = 5 }"), "there is no step `setweight`"),
-        (canary("steps[0]={ analysis = {} }"), "the step `analysis` is not simulated yet"),
+        (canary("steps[0]={ experiment = {} }"), "the step `experiment` is not simulated yet"),
+        (canary("steps[0]={ analysis = {} }"), "an analysis names its templates"),
         (
             canary("steps[0]={ setWeight = 5, setCanaryScale = {} }"),
             "a step that does several things is not simulated yet",

@@ -81,7 +81,25 @@ fn protection(loaded: &Loaded, run: &Run) -> String {
         }
         _ => String::new(),
     };
-    format!("No request failed: {guard}{slowest}.{caution}")
+    let nothing = match run.requests.target_5xx {
+        0 => "No request failed",
+        _ => "The load balancer failed no request",
+    };
+    format!("{nothing}: {guard}{slowest}.{caution}{}", own_errors(loaded, run).unwrap_or_default())
+}
+
+/// What a bad version answered itself.
+fn own_errors(loaded: &Loaded, run: &Run) -> Option<String> {
+    let versions = &loaded.scenario.application.versions;
+    let (revision, version) = versions.iter().find(|(_, version)| version.error_share > 0.0)?;
+    let answered = run.requests.target_5xx;
+    (answered > 0).then(|| {
+        let share = percent(version.error_share);
+        format!(
+            " {} got a 5xx of the program itself: {revision} fails {share} of what it answers.",
+            counted(answered, "request")
+        )
+    })
 }
 
 #[cfg(test)]

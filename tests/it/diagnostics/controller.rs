@@ -388,7 +388,7 @@ error[V20]: Step must have one of the following set: experiment, setWeight, setC
 14 | {},
    | ^^
    |
-   = help: a step is { setWeight = 25 }, { setCanaryScale = { replicas | weight | matchTrafficWeight } }, { pause = { duration = "60s" } }, { pause = {} } or { setHeaderRoute = { name, match } }
+   = help: a step is { setWeight = 25 }, { setCanaryScale = { replicas | weight | matchTrafficWeight } }, { pause = { duration = "60s" } }, { pause = {} }, { setHeaderRoute = { name, match } } or { analysis = { templates } }
 "#,
     );
     refused(
@@ -496,7 +496,6 @@ fn one_mistake_is_told_once() {
             without_router("dynamicStableScale = true\n", "{ setCanaryScale = {} },\n{ setCanaryScale = {} },\n"),
             "error[V8]: Canary dynamicStableScale can only be used with traffic routing",
         ),
-        ("once_no_router", without_router("", ""), "error: `rollout.strategy.canary.trafficRouting` is missing"),
         (
             "once_misspelt_router",
             VALID
