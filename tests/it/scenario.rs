@@ -209,7 +209,10 @@ fn each_rule_of_the_controllers_has_its_message() {
         ),
         (canary("maxUnavailable=half"), "\"half\" is neither a number of pods nor a percentage"),
         ("rollout.strategy.blueGreen={}".into(), "Multiple Strategies can not be listed"),
-        ("rollout.strategy={ blueGreen = {} }".into(), "`blueGreen` is not simulated yet"),
+        (
+            "rollout.strategy={ blueGreen = { activeService = \"a\", previewService = \"a\" } }".into(),
+            "two different services are required",
+        ),
         ("rollout.minReadySeconds=600".into(), "progressDeadlineSeconds must be greater than minReadySeconds"),
         (container("livenessProbe={}"), "`livenessProbe` is not simulated yet"),
         (

@@ -14,10 +14,14 @@ use story::Story;
 
 /// Takes the part of the release in which most requests failed by one mechanism.
 pub fn explain(loaded: &Loaded, run: &Run) -> String {
-    match Story::worst(loaded, run) {
+    let story = match Story::worst(loaded, run) {
         None => protection(loaded, run),
         Some(_) if loaded.scenario.is_overloaded() => never_enough(loaded, run),
         Some(story) => story.sentence(),
+    };
+    match own_errors(loaded, run) {
+        None => story,
+        Some(own) => format!("{story} {own}"),
     }
 }
 
@@ -85,7 +89,7 @@ fn protection(loaded: &Loaded, run: &Run) -> String {
         0 => "No request failed",
         _ => "The load balancer failed no request",
     };
-    format!("{nothing}: {guard}{slowest}.{caution}{}", own_errors(loaded, run).unwrap_or_default())
+    format!("{nothing}: {guard}{slowest}.{caution}")
 }
 
 /// What a bad version answered itself.
@@ -96,7 +100,7 @@ fn own_errors(loaded: &Loaded, run: &Run) -> Option<String> {
     (answered > 0).then(|| {
         let share = percent(version.error_share);
         format!(
-            " {} got a 5xx of the program itself: {revision} fails {share} of what it answers.",
+            "{} got a 5xx of the program itself: {revision} fails {share} of what it answers.",
             counted(answered, "request")
         )
     })
