@@ -93,6 +93,8 @@ pub struct Open {
 #[derive(Clone, Debug)]
 pub struct Server {
     revision: Revision,
+    /// Requests that it has accepted.
+    taken: u64,
     port: Port,
     /// Of 2^32 answers, so many are a 500.
     errors: u64,
@@ -121,6 +123,7 @@ impl Server {
         let version = spec.versions.get(&revision);
         Self {
             revision,
+            taken: 0,
             port: Port::Closed,
             errors: version.map_or(0, |version| (version.error_share * (1u64 << 32) as f64) as u64),
             demand_per_mille: version.and_then(|version| version.latency_factor).map_or(1_000, per_mille),
@@ -132,6 +135,10 @@ impl Server {
             waiting: VecDeque::new(),
             clear_at: 0,
         }
+    }
+
+    pub fn taken(&self) -> u64 {
+        self.taken
     }
 
     #[inline]
@@ -158,6 +165,7 @@ impl Server {
         let is_error = self.errors > 0 && derived_lot(lot, 2) >> 32 < self.errors;
         let open = Open { number, arrival, end, target_group: Some(target_group), is_error };
         self.open.push(open);
+        self.taken += 1;
         if let Some(mut first) = self.busy.peek_mut() {
             *first = Reverse(end);
         }

@@ -40,6 +40,8 @@ pub enum Series {
     Elb5xx,
     /// Of the answers of pods, the share that is a 5xx.
     Target5xx,
+    /// How many requests were answered.
+    Requests,
     /// Milliseconds within which so many thousandths of the answers of pods came.
     LatencyMs(u64),
 }
@@ -59,7 +61,7 @@ impl Series {
     pub fn is_share(self) -> bool {
         match self {
             Self::Success | Self::Error | Self::Elb5xx | Self::Target5xx => true,
-            Self::LatencyMs(_) => false,
+            Self::Requests | Self::LatencyMs(_) => false,
         }
     }
 }
@@ -200,6 +202,7 @@ impl Metrics {
             Series::Target5xx => part(target_5xx, ok + target_5xx),
             Series::Error => part(target_5xx + elb_5xx, ok + target_5xx + elb_5xx),
             Series::Elb5xx => part(elb_5xx, ok + target_5xx + elb_5xx),
+            Series::Requests => Some(ok + target_5xx + elb_5xx),
             Series::LatencyMs(per_mille) => {
                 let mut times: Vec<_> = samples.iter().flat_map(|sample| &sample.times).copied().collect();
                 let rank = (times.len() as u64 * per_mille).div_ceil(1_000).checked_sub(1)?;

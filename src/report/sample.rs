@@ -116,6 +116,7 @@ fn scenario() -> Scenario {
         load_balancer: load_balancer(),
         actions: Vec::new(),
         analysis_templates: Vec::new(),
+        hpa: None,
         monitoring: crate::scenario::monitoring::MonitoringSpec::default(),
     }
 }

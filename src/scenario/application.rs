@@ -1,6 +1,7 @@
 //! `[simulation]`, `[traffic]` and `[application]`.
 
 use super::SimulationSpec;
+use super::hpa::{self, USAGE, Usage};
 use super::pre_stop::PreStop;
 use super::reader::Reader;
 use crate::model::Revision;
@@ -52,7 +53,7 @@ pub fn traffic(reader: &mut Reader<'_, '_>) -> TrafficSpec {
 }
 
 /// The application, and how long a preStop hook runs that the manifest does not tell.
-pub fn application(reader: &mut Reader<'_, '_>, hook: PreStop) -> (ApplicationSpec, Duration) {
+pub fn application(reader: &mut Reader<'_, '_>, hook: PreStop, has_hpa: bool) -> (ApplicationSpec, Duration, Usage) {
     let startup_time = reader.distribution(
         "startup_time",
         Distribution::secs(5),
@@ -115,7 +116,10 @@ pub fn application(reader: &mut Reader<'_, '_>, hook: PreStop) -> (ApplicationSp
         backlog,
         versions: versions.unwrap_or_default(),
     };
-    (spec, pre_stop_time)
+    // Nobody's assumption, unless something scales by it.
+    let is_used = has_hpa || reader.writes_schema() || USAGE.iter().any(|name| reader.has(name));
+    let usage = if is_used { hpa::usage(reader) } else { Usage::default() };
+    (spec, pre_stop_time, usage)
 }
 
 /// v1 is stable at the start of the run, v2 is the release, and every `deploy` of a person brings the next one.

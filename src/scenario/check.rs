@@ -11,8 +11,6 @@ use crate::units::Duration;
 use std::ops::Range;
 
 const CANARY: &str = "rollout.strategy.canary";
-const GRACE_PERIOD: &str = "rollout.template.spec.terminationGracePeriodSeconds";
-const PRE_STOP: &str = "rollout.template.spec.containers[0].lifecycle.preStop";
 /// Source: kubelet, `minimumGracePeriodInSeconds`.
 const MINIMUM_GRACE: &str = "2 s";
 
@@ -103,12 +101,22 @@ impl Rules<'_> {
         }
     }
 
+    /// A key of the pod template.
+    fn of_template(&self, key: &str) -> String {
+        let workload = match self.draft.scenario.workload {
+            Workload::Rollout(_) => "rollout",
+            Workload::Deployment(_) => "deployment",
+        };
+        format!("{workload}.template.spec.{key}")
+    }
+
     fn grace_period(&self, pass: &mut Pass) {
+        let hook = self.of_template("containers[0].lifecycle.preStop");
         let grace = self.draft.scenario.pod.grace_period;
         match self.draft.pre_stop {
             PreStop::None => {}
             PreStop::Sleep(sleep) if sleep > grace => {
-                let key = format!("{PRE_STOP}.sleep.seconds");
+                let key = format!("{hook}.sleep.seconds");
                 let message = format!("the preStop sleep ({sleep}) is longer than the grace period ({grace})");
                 let help = format!(
                     "Kubernetes refuses such a pod: raise terminationGracePeriodSeconds above {}",
@@ -116,14 +124,14 @@ impl Rules<'_> {
                 );
                 pass.error(&key, self.place(&key), message, help);
             }
-            PreStop::Sleep(time) => self.outlives(pass, &format!("{PRE_STOP}.sleep.seconds"), time, grace),
-            PreStop::Command(time) => self.outlives(pass, &format!("{PRE_STOP}.exec.command"), time, grace),
+            PreStop::Sleep(time) => self.outlives(pass, &format!("{hook}.sleep.seconds"), time, grace),
+            PreStop::Command(time) => self.outlives(pass, &format!("{hook}.exec.command"), time, grace),
             PreStop::Unknown => {
                 let key = "application.pre_stop_time";
                 if self.node(key).is_none() {
                     let message = "how long this preStop hook runs cannot be read off it: it counts as instant";
                     let help = "say it in [application]: pre_stop_time = \"20s\"";
-                    pass.warning(PRE_STOP, self.place(PRE_STOP), message, help);
+                    pass.warning(&hook, self.place(&hook), message, help);
                 }
                 let time = self.draft.scenario.pod.pre_stop.unwrap_or(Duration::ZERO);
                 if time > Duration::ZERO {
@@ -138,8 +146,10 @@ impl Rules<'_> {
             return;
         }
         let message = format!("the preStop hook ({time}) takes the whole grace period ({grace})");
-        let help =
-            format!("it is cut off there, and SIGKILL follows {MINIMUM_GRACE} after SIGTERM: raise {GRACE_PERIOD}");
+        let help = format!(
+            "it is cut off there, and SIGKILL follows {MINIMUM_GRACE} after SIGTERM: raise {}",
+            self.of_template("terminationGracePeriodSeconds")
+        );
         pass.warning(key, self.place(key), message, help);
     }
 

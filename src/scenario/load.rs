@@ -7,8 +7,8 @@ use super::reader::{Pass, Reader};
 use super::threshold;
 use super::workload::{Workload, WorkloadSection};
 use super::{
-    Loaded, Scenario, actions, analysis, application, check, deployment, environment, ingress, monitoring, rollout,
-    steps, sweep,
+    Loaded, Scenario, actions, analysis, application, check, deployment, environment, hpa, ingress, monitoring,
+    rollout, steps, sweep,
 };
 use crate::model::rollout::controller::RolloutsControllerSpec;
 use serde_json::json;
@@ -53,11 +53,14 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let seeds = seeds(&mut root);
     let simulation = root.table("simulation", "How long is simulated", application::simulation);
     let traffic = root.table("traffic", "The requests", application::traffic);
-    root.not_simulated(&["hpa", "namespace"]);
+    root.not_simulated(&["namespace"]);
     let WorkloadSection { workload, mut pod, pre_stop } = workload(&mut root);
     let ingress = root.table("ingress", "The Ingress of the AWS Load Balancer Controller", ingress::read);
-    let (application, pre_stop_time) = root
-        .table("application", "What the program in the pod does", |reader| application::application(reader, pre_stop));
+    let has_hpa = root.has("hpa");
+    let (application, pre_stop_time, usage) = root.table("application", "What the program in the pod does", |reader| {
+        application::application(reader, pre_stop, has_hpa)
+    });
+    let hpa = hpa::read(&mut root, document, usage);
     pod.pre_stop = match pre_stop {
         super::pre_stop::PreStop::None => None,
         super::pre_stop::PreStop::Sleep(time) | super::pre_stop::PreStop::Command(time) => Some(time),
@@ -107,6 +110,7 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         actions,
         monitoring,
         analysis_templates,
+        hpa,
     };
     Draft { scenario, thresholds, sweep, pre_stop }
 }

@@ -11,6 +11,7 @@ pub mod document;
 mod draft;
 mod environment;
 mod fenceposts;
+pub mod hpa;
 mod ingress;
 pub mod load;
 pub mod metric;
@@ -40,6 +41,7 @@ use crate::model::scheduler::ClusterSpec;
 use crate::model::traffic::TrafficSpec;
 use crate::units::Duration;
 use analysis::AnalysisTemplateSpec;
+use hpa::HpaSpec;
 use monitoring::MonitoringSpec;
 use workload::Workload;
 
@@ -66,6 +68,7 @@ pub struct Scenario {
     pub actions: Vec<Action>,
     pub monitoring: MonitoringSpec,
     pub analysis_templates: Vec<AnalysisTemplateSpec>,
+    pub hpa: Option<HpaSpec>,
 }
 
 /// `[simulation]`: how long. Whole seconds, all of them.

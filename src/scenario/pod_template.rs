@@ -83,13 +83,16 @@ fn read_container(reader: &mut Reader<'_, '_>) -> (Option<ReadinessProbe>, PreSt
         "env",
         "envFrom",
         "ports",
-        "resources",
         "securityContext",
         "terminationMessagePath",
         "terminationMessagePolicy",
         "volumeMounts",
         "workingDir",
     ]);
+    const RESOURCES: &str = "Requests and limits; only [hpa] asks for the CPU request";
+    if let Some(node) = reader.take("resources", || json!({ "type": "object" }), RESOURCES) {
+        reader.pass.parameter(reader.key("resources"), node.to_toml(), Some(node), RESOURCES);
+    }
     reader.not_simulated(&["livenessProbe", "startupProbe"]);
     let pre_stop = reader.optional_table("lifecycle", "Hooks", |lifecycle| {
         lifecycle.not_simulated(&["postStart", "stopSignal"]);

@@ -59,7 +59,15 @@ impl Simulation<'_> {
             let timings = start::timings(self.scenario, revision, &mut random);
             let pod = Pod::new(self.scenario.pod, start::shutdown(self.scenario), timings);
             created.push(NewPod { id, uid: random.next_u64() });
-            self.pods.push(Member { pod, revision, created: now, node: None, deleted: false, removed: false });
+            self.pods.push(Member {
+                pod,
+                revision,
+                created: now,
+                node: None,
+                ready_since: now,
+                deleted: false,
+                removed: false,
+            });
             self.command(now, Command::AddPod(id, revision));
             self.log(now, "pod", "Created", id, revision);
             self.tell_pod(now, id, pod::Input::Created);
@@ -117,6 +125,7 @@ impl Simulation<'_> {
                 self.queue.schedule(now + delay, Event::Pod(id, pod::Input::Probed { passed }));
             }
             Ready(ready) => {
+                self.pods[id.0 as usize].ready_since = now;
                 self.log(now, "pod", if ready { "Ready" } else { "Unready" }, id, revision);
                 self.record_pods(now);
                 self.tell_replica_set(now, revision, replica_set::Input::Ready(id, ready));

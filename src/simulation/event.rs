@@ -29,6 +29,8 @@ pub enum Event {
     LoadBalancer(load_balancer::Input),
     /// The AnalysisRun of this number has something to measure.
     MeasureDue(u32),
+    /// The HorizontalPodAutoscaler looks at its metrics.
+    SyncAutoscaler,
     /// Somebody looks at what monitoring shows.
     LookAtMetrics,
     /// A person does what the scenario says.

@@ -3,6 +3,7 @@
 //! Requests are served between events ([`DataPlane::serve_until`]) from tables that only events change.
 
 mod analysis;
+mod autoscaling;
 mod cluster;
 mod event;
 mod load_balancing;
@@ -32,6 +33,7 @@ use crate::run::{LogEntry, Run};
 use crate::scenario::Scenario;
 use crate::units::{Duration, Instant, Percent, TrafficWeight};
 use analysis::Measuring;
+use autoscaling::Autoscaling;
 use event::{Event, Fingerprint};
 use recorder::{Ending, Recorder, State};
 use start::Streams;
@@ -76,6 +78,7 @@ struct Simulation<'a> {
     people: People,
     /// By number.
     analysis_runs: BTreeMap<u32, Measuring>,
+    autoscaling: Option<Autoscaling>,
 
     workload: Workload,
     /// The newest revision that anybody has asked for.
@@ -102,6 +105,8 @@ struct Member {
     revision: Revision,
     created: Instant,
     node: Option<u32>,
+    /// Since when the Ready condition is what it is.
+    ready_since: Instant,
     deleted: bool,
     removed: bool,
 }
@@ -156,6 +161,7 @@ impl Simulation<'_> {
             Event::Accepted(service, call) => self.accept(now, service, call),
             Event::LoadBalancer(input) => self.tell_load_balancer(now, input),
             Event::MeasureDue(number) => self.tell_analysis(now, number, analysis_run::Input::MeasureDue),
+            Event::SyncAutoscaler => self.sync_autoscaler(now),
             Event::LookAtMetrics => self.look_at_metrics(now),
             Event::Action(index) => self.act(now, index),
         }

@@ -1,11 +1,13 @@
 //! The state in which a run begins: revision 1 has been stable for long, every controller is at rest.
 
+use super::autoscaling::Autoscaling;
 use super::event::{Event, Fingerprint};
 use super::recorder::{Recorder, State};
 use super::workload::Workload;
 use super::{Member, STABLE, Simulation};
 use crate::engine::Queue;
 use crate::model::endpoint_slice::{Conditions, EndpointSlice};
+use crate::model::horizontal_pod_autoscaler::SYNC_PERIOD;
 use crate::model::load_balancer::data_plane::{Command, DataPlane};
 use crate::model::load_balancer::{LoadBalancer, LoadBalancerSpec, News};
 use crate::model::load_balancer_controller::ingress::Ingress;
@@ -129,7 +131,7 @@ impl<'a> Simulation<'a> {
         let longest_answer = scenario.load_balancer.idle_timeout.max(scenario.load_balancer.connect_timeout);
         let tally = Tally::new(longest_answer, trace);
         let somebody_waits = scenario.actions.iter().any(|action| matches!(action.trigger, Trigger::Shown(_)));
-        let is_watched = somebody_waits || !scenario.analysis_templates.is_empty();
+        let is_watched = scenario.hpa.is_some() || somebody_waits || !scenario.analysis_templates.is_empty();
         let mut simulation = Self {
             scenario,
             seed,
@@ -143,6 +145,7 @@ impl<'a> Simulation<'a> {
             commands: trace.then(Vec::new),
             people: People::new(scenario.actions.clone()),
             analysis_runs: BTreeMap::new(),
+            autoscaling: scenario.hpa.as_ref().map(Autoscaling::new),
             newest: STABLE,
             workload,
             replica_sets: vec![],
@@ -165,6 +168,9 @@ impl<'a> Simulation<'a> {
         simulation.establish_pods(&ids);
         simulation.on_load_balancer_effects(Instant::START, effects);
         simulation.queue.schedule(release, Event::Release);
+        if scenario.hpa.is_some() {
+            simulation.queue.schedule(Instant::START + SYNC_PERIOD, Event::SyncAutoscaler);
+        }
         simulation.plan_actions();
         simulation
     }
@@ -183,6 +189,7 @@ impl<'a> Simulation<'a> {
                 revision: STABLE,
                 created: Instant::START,
                 node: Some(node),
+                ready_since: Instant::START,
                 deleted: false,
                 removed: false,
             });

@@ -77,6 +77,23 @@ impl Workload {
         }
     }
 
+    /// The scale subresource: `spec.replicas`, and the pods that an autoscaler is told of. blueGreen tells of the active
+    /// ReplicaSet only. Source: `rollout/canary.go`, `rollout/bluegreen.go`, `status.HPAReplicas`.
+    pub fn scale(&self) -> (u32, u32) {
+        match self {
+            Self::Rollout(rollout) => {
+                let active = rollout.status().active;
+                let is_told = |set: &&rollout::status::ReplicaSet| active.is_none_or(|active| set.revision == active);
+                let told = rollout.replica_sets().iter().filter(is_told).map(|set| set.created).sum();
+                (rollout.replicas(), told)
+            }
+            Self::Deployment(deployment) => {
+                let told = deployment.replica_sets().iter().map(|set| set.observed.created).sum();
+                (deployment.replicas(), told)
+            }
+        }
+    }
+
     /// Pods wanted of the revision that was stable before the release, and of all others.
     fn wanted(&self) -> (u32, u32) {
         let sets: Vec<(Revision, u32)> = match self {

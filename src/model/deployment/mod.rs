@@ -141,6 +141,11 @@ impl Deployment {
         deployment
     }
 
+    /// `spec.replicas`
+    pub fn replicas(&self) -> u32 {
+        self.spec.replicas
+    }
+
     pub fn replica_sets(&self) -> &[ReplicaSet] {
         &self.replica_sets
     }

@@ -169,6 +169,11 @@ impl DataPlane {
         self.servers[pod.0 as usize].port() == Port::Closed
     }
 
+    /// How many requests the pod has accepted so far.
+    pub fn taken(&self, pod: usize) -> u64 {
+        self.servers[pod].taken()
+    }
+
     /// How long until the last request in flight is answered.
     pub fn in_flight(&mut self, pod: PodId, now: Instant) -> Duration {
         let open = self.servers[pod.0 as usize].open_at(now);
