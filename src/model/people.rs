@@ -28,12 +28,13 @@ pub enum Trigger {
 /// What a person does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// `kubectl argo rollouts promote`, `promote --full`, `abort`, `retry`, `pause`.
+    /// `kubectl argo rollouts promote`, `promote --full`, `abort`, `retry`, `pause`, `restart`.
     Promote,
     PromoteFull,
     Abort,
     Retry,
     Pause,
+    Restart,
     /// `kubectl argo rollouts undo`: the pod template of the revision before.
     Undo,
     /// A new pod template.
@@ -50,6 +51,7 @@ impl Verb {
             Self::Abort => "abort",
             Self::Retry => "retry",
             Self::Pause => "pause",
+            Self::Restart => "restart",
             Self::Undo => "undo",
             Self::Deploy => "deploy",
             Self::SetReplicas(_) => "set_replicas",

@@ -2,8 +2,7 @@
 //!
 //! Follows `pkg/controller/replicaset/replica_set.go` and `pkg/controller/controller_utils.go` of Kubernetes 1.35.
 //! Left out: failed writes and their retries, the client's rate limit (it binds above 30 pods at once), the limit of 500
-//! writes a sync, the wait until deletions have been seen, the annotation `pod-deletion-cost`, container restarts (no pod
-//! here restarts).
+//! writes a sync, the wait until deletions have been seen, the annotation `pod-deletion-cost`.
 
 use crate::model::PodId;
 use crate::units::{Duration, Instant};
@@ -33,6 +32,10 @@ pub enum Input {
     Started(PodId),
     Ready(PodId, bool),
     MinReadyOver(PodId),
+    /// Somebody else deleted the pod.
+    Evicted(PodId),
+    /// The pod's container was started again.
+    Restarted(PodId),
     StatusDue,
 }
 
@@ -80,6 +83,8 @@ struct Member {
     created: Instant,
     ready: Option<Instant>,
     available: bool,
+    /// Of its container.
+    restarts: u32,
 }
 
 impl ReplicaSet {
@@ -97,6 +102,7 @@ impl ReplicaSet {
             created: Instant::START,
             ready: Some(Instant::START),
             available: true,
+            restarts: 0,
         };
         let pods: Vec<_> = pods.map(member).collect();
         let replicas = u32::try_from(pods.len()).expect("pods are counted in u32");
@@ -137,6 +143,14 @@ impl ReplicaSet {
             }
             Ready(pod, ready) => self.on_ready(now, pod, ready),
             MinReadyOver(pod) => self.on_min_ready_over(now, pod),
+            Evicted(pod) => {
+                self.pods.retain(|member| member.id != pod);
+                self.status_soon().into_iter().chain(self.sync_soon()).collect()
+            }
+            Restarted(pod) => {
+                self.with(pod, |member| member.restarts += 1);
+                vec![]
+            }
             StatusDue => {
                 self.status_queued = false;
                 vec![Publish(self.status())]
@@ -198,6 +212,7 @@ impl ReplicaSet {
             created: now,
             ready: None,
             available: false,
+            restarts: 0,
         };
         self.pods.extend(pods.iter().map(member));
         self.to_create -= self.batch;
@@ -234,13 +249,14 @@ fn deleted_first(a: &Member, b: &Member, now: Instant, pods_on_node: &[u32]) -> 
         let crowd = pod.node.map_or(0, |node| pods_on_node[node as usize]);
         (pod.node.is_some(), pod.running, pod.ready.is_some(), Reverse(crowd))
     };
-    let (a_age, b_age) = match (a.ready, b.ready) {
-        // The shorter ready, the earlier gone, but only to within a factor of two: then the UID decides.
-        (Some(a), Some(b)) if a != b => (now - a, now - b),
-        (Some(_) | None, Some(_) | None) => (now - a.created, now - b.created),
+    // The younger, the earlier gone, but only to within a factor of two: then the UID decides.
+    let by_age = |a: Instant, b: Instant| log2_bucket(now - a).cmp(&log2_bucket(now - b));
+    let then = match (a.ready, b.ready) {
+        (Some(a), Some(b)) if a != b => by_age(a, b),
+        // Of containers that started again, the one that did so more often goes first.
+        (Some(_) | None, Some(_) | None) => b.restarts.cmp(&a.restarts).then(by_age(a.created, b.created)),
     };
-    let by_age = log2_bucket(a_age).cmp(&log2_bucket(b_age));
-    rank(a).cmp(&rank(b)).then(by_age).then(a.uid.cmp(&b.uid))
+    rank(a).cmp(&rank(b)).then(then).then(a.uid.cmp(&b.uid))
 }
 
 /// `floor(log2(nanoseconds))`, and -1 for no time at all.
@@ -265,6 +281,7 @@ mod tests {
             created: at(0),
             ready: ready.map(at),
             available: ready.is_some(),
+            restarts: 0,
         }
     }
 

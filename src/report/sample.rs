@@ -117,6 +117,7 @@ fn scenario() -> Scenario {
         actions: Vec::new(),
         analysis_templates: Vec::new(),
         hpa: None,
+        backend: crate::model::Service::Stable,
         monitoring: crate::scenario::monitoring::MonitoringSpec::default(),
     }
 }

@@ -9,12 +9,13 @@ use crate::model::people::{Action, Trigger, Verb};
 use crate::units::Duration;
 use serde_json::{Value, json};
 
-const VERBS: [Verb; 8] = [
+const VERBS: [Verb; 9] = [
     Verb::Promote,
     Verb::PromoteFull,
     Verb::Abort,
     Verb::Retry,
     Verb::Pause,
+    Verb::Restart,
     Verb::Undo,
     Verb::Deploy,
     Verb::SetReplicas(0),

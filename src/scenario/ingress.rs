@@ -74,7 +74,11 @@ pub struct IngressSection {
 }
 
 pub fn read(reader: &mut Reader<'_, '_>) -> IngressSection {
-    reader.ignored(&["rules", "ingressClassName", "defaultBackend", "tls", "metadata"]);
+    const RULES: &str = "Of the rules only the first path counts, and only with blueGreen: the Service that it names";
+    if let Some(node) = reader.take("rules", || serde_json::json!({ "type": "array" }), RULES) {
+        reader.pass.parameter(reader.key("rules"), node.to_toml(), Some(node), RULES);
+    }
+    reader.ignored(&["ingressClassName", "defaultBackend", "tls", "metadata"]);
     reader.table("annotations", "Annotations of the Ingress; their values are strings", annotations)
 }
 

@@ -10,6 +10,7 @@ use super::{
     Loaded, Scenario, actions, analysis, application, check, deployment, environment, hpa, ingress, monitoring,
     rollout, steps, sweep,
 };
+use crate::model::Service;
 use crate::model::rollout::controller::RolloutsControllerSpec;
 use serde_json::json;
 
@@ -111,8 +112,17 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         monitoring,
         analysis_templates,
         hpa,
+        backend: backend(document),
     };
     Draft { scenario, thresholds, sweep, pre_stop }
+}
+
+/// The preview Service of blueGreen, if the first path of the Ingress leads there: a run for those who use that URL.
+fn backend(document: &Table) -> Service {
+    let text = |key: &str| document.find(key).and_then(Node::text);
+    let named = text("ingress.rules[0].http.paths[0].backend.service.name");
+    let preview = text("rollout.strategy.blueGreen.previewService");
+    if named.is_some() && named == preview { Service::Canary } else { Service::Stable }
 }
 
 /// `[rollout]` or `[deployment]`.

@@ -31,6 +31,7 @@ pub mod threshold;
 pub mod validation;
 pub mod workload;
 
+use crate::model::Service;
 use crate::model::application::ApplicationSpec;
 use crate::model::load_balancer::{LoadBalancerSpec, TargetGroupSpec};
 use crate::model::load_balancer_controller::LoadBalancerControllerSpec;
@@ -69,6 +70,8 @@ pub struct Scenario {
     pub monitoring: MonitoringSpec,
     pub analysis_templates: Vec<AnalysisTemplateSpec>,
     pub hpa: Option<HpaSpec>,
+    /// The Service that the Ingress names, where no weights split the requests: the active one of blueGreen, or its preview.
+    pub backend: Service,
 }
 
 /// `[simulation]`: how long. Whole seconds, all of them.

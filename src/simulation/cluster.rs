@@ -7,6 +7,7 @@ use crate::model::load_balancer::data_plane::Command;
 use crate::model::load_balancer_controller::target_group_binding;
 use crate::model::pod::{self, Phase, Pod};
 use crate::model::replica_set::{self, NewPod, ReplicaSet};
+use crate::model::rollout::Rollout;
 use crate::model::{PodId, Revision, Service};
 use crate::units::{Duration, Instant};
 
@@ -77,6 +78,30 @@ impl Simulation<'_> {
         self.tell_replica_set(now, revision, replica_set::Input::Created(created));
     }
 
+    /// Of each revision: pods older than `restartAt`, and not on their way out.
+    pub(super) fn count_old_pods(&self) -> Vec<(Revision, u32)> {
+        let revisions = (1..).map(Revision).take(self.replica_sets.len());
+        revisions.map(|revision| (revision, u32::try_from(self.old_pods(revision).len()).expect("few"))).collect()
+    }
+
+    /// Oldest first: pods are numbered in the order of their creation.
+    fn old_pods(&self, revision: Revision) -> Vec<PodId> {
+        let restart_at = self.workload.rollout().and_then(Rollout::restart_at);
+        let is_old = |member: &Member| restart_at.is_some_and(|at| member.created < at);
+        let is_meant = |member: &Member| member.revision == revision && !member.deleted && is_old(member);
+        let ids = (0..).map(PodId).zip(&self.pods);
+        ids.filter(|(_, member)| is_meant(member)).map(|(id, _)| id).collect()
+    }
+
+    /// The pods go by the Eviction API; their ReplicaSet learns of it as of any deletion.
+    pub(super) fn evict(&mut self, now: Instant, revision: Revision, count: u32) {
+        for id in self.old_pods(revision).into_iter().take(count as usize) {
+            self.log(now, "rollouts-controller", "Evict", id, revision);
+            self.delete_pod(now, id);
+            self.tell_replica_set(now, revision, replica_set::Input::Evicted(id));
+        }
+    }
+
     pub(super) fn delete_pod(&mut self, now: Instant, id: PodId) {
         let member = &mut self.pods[id.0 as usize];
         member.deleted = true;
@@ -96,9 +121,12 @@ impl Simulation<'_> {
             let revision = member.revision;
             self.tell_replica_set(now, revision, bound);
         }
-        if input == pod::Input::ContainerStarted && self.pods[id.0 as usize].pod.phase() == Phase::Starting {
-            let revision = self.pods[id.0 as usize].revision;
+        let (revision, phase) = (self.pods[id.0 as usize].revision, self.pods[id.0 as usize].pod.phase());
+        if input == pod::Input::ContainerStarted && phase == Phase::Starting {
             self.tell_replica_set(now, revision, replica_set::Input::Started(id));
+        }
+        if input == pod::Input::ContainerStarted && phase == Phase::Crashed {
+            self.tell_replica_set(now, revision, replica_set::Input::Restarted(id));
         }
         for effect in self.pods[id.0 as usize].pod.handle(now, input) {
             self.on_pod_effect(now, id, effect);

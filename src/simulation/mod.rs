@@ -143,6 +143,10 @@ impl Simulation<'_> {
                     let answer = self.ask_aws();
                     self.tell_rollout(now, rollout::Input::Aws(answer));
                 }
+                if input == rollout::Input::Reconcile && self.workload.rollout().is_some_and(Rollout::is_restarting) {
+                    let pods = self.count_old_pods();
+                    self.tell_rollout(now, rollout::Input::OldPods(pods));
+                }
                 self.tell_rollout(now, input);
             }
             Event::Deployment(input) => self.tell_deployment(now, input),
@@ -210,6 +214,7 @@ impl Simulation<'_> {
                     self.log(now, "rollouts-controller", "ScaleDownDeadline", revision, detail);
                 }
                 StartAnalysis { number, kind, templates } => self.start_analysis(now, (number, kind), &templates),
+                Evict { revision, count } => self.evict(now, revision, count),
                 EndAnalysis(number) => self.tell_analysis(now, number, analysis_run::Input::Terminate),
                 Aborted(message) => {
                     self.tally.begin_section(now);

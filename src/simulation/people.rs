@@ -62,6 +62,7 @@ impl Simulation<'_> {
             Verb::Abort => Command::Abort,
             Verb::Retry => Command::Retry,
             Verb::Pause => Command::Pause,
+            Verb::Restart => Command::Restart,
             Verb::SetReplicas(replicas) => {
                 self.log(now, "people", verb.name(), "rollout", replicas);
                 return self.change_replicas(now, replicas);

@@ -9,7 +9,7 @@ use crate::engine::Queue;
 use crate::model::endpoint_slice::{Conditions, EndpointSlice};
 use crate::model::horizontal_pod_autoscaler::SYNC_PERIOD;
 use crate::model::load_balancer::data_plane::{Command, DataPlane};
-use crate::model::load_balancer::{LoadBalancer, LoadBalancerSpec, News};
+use crate::model::load_balancer::{AtRest, LoadBalancer, LoadBalancerSpec, News};
 use crate::model::load_balancer_controller::ingress::Ingress;
 use crate::model::load_balancer_controller::target_group_binding::TargetGroupBinding;
 use crate::model::people::{People, Trigger};
@@ -125,9 +125,11 @@ impl<'a> Simulation<'a> {
             Service::ALL.map(|service| EndpointSlice::new(workload.selector(service), endpoints.clone()));
         let bindings = [0, 1].map(|service| TargetGroupBinding::new(endpoint_slices[service].ready()));
         let targets = [0, 1].map(|service| endpoint_slices[service].ready().into_iter().collect::<Vec<_>>());
-        let targets = [&targets[0][..], &targets[1]];
+        // blueGreen has no weights: all requests go to the one Service that the Ingress names.
+        let canary = if scenario.backend == Service::Canary { Percent::HUNDRED } else { Percent::ZERO };
+        let at_rest = AtRest { canary, targets: [&targets[0], &targets[1]] };
         let (load_balancer, effects) =
-            LoadBalancer::established(&scenario.load_balancer, scenario.target_group, targets);
+            LoadBalancer::established(&scenario.load_balancer, scenario.target_group, at_rest);
         let longest_answer = scenario.load_balancer.idle_timeout.max(scenario.load_balancer.connect_timeout);
         let tally = Tally::new(longest_answer, trace);
         let somebody_waits = scenario.actions.iter().any(|action| matches!(action.trigger, Trigger::Shown(_)));
@@ -152,7 +154,7 @@ impl<'a> Simulation<'a> {
             pods: vec![],
             scheduler: Scheduler::new(scenario.cluster.nodes),
             endpoint_slices,
-            ingress: Ingress::new(Percent::ZERO),
+            ingress: Ingress::new(canary),
             bindings,
             load_balancer,
             data_plane: DataPlane::new(
@@ -163,7 +165,7 @@ impl<'a> Simulation<'a> {
             traffic: Traffic::new(&scenario.traffic, seed),
             tally: if is_watched { tally.with_metrics() } else { tally },
             state: State::default(),
-            weights: vec![Percent::ZERO; nodes as usize],
+            weights: vec![canary; nodes as usize],
         };
         simulation.establish_pods(&ids);
         simulation.on_load_balancer_effects(Instant::START, effects);

@@ -162,6 +162,15 @@ pub struct LoadBalancer {
     registered: [BTreeSet<PodId>; 2],
 }
 
+/// What the load balancer is asked to do when nothing is on its way.
+#[derive(Clone, Copy, Debug)]
+pub struct AtRest<'a> {
+    /// The canary weight of the rule.
+    pub canary: Percent,
+    /// By `Service::index`: registered, and healthy at every node.
+    pub targets: [&'a [PodId]; 2],
+}
+
 #[derive(Clone, Debug)]
 struct Node {
     rule_version: u32,
@@ -170,11 +179,10 @@ struct Node {
 }
 
 impl LoadBalancer {
-    /// A load balancer at rest: by `Service::index`, these targets are registered and healthy at every node.
     pub fn established(
         spec: &LoadBalancerSpec,
         target_group: TargetGroupSpec,
-        targets: [&[PodId]; 2],
+        AtRest { canary, targets }: AtRest<'_>,
     ) -> (Self, Vec<Effect>) {
         let groups = targets.map(|targets| {
             let mut group = TargetGroup::new(&target_group, spec);
@@ -188,7 +196,7 @@ impl LoadBalancer {
             nodes: vec![node; spec.nodes as usize],
             spec: spec.clone(),
             target_group,
-            rule: Percent::ZERO,
+            rule: canary,
             rule_version: 0,
             batch_open: false,
             targets: targets.map(|targets| targets.iter().map(|pod| (*pod, 0)).collect()),
@@ -196,7 +204,7 @@ impl LoadBalancer {
         };
         let mut effects = vec![];
         for node in 0..spec.nodes {
-            effects.push(SetWeight { node, canary: Percent::ZERO });
+            effects.push(SetWeight { node, canary });
             for service in Service::ALL {
                 effects.extend(load_balancer.route(node, service));
                 let targets = targets[service.index()];
@@ -385,7 +393,8 @@ mod tests {
             minimum_healthy_targets: 1,
         };
         let targets: Vec<_> = targets.iter().copied().map(PodId).collect();
-        LoadBalancer::established(&spec, group, [&targets, &targets]).0
+        let at_rest = AtRest { canary: Percent::ZERO, targets: [&targets, &targets] };
+        LoadBalancer::established(&spec, group, at_rest).0
     }
 
     #[test]

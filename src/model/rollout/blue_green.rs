@@ -34,6 +34,9 @@ impl Pass<'_> {
         if self.template_or_steps_changed() {
             return self.start_update();
         }
+        if self.reconcile_restart() {
+            return;
+        }
         let is_fast_tracked = self.is_fast_tracked();
         self.reconcile_blue_green_replica_sets();
         self.clean_up_history();

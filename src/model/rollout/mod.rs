@@ -10,7 +10,7 @@
 //!
 //! What depends on the release of the controller, and on its flags, is in [`controller`].
 //!
-//! Left out: experiments, step plugins, `restartAt`, `workloadRef`, ephemeral metadata.
+//! Left out: experiments, step plugins, `workloadRef`, ephemeral metadata.
 
 pub mod alb;
 pub mod analysis;
@@ -22,6 +22,7 @@ pub mod observed;
 mod pass;
 mod pause;
 pub mod replicas;
+mod restart;
 mod scale_down;
 mod service;
 pub mod spec;
@@ -50,6 +51,8 @@ pub enum Input {
     ReplicaSetStatus(Revision, replica_set::Status),
     /// A timer of the controller's own.
     Timer,
+    /// How many pods of each revision are older than `restartAt`, as the pass that follows would count them.
+    OldPods(Vec<(Revision, u32)>),
     /// The phase of the AnalysisRun of this number, and its message.
     AnalysisRun(u32, Phase, String),
     /// What AWS would answer to the pass that follows.
@@ -86,6 +89,8 @@ pub enum Command {
     Retry,
     /// `pause`: sets `spec.paused`.
     Pause,
+    /// `restart`: sets `spec.restartAt` to now.
+    Restart,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +129,11 @@ pub enum Effect {
         kind: Kind,
         templates: Templates,
     },
+    /// Evict so many of the oldest pods of the revision.
+    Evict {
+        revision: Revision,
+        count: u32,
+    },
     /// Its verdict is not asked for any more.
     EndAnalysis(u32),
     Aborted(String),
@@ -137,6 +147,10 @@ pub struct Rollout {
     spec: RolloutSpec,
     /// `spec.paused`
     paused: bool,
+    /// `spec.restartAt`
+    restart_at: Option<Instant>,
+    /// Pods of each revision that are older than that.
+    observed_old_pods: Vec<(Revision, u32)>,
     /// Why the spec is refused, if it is.
     refusal: Option<String>,
     /// The revision of the pod template in the spec.
@@ -185,6 +199,8 @@ impl Rollout {
             profile: Profile::default(),
             spec,
             paused: false,
+            restart_at: None,
+            observed_old_pods: vec![],
             refusal: None,
             template,
             status: Status::default(),
@@ -345,6 +361,11 @@ impl Rollout {
         self.replica_set(revision).map_or(0, |replica_set| replica_set.replicas)
     }
 
+    /// `spec.restartAt`
+    pub fn restart_at(&self) -> Option<Instant> {
+        self.restart_at
+    }
+
     /// Whether the pass that comes next asks AWS.
     pub fn asks_aws(&self) -> bool {
         let observed = self.observed();
@@ -365,7 +386,7 @@ impl Rollout {
                 self.reconcile_soon()
             }
             Input::Command(command) => {
-                let mut effects = self.obey(command);
+                let mut effects = self.obey(now, command);
                 effects.extend(self.reconcile_soon());
                 effects
             }
@@ -383,6 +404,10 @@ impl Rollout {
                 let Some(run) = run else { return vec![] };
                 (run.phase, run.message) = (phase, message);
                 self.reconcile_soon()
+            }
+            OldPods(pods) => {
+                self.observed_old_pods = pods;
+                vec![]
             }
             Input::Aws(answer) => {
                 self.observed_aws = answer;
@@ -404,7 +429,7 @@ impl Rollout {
     }
 
     /// Source: `pkg/kubectl-argo-rollouts/cmd`.
-    fn obey(&mut self, command: Command) -> Vec<Effect> {
+    fn obey(&mut self, now: Instant, command: Command) -> Vec<Effect> {
         let count = self.spec.steps().len();
         match command {
             Command::Promote => {
@@ -421,6 +446,7 @@ impl Rollout {
             Command::Abort => self.status.abort = true,
             Command::Retry => self.status.abort = false,
             Command::Pause => self.paused = true,
+            Command::Restart => self.restart_at = Some(now.floor_to_second()),
         }
         vec![]
     }

@@ -67,6 +67,9 @@ impl<'a> Pass<'a> {
         if self.template_or_steps_changed() {
             return self.start_update();
         }
+        if self.reconcile_restart() {
+            return;
+        }
         self.clean_up_history();
         self.reconcile_services();
         if self.reconcile_traffic_routing() == Verification::Fails {

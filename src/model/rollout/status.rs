@@ -26,6 +26,7 @@ pub struct Status {
     /// Set with `abort`, and cleared by the first full pass after a retry.
     pub aborted_at: Option<Instant>,
     pub promote_full: bool,
+    pub restarted_at: Option<Instant>,
     pub stable_ping_pong: Option<PingPong>,
     /// `blueGreen.activeSelector`
     pub active: Option<Revision>,
