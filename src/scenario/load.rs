@@ -52,10 +52,11 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     if !root.has("rollout") {
         root.missing("rollout", "write [rollout] with the `spec` of the Rollout");
     }
-    root.not_simulated(&["deployment", "hpa", "namespace"]);
+    root.not_simulated(&["deployment", "hpa"]);
     let RolloutSection { spec, mut pod, pre_stop } =
         root.table("rollout", "The `spec` of a Rollout (argoproj.io/v1alpha1)", rollout::read);
     let ingress = root.table("ingress", "The Ingress of the AWS Load Balancer Controller", ingress::read);
+    let gates_are_injected = root.table("namespace", "The Namespace of the pods", environment::namespace);
     let (application, pre_stop_time) = root
         .table("application", "What the program in the pod does", |reader| application::application(reader, pre_stop));
     pod.pre_stop = match pre_stop {
@@ -66,11 +67,10 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let cluster = root.table("cluster", "How long the news takes inside of Kubernetes", environment::cluster);
     let rollouts_controller =
         root.table("rollouts_controller", "The Argo Rollouts controller", environment::rollouts_controller);
-    let load_balancer_controller = root.table(
-        "load_balancer_controller",
-        "The AWS Load Balancer Controller",
-        environment::load_balancer_controller,
-    );
+    let load_balancer_controller =
+        root.table("load_balancer_controller", "The AWS Load Balancer Controller", |reader| {
+            environment::load_balancer_controller(reader, gates_are_injected)
+        });
     let load_balancer = root.table("load_balancer", "The Application Load Balancer", |reader| {
         environment::load_balancer(reader, ingress.idle_timeout)
     });
