@@ -31,6 +31,8 @@ pub enum Stream {
     Sample = 15,
     /// How long the Rollouts controller's looks at AWS take, and which of them fail.
     AwsQuery = 16,
+    /// How long the news of readiness gates take between kubelets and the load balancer controller.
+    ReadinessGate = 17,
 }
 
 /// One stream of random numbers.

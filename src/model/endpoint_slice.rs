@@ -15,12 +15,27 @@ pub struct Conditions {
     /// The pod's Ready condition; it stays as it is when the pod is deleted.
     pub serving: bool,
     pub terminating: bool,
+    /// One of its readiness gates is not True.
+    pub awaits_gates: bool,
 }
 
 impl Conditions {
     fn ready(self) -> bool {
         self.serving && !self.terminating
     }
+
+    /// Not `ready`, and yet somebody's business.
+    fn is_gated(self) -> bool {
+        self.awaits_gates && !self.terminating
+    }
+}
+
+/// What a slice says, as far as anybody listens.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Endpoints {
+    pub ready: BTreeSet<PodId>,
+    /// Endpoints that a readiness gate keeps from being `ready`. Others that are not `ready` concern nobody.
+    pub gated: BTreeSet<PodId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,8 +51,8 @@ pub enum Input {
 pub enum Effect {
     /// Run the controller's work item and let the watchers hear of it; answer with `SyncDue`.
     SyncSoon,
-    /// The slice as it is now written: the endpoints that are `ready`.
-    Publish(BTreeSet<PodId>),
+    /// The slice as it is now written.
+    Publish(Endpoints),
 }
 
 #[derive(Clone, Debug)]
@@ -45,50 +60,59 @@ pub struct EndpointSlice {
     /// None selects the pods of every revision.
     selector: Option<Revision>,
     pods: BTreeMap<PodId, Conditions>,
-    published: BTreeSet<PodId>,
+    published: Endpoints,
     sync_queued: bool,
 }
 
 impl EndpointSlice {
     pub fn new(selector: Option<Revision>, pods: BTreeMap<PodId, Conditions>) -> Self {
-        let mut slice = Self { selector, pods, published: BTreeSet::new(), sync_queued: false };
-        slice.published = slice.ready();
+        let mut slice = Self { selector, pods, published: Endpoints::default(), sync_queued: false };
+        slice.published = slice.endpoints();
         slice
     }
 
     /// The endpoints that are `ready`, by the pods and the selector of this moment.
     pub fn ready(&self) -> BTreeSet<PodId> {
-        let chosen = self.pods.iter().filter(|(_, pod)| self.selects(**pod) && pod.ready());
+        self.chosen(Conditions::ready)
+    }
+
+    fn endpoints(&self) -> Endpoints {
+        Endpoints { ready: self.ready(), gated: self.chosen(Conditions::is_gated) }
+    }
+
+    fn chosen(&self, has: fn(Conditions) -> bool) -> BTreeSet<PodId> {
+        let chosen = self.pods.iter().filter(|(_, pod)| self.selects(pod.revision) && has(**pod));
         chosen.map(|(id, _)| *id).collect()
     }
 
-    /// The endpoints as they are written.
+    /// Whether the Service selects the pods of a revision, by its selector of this moment.
+    pub fn selects(&self, revision: Revision) -> bool {
+        self.selector.is_none_or(|selector| selector == revision)
+    }
+
+    /// The endpoints that are `ready`, as they are written.
     pub fn published(&self) -> &BTreeSet<PodId> {
-        &self.published
+        &self.published.ready
     }
 
     pub fn handle(&mut self, input: Input) -> Vec<Effect> {
         let relevant = match input {
             SelectorChanged(revision) => self.selector.replace(revision) != Some(revision),
-            PodChanged(id, pod) => self.pods.insert(id, pod) != Some(pod) && self.selects(pod),
-            PodRemoved(id) => self.pods.remove(&id).is_some_and(|pod| self.selects(pod)),
+            PodChanged(id, pod) => self.pods.insert(id, pod) != Some(pod) && self.selects(pod.revision),
+            PodRemoved(id) => self.pods.remove(&id).is_some_and(|pod| self.selects(pod.revision)),
             SyncDue => return self.on_sync(),
         };
         if relevant && !std::mem::replace(&mut self.sync_queued, true) { vec![SyncSoon] } else { vec![] }
     }
 
-    fn selects(&self, pod: Conditions) -> bool {
-        self.selector.is_none_or(|selector| pod.revision == selector)
-    }
-
     fn on_sync(&mut self) -> Vec<Effect> {
         self.sync_queued = false;
-        let ready = self.ready();
-        if ready == self.published {
+        let endpoints = self.endpoints();
+        if endpoints == self.published {
             return vec![];
         }
-        self.published.clone_from(&ready);
-        vec![Publish(ready)]
+        self.published.clone_from(&endpoints);
+        vec![Publish(endpoints)]
     }
 }
 
@@ -97,7 +121,11 @@ mod tests {
     use super::*;
 
     fn pod(revision: u32, serving: bool, terminating: bool) -> Conditions {
-        Conditions { revision: Revision(revision), serving, terminating }
+        Conditions { revision: Revision(revision), serving, terminating, awaits_gates: false }
+    }
+
+    fn ids(ids: &[u32]) -> BTreeSet<PodId> {
+        ids.iter().copied().map(PodId).collect()
     }
 
     fn slice() -> EndpointSlice {
@@ -107,8 +135,8 @@ mod tests {
 
     fn publishes(slice: &mut EndpointSlice, input: Input, expected: &[u32]) {
         assert_eq!(slice.handle(input), vec![SyncSoon]);
-        let expected = expected.iter().copied().map(PodId).collect();
-        assert_eq!(slice.handle(SyncDue), vec![Publish(expected)]);
+        let endpoints = Endpoints { ready: ids(expected), ..Endpoints::default() };
+        assert_eq!(slice.handle(SyncDue), vec![Publish(endpoints)]);
     }
 
     #[test]
@@ -126,7 +154,7 @@ mod tests {
         let mut slice = slice();
         assert_eq!(slice.handle(PodChanged(PodId(0), pod(1, true, true))), vec![SyncSoon]);
         assert_eq!(slice.handle(PodChanged(PodId(1), pod(1, false, false))), vec![]);
-        assert_eq!(slice.handle(SyncDue), vec![Publish(BTreeSet::new())]);
+        assert_eq!(slice.handle(SyncDue), vec![Publish(Endpoints::default())]);
     }
 
     #[test]
@@ -142,5 +170,19 @@ mod tests {
         slice.handle(SyncDue);
         assert_eq!(slice.handle(PodChanged(PodId(0), pod(1, false, true))), vec![SyncSoon], "serving fell");
         assert_eq!(slice.handle(SyncDue), vec![]);
+    }
+
+    #[test]
+    fn a_gated_pod_is_heard_of_before_it_is_ready() {
+        let mut slice = slice();
+        let gated = Conditions { awaits_gates: true, ..pod(1, false, false) };
+        let told = |ready: &[u32], gated: &[u32]| vec![Publish(Endpoints { ready: ids(ready), gated: ids(gated) })];
+        assert_eq!(slice.handle(PodChanged(PodId(3), gated)), vec![SyncSoon]);
+        assert_eq!(slice.handle(SyncDue), told(&[0, 1], &[3]));
+        slice.handle(PodChanged(PodId(3), pod(1, true, false)));
+        assert_eq!(slice.handle(SyncDue), told(&[0, 1, 3], &[]), "its gates have passed");
+        slice.handle(PodChanged(PodId(4), gated));
+        slice.handle(PodChanged(PodId(4), Conditions { terminating: true, ..gated }));
+        assert_eq!(slice.handle(SyncDue), vec![], "one that terminates is no endpoint to wait for");
     }
 }

@@ -1,11 +1,13 @@
 //! One pod, as its kubelet runs it: start, readiness, preStop, SIGTERM, SIGKILL, removal.
 //!
 //! Follows the kubelet of Kubernetes 1.35: `pkg/kubelet/kubelet.go`, `kuberuntime/kuberuntime_container.go` and
-//! `prober/worker.go`. One container. Left out: init containers and sidecars, start-up and liveness probes, eviction,
-//! readiness gates, the tenth of a second that it takes to start an exec hook.
+//! `prober/worker.go`. One container. Left out: init containers and sidecars, start-up and liveness probes, eviction, a
+//! readiness gate that falls back to False, the tenth of a second that it takes to start an exec hook.
 
+use crate::model::Service;
 use crate::model::application::{DrainUntil, OnSigterm};
 use crate::units::{Duration, Instant};
+use std::collections::BTreeSet;
 use {Effect::*, Input::*, Phase::*};
 
 /// The window a container gets after SIGTERM even when the hook used up the whole grace period.
@@ -115,6 +117,8 @@ pub enum Input {
     GraceOver,
     SandboxRemoved,
     ObjectRemoved,
+    /// The condition of the readiness gate of this Service's target group is True.
+    GatePassed(Service),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +133,8 @@ pub enum Effect {
     Probe { timeout: Duration },
     /// The Ready condition in the API.
     Ready(bool),
+    /// The ContainersReady condition, told while a readiness gate keeps Ready from following it.
+    ContainersReady(bool),
     /// SIGTERM was sent.
     Sigterm,
     /// New connections are refused; what is in flight goes on.
@@ -152,7 +158,10 @@ pub struct Pod {
     timings: Timings,
     phase: Phase,
     listening: bool,
-    ready: bool,
+    /// What the probe has found.
+    containers_ready: bool,
+    /// `spec.readinessGates` whose condition is not True, by the Service of their target group.
+    open_gates: BTreeSet<Service>,
     container_started: Instant,
     /// How often in a row the container ended by itself.
     crashes: u32,
@@ -173,7 +182,8 @@ impl Pod {
             timings,
             phase: Pending,
             listening: false,
-            ready: false,
+            containers_ready: false,
+            open_gates: BTreeSet::new(),
             container_started: Instant::START,
             crashes: 0,
             probing: false,
@@ -183,10 +193,16 @@ impl Pod {
         }
     }
 
-    /// A pod that has served for long; its next probe is for the caller to schedule.
+    /// With these readiness gates, as a webhook puts them into the pod that is being created.
+    #[must_use]
+    pub fn with_gates(self, open_gates: BTreeSet<Service>) -> Self {
+        Self { open_gates, ..self }
+    }
+
+    /// A pod that has served for long, its gates passed; its next probe is for the caller to schedule.
     pub fn established(spec: PodSpec, shutdown: Shutdown, timings: Timings) -> Self {
         let running = Self::new(spec, shutdown, timings);
-        Self { phase: Running, listening: true, ready: true, run_passed: true, run_length: 1, ..running }
+        Self { phase: Running, listening: true, containers_ready: true, run_passed: true, run_length: 1, ..running }
     }
 
     pub fn phase(&self) -> Phase {
@@ -195,7 +211,11 @@ impl Pod {
 
     /// The Ready condition.
     pub fn ready(&self) -> bool {
-        self.ready
+        self.containers_ready && !self.awaits_gates()
+    }
+
+    pub fn awaits_gates(&self) -> bool {
+        !self.open_gates.is_empty()
     }
 
     /// Takes one step. Each arm is one sentence of the pod lifecycle.
@@ -205,8 +225,7 @@ impl Pod {
             (Pending, Scheduled) => (Starting, vec![Wake(self.timings.sandbox_creation, SandboxCreated)]),
             (Starting, SandboxCreated) => (Starting, vec![PullImage]),
             (Starting, ImagePulled) => (Starting, vec![Wake(self.timings.container_start, ContainerStarted)]),
-            (Starting, ContainerStarted) => (Running, self.on_container_started(now)),
-            (Crashed, ContainerStarted) => (Running, self.on_container_started(now)),
+            (Starting | Crashed, ContainerStarted) => (Running, self.on_container_started(now)),
             (Running | PreStop, StartupOver) => (self.phase, self.on_startup_over(now)),
             (Running, Died) => (Crashed, self.on_crash(now)),
             // While it stops nobody starts it again.
@@ -217,6 +236,7 @@ impl Pod {
             }
             (Running | PreStop | Stopping, ProbeDue) => (self.phase, self.on_probe_due(now)),
             (Running | PreStop | Stopping, Probed { passed }) => (self.phase, self.on_probed(passed)),
+            (phase, GatePassed(service)) => (phase, self.on_gate_passed(service)),
 
             (Pending, Deleted) => (Removed, vec![Remove]),
             (Starting | Running | Crashed, Deleted) => {
@@ -332,7 +352,22 @@ impl Pod {
     /// The results of the probe begin anew with the next container.
     fn on_crash_seen(&mut self) -> Vec<Effect> {
         (self.run_passed, self.run_length) = (false, 0);
-        if std::mem::replace(&mut self.ready, false) { vec![Ready(false)] } else { vec![] }
+        self.set_containers_ready(false)
+    }
+
+    /// Ready = ContainersReady and every gate True. Source: kubelet, `status/generate.go`.
+    fn set_containers_ready(&mut self, containers_ready: bool) -> Vec<Effect> {
+        if std::mem::replace(&mut self.containers_ready, containers_ready) == containers_ready {
+            return vec![];
+        }
+        vec![if self.awaits_gates() { ContainersReady(containers_ready) } else { Ready(containers_ready) }]
+    }
+
+    /// Once the process is gone the kubelet writes no conditions any more.
+    fn on_gate_passed(&mut self, service: Service) -> Vec<Effect> {
+        let was_open = self.open_gates.remove(&service);
+        let is_told = !matches!(self.phase, Exited | Unreachable | Removed);
+        if was_open && is_told && self.ready() { vec![Ready(true)] } else { vec![] }
     }
 
     /// The first attempt comes when the kubelet has seen the container run, the next ones a period apart: since a
@@ -340,8 +375,7 @@ impl Pod {
     fn on_probe_due(&mut self, now: Instant) -> Vec<Effect> {
         let Some(probe) = self.spec.readiness_probe else {
             // Without a probe a container is ready as soon as it runs.
-            self.ready = true;
-            return vec![Ready(true)];
+            return self.set_containers_ready(true);
         };
         let next = Wake(probe.period, ProbeDue);
         let since_start = Duration::secs((now - self.container_started).whole_secs());
@@ -360,11 +394,7 @@ impl Pod {
         self.run_length = if self.run_passed == passed { self.run_length + 1 } else { 1 };
         self.run_passed = passed;
         let threshold = if passed { probe.success_threshold } else { probe.failure_threshold };
-        let mut effects = vec![];
-        if self.run_length >= threshold && self.ready != passed {
-            self.ready = passed;
-            effects.push(Ready(passed));
-        }
+        let mut effects = if self.run_length >= threshold { self.set_containers_ready(passed) } else { vec![] };
         // A tick that came during a slow probe is made up for at once.
         self.probing = std::mem::take(&mut self.tick_kept);
         if self.probing {
@@ -459,9 +489,15 @@ mod tests {
                     PullImage => queue.schedule(now, ImagePulled),
                     Probe { .. } => queue.schedule(now, Probed { passed: pod.listening }),
                     AskInFlight => queue.schedule(now, InFlight(Duration::secs(3))),
-                    Listen | Ready(_) | Sigterm | CloseListener | Exit { .. } | Crash | LoseAddress | Remove => {
-                        story.push((now, effect));
-                    }
+                    Listen
+                    | Ready(_)
+                    | ContainersReady(_)
+                    | Sigterm
+                    | CloseListener
+                    | Exit { .. }
+                    | Crash
+                    | LoseAddress
+                    | Remove => story.push((now, effect)),
                 }
             }
         }
@@ -595,6 +631,7 @@ mod tests {
                     PullImage
                     | Listen
                     | Ready(true)
+                    | ContainersReady(_)
                     | Sigterm
                     | CloseListener
                     | AskInFlight
@@ -657,5 +694,80 @@ mod tests {
         let story = play(pod(spec, IGNORE, timings), Some(Duration::secs(12)), Duration::secs(100));
         assert_eq!(when(&story, Exit { killed: false }), Some(12.0));
         assert_eq!(when(&story, Remove), Some(14.0));
+    }
+
+    const GATES: [Service; 2] = Service::ALL;
+
+    /// Running, with both gates open; its containers are not ready.
+    fn gated() -> Pod {
+        let spec = PodSpec { grace_period: Duration::secs(30), pre_stop: None, readiness_probe: probe(0, 1, 1) };
+        let pod = pod(spec, drain(5), NO_DELAYS).with_gates(GATES.into());
+        Pod { phase: Running, listening: true, ..pod }
+    }
+
+    fn now() -> Instant {
+        Instant::START + Duration::secs(10)
+    }
+
+    #[test]
+    fn a_pod_is_ready_when_its_containers_are_and_every_gate_has_passed() {
+        let mut pod = gated();
+        let probed = Probed { passed: true };
+        let orders = [
+            [
+                (probed, vec![ContainersReady(true)]),
+                (GatePassed(GATES[0]), vec![]),
+                (GatePassed(GATES[1]), vec![Ready(true)]),
+            ],
+            [
+                (GatePassed(GATES[1]), vec![]),
+                (probed, vec![ContainersReady(true)]),
+                (GatePassed(GATES[0]), vec![Ready(true)]),
+            ],
+            [(GatePassed(GATES[0]), vec![]), (GatePassed(GATES[1]), vec![]), (probed, vec![Ready(true)])],
+        ];
+        for order in orders {
+            for (input, expected) in order {
+                assert!(!pod.ready());
+                assert_eq!(pod.handle(now(), input), expected, "{input:?}");
+            }
+            assert!(pod.ready() && !pod.awaits_gates());
+            pod = gated();
+        }
+    }
+
+    #[test]
+    fn a_gate_that_has_passed_stays_so() {
+        let mut pod = gated();
+        pod.handle(now(), Probed { passed: true });
+        for gate in GATES {
+            pod.handle(now(), GatePassed(gate));
+        }
+        assert_eq!(pod.handle(now(), GatePassed(GATES[0])), vec![], "it is told once");
+        let failures: Vec<_> = (0..3).flat_map(|_| pod.handle(now(), Probed { passed: false })).collect();
+        assert_eq!(failures, vec![Ready(false)]);
+        assert_eq!(pod.handle(now(), Probed { passed: true }), vec![Ready(true)]);
+    }
+
+    #[test]
+    fn containers_that_fail_behind_an_open_gate_are_told_of_as_such() {
+        let mut pod = gated();
+        pod.handle(now(), Probed { passed: true });
+        let failures: Vec<_> = (0..3).flat_map(|_| pod.handle(now(), Probed { passed: false })).collect();
+        assert_eq!(failures, vec![ContainersReady(false)]);
+        for gate in GATES {
+            assert_eq!(pod.handle(now(), GatePassed(gate)), vec![]);
+        }
+        assert!(!pod.ready());
+    }
+
+    #[test]
+    fn a_gate_that_passes_after_the_exit_makes_no_pod_ready() {
+        for (phase, expected) in
+            [(Stopping, vec![Ready(true)]), (Exited, vec![]), (Unreachable, vec![]), (Removed, vec![])]
+        {
+            let mut pod = Pod { phase, containers_ready: true, open_gates: [GATES[0]].into(), ..gated() };
+            assert_eq!(pod.handle(now(), GatePassed(GATES[0])), expected, "{phase:?}");
+        }
     }
 }

@@ -7,7 +7,9 @@ use crate::model::application::{ApplicationSpec, DrainUntil, OnSigterm};
 use crate::model::load_balancer::{
     EmptyTargetGroup, InitialOnly, LoadBalancerSpec, TargetGroupSelection, TargetGroupSpec,
 };
-use crate::model::load_balancer_controller::{LoadBalancerControllerSpec, QueueDiscipline};
+use crate::model::load_balancer_controller::{
+    GatedPods, LoadBalancerControllerSpec, QueueDiscipline, ReadinessGateSpec,
+};
 use crate::model::outcome::Cause;
 use crate::model::pod::PodSpec;
 use crate::model::rollout::controller::RolloutsControllerSpec;
@@ -112,6 +114,13 @@ fn scenario() -> Scenario {
             target_lag: Distribution::secs(1),
             deregister_targets: Distribution::millis(100),
             register_targets: Distribution::millis(100),
+            readiness_gate: ReadinessGateSpec {
+                is_injected: false,
+                gated_pods: GatedPods::Watch,
+                requeue_duration: Duration::secs(15),
+                pod_watch: Distribution::millis(100),
+                gate_patch: Distribution::millis(100),
+            },
         },
         load_balancer: load_balancer(),
         actions: Vec::new(),

@@ -22,6 +22,7 @@ pub fn check(pass: &mut Pass, draft: &Draft, document: &Table) {
     rules.simulation(pass);
     rules.capacity(pass);
     rules.reconcile_delay(pass);
+    rules.requeue_duration(pass);
     rules.scale_down_delay(pass);
     rules.grace_period(pass);
     rules.health_check(pass);
@@ -86,6 +87,15 @@ impl Rules<'_> {
             let key = "rollouts_controller.reconcile_delay";
             let help = "write \"1ms\": the controller wakes itself by its own writes";
             pass.error(key, self.place(key), "reconcile_delay must be above zero", help);
+        }
+    }
+
+    /// The controller asks again as long as a gate is open: without a pause it could go on for ever in one instant.
+    fn requeue_duration(&self, pass: &mut Pass) {
+        if self.draft.scenario.load_balancer_controller.readiness_gate.requeue_duration == Duration::ZERO {
+            let key = "load_balancer_controller.requeue_duration";
+            let help = "write \"15s\", as the controller does unless told otherwise";
+            pass.error(key, self.place(key), "requeue_duration must be above zero", help);
         }
     }
 

@@ -1,9 +1,13 @@
-//! What surrounds the application: `[cluster]`, `[rollouts_controller]`, `[load_balancer_controller]` and
+//! What surrounds the application: `[namespace]`, `[cluster]`, `[rollouts_controller]`, `[load_balancer_controller]` and
 //! `[load_balancer]`.
 
-use super::reader::Reader;
+use super::document::Entry;
+use super::quoted::quoted;
+use super::reader::{Reader, text_from};
 use crate::model::load_balancer::{EmptyTargetGroup, InitialOnly, LoadBalancerSpec, TargetGroupSelection};
-use crate::model::load_balancer_controller::{LoadBalancerControllerSpec, QueueDiscipline};
+use crate::model::load_balancer_controller::{
+    GatedPods, LoadBalancerControllerSpec, QueueDiscipline, ReadinessGateSpec,
+};
 use crate::model::rollout::controller::{Profile, RolloutsControllerSpec, Version};
 use crate::model::scheduler::ClusterSpec;
 use crate::random::{Distribution, Tail};
@@ -14,6 +18,33 @@ const HOST_UNREACHABLE: &str = "Share of connections to a removed pod that end i
 
 const AVAILABILITY_CHECK: &str = "From the end of minReadySeconds, if it is set, until a pod counts as available. \
     Kubernetes, pkg/api/v1/pod: API time stamps have whole seconds";
+
+/// Whether the load balancer controller puts readiness gates into new pods.
+pub fn namespace(reader: &mut Reader<'_, '_>) -> bool {
+    reader.ignored(&["name", "annotations"]);
+    reader.table("labels", "Labels of the Namespace; their values are strings", |reader| {
+        const NOTE: &str = "`enabled`: new pods get a readiness gate for each target group whose Service selects them. AWS \
+                            Load Balancer Controller: none unless set";
+        let is_injected = reader.text("elbv2.k8s.aws/pod-readiness-gate-inject", None, NOTE);
+        other_labels(reader);
+        is_injected.is_some_and(|value| value == "enabled")
+    })
+}
+
+fn other_labels(reader: &mut Reader<'_, '_>) {
+    let entries: Vec<&Entry> = reader.others().collect();
+    for entry in entries {
+        let key = reader.key(&entry.key);
+        reader.accept(&entry.key);
+        match text_from(&entry.key, &entry.value) {
+            Ok(text) => {
+                const NOTE: &str = "Accepted, without effect on the simulation";
+                reader.pass.parameter(key, quoted(&text), Some(&entry.value), NOTE);
+            }
+            Err((message, help)) => reader.pass.error(&key, entry.value.place.clone(), message, help),
+        }
+    }
+}
 
 pub fn cluster(reader: &mut Reader<'_, '_>) -> ClusterSpec {
     const NODES: &str = "Worker nodes, with room for every pod. Assumption: a small cluster";
@@ -145,7 +176,8 @@ fn aws_queries(reader: &mut Reader<'_, '_>, is_on: bool) -> (Distribution, f64) 
     (time, error_share)
 }
 
-pub fn load_balancer_controller(reader: &mut Reader<'_, '_>) -> LoadBalancerControllerSpec {
+/// `gates_are_injected` comes from a label of the Namespace.
+pub fn load_balancer_controller(reader: &mut Reader<'_, '_>, gates_are_injected: bool) -> LoadBalancerControllerSpec {
     let p95 = |median, at| Distribution::LogNormal {
         median: Duration::millis(median),
         tail: Tail::P95(Duration::millis(at)),
@@ -184,7 +216,60 @@ pub fn load_balancer_controller(reader: &mut Reader<'_, '_>) -> LoadBalancerCont
         Distribution::millis(100),
         "The call RegisterTargets. aws-load-balancer-controller issue 3069: 205 ms; assumption: half of that as usual",
     );
-    LoadBalancerControllerSpec { rule_lag, reconcile_time, queue, target_lag, deregister_targets, register_targets }
+    let readiness_gate = readiness_gate(reader, gates_are_injected);
+    LoadBalancerControllerSpec {
+        rule_lag,
+        reconcile_time,
+        queue,
+        target_lag,
+        deregister_targets,
+        register_targets,
+        readiness_gate,
+    }
+}
+
+/// Nobody waits for a gate where none is injected.
+fn readiness_gate(reader: &mut Reader<'_, '_>, is_injected: bool) -> ReadinessGateSpec {
+    let is_wanted = |reader: &Reader<'_, '_>, name| is_injected || reader.has(name) || reader.writes_schema();
+    let mut spec = ReadinessGateSpec {
+        is_injected,
+        gated_pods: GatedPods::Watch,
+        requeue_duration: Duration::secs(15),
+        pod_watch: Distribution::uniform_millis(50, 300),
+        gate_patch: Distribution::uniform_millis(100, 500),
+    };
+    if is_wanted(reader, "gated_pods") {
+        spec.gated_pods = reader.choice(
+            "gated_pods",
+            &[("watch", GatedPods::Watch), ("requeue", GatedPods::Requeue), ("back_off", GatedPods::BackOff)],
+            "How the controller learns that the containers of a gated pod are ready. AWS Load Balancer Controller: a watch \
+             since 3.4; looks requeue_duration apart since 2.10; before, looks after longer and longer waits",
+        );
+    }
+    if is_wanted(reader, "requeue_duration") {
+        spec.requeue_duration = reader.duration(
+            "requeue_duration",
+            spec.requeue_duration,
+            "Between two questions to DescribeTargetHealth while a readiness gate is open. AWS Load Balancer Controller, \
+             --targetgroupbinding-requeue-duration: 15 s",
+        );
+    }
+    if is_wanted(reader, "pod_watch") {
+        spec.pod_watch = reader.distribution(
+            "pod_watch",
+            spec.pod_watch,
+            "From a pod's ContainersReady until the controller knows of it. Assumption: the time of a write and a watch",
+        );
+    }
+    if is_wanted(reader, "gate_patch") {
+        spec.gate_patch = reader.distribution(
+            "gate_patch",
+            spec.gate_patch,
+            "From DescribeTargetHealth until the gate has passed and the pod is Ready. Assumption: an AWS call, a write, a \
+             watch",
+        );
+    }
+    spec
 }
 
 /// `idle_timeout` comes from an annotation of the Ingress.

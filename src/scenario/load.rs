@@ -54,9 +54,9 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let seeds = seeds(&mut root);
     let simulation = root.table("simulation", "How long is simulated", application::simulation);
     let traffic = root.table("traffic", "The requests", application::traffic);
-    root.not_simulated(&["namespace"]);
     let WorkloadSection { workload, mut pod, pre_stop } = workload(&mut root);
     let ingress = root.table("ingress", "The Ingress of the AWS Load Balancer Controller", ingress::read);
+    let gates_are_injected = root.table("namespace", "The Namespace of the pods", environment::namespace);
     let has_hpa = root.has("hpa");
     let (application, pre_stop_time, usage) = root.table("application", "What the program in the pod does", |reader| {
         application::application(reader, pre_stop, has_hpa)
@@ -78,11 +78,10 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
             RolloutsControllerSpec::default()
         }
     };
-    let load_balancer_controller = root.table(
-        "load_balancer_controller",
-        "The AWS Load Balancer Controller",
-        environment::load_balancer_controller,
-    );
+    let load_balancer_controller =
+        root.table("load_balancer_controller", "The AWS Load Balancer Controller", |reader| {
+            environment::load_balancer_controller(reader, gates_are_injected)
+        });
     let load_balancer = root.table("load_balancer", "The Application Load Balancer", |reader| {
         environment::load_balancer(reader, ingress.idle_timeout)
     });

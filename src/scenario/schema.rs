@@ -32,6 +32,7 @@ pub fn schema() -> Value {
     }
     root["properties"]["traffic"]["required"] = json!(["rate"]);
     root["properties"]["ingress"]["properties"]["annotations"]["additionalProperties"] = json!({ "type": "string" });
+    root["properties"]["namespace"]["properties"]["labels"]["additionalProperties"] = json!({ "type": "string" });
     root["properties"]["thresholds"]["additionalProperties"] = json!({
         "type": ["string", "array", "object"],
         "items": { "type": "string" },

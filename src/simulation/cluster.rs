@@ -2,9 +2,9 @@
 
 use super::event::Event;
 use super::{Member, STABLE, Simulation, index, start};
-use crate::model::endpoint_slice::{self, Conditions};
+use crate::model::endpoint_slice::{self, Conditions, Endpoints};
 use crate::model::load_balancer::data_plane::Command;
-use crate::model::load_balancer_controller::target_group_binding;
+use crate::model::load_balancer_controller::readiness_gate;
 use crate::model::pod::{self, Phase, Pod};
 use crate::model::replica_set::{self, NewPod, ReplicaSet};
 use crate::model::rollout::Rollout;
@@ -59,6 +59,7 @@ impl Simulation<'_> {
             let mut random = self.streams.of_pod(id);
             let timings = start::timings(self.scenario, revision, &mut random);
             let pod = Pod::new(self.scenario.pod, start::shutdown(self.scenario), timings);
+            let pod = pod.with_gates(self.gates_to_inject(revision));
             created.push(NewPod { id, uid: random.next_u64() });
             self.pods.push(Member {
                 pod,
@@ -71,6 +72,7 @@ impl Simulation<'_> {
             });
             self.command(now, Command::AddPod(id, revision));
             self.log(now, "pod", "Created", id, revision);
+            self.inject_gates(now, id);
             self.tell_pod(now, id, pod::Input::Created);
         }
         self.record_pods(now);
@@ -131,6 +133,10 @@ impl Simulation<'_> {
         for effect in self.pods[id.0 as usize].pod.handle(now, input) {
             self.on_pod_effect(now, id, effect);
         }
+        if input == pod::Input::ContainerStarted && self.pods[id.0 as usize].pod.awaits_gates() {
+            // It has its address, and with it a place among the endpoints that are not ready.
+            self.publish_conditions(now, id);
+        }
     }
 
     fn on_pod_effect(&mut self, now: Instant, id: PodId, effect: pod::Effect) {
@@ -158,6 +164,11 @@ impl Simulation<'_> {
                 self.record_pods(now);
                 self.tell_replica_set(now, revision, replica_set::Input::Ready(id, ready));
                 self.publish_conditions(now, id);
+            }
+            ContainersReady(ready) => {
+                let event = if ready { "ContainersReady" } else { "ContainersUnready" };
+                self.log(now, "pod", event, id, revision);
+                self.watch_pod(now, id, ready);
             }
             Sigterm => self.log(now, "pod", "SIGTERM", id, revision),
             CloseListener => {
@@ -216,8 +227,12 @@ impl Simulation<'_> {
         if member.removed {
             return;
         }
-        let conditions =
-            Conditions { revision: member.revision, serving: member.pod.ready(), terminating: member.deleted };
+        let conditions = Conditions {
+            revision: member.revision,
+            serving: member.pod.ready(),
+            terminating: member.deleted,
+            awaits_gates: member.pod.awaits_gates(),
+        };
         self.tell_endpoint_slices(now, endpoint_slice::Input::PodChanged(id, conditions));
     }
 
@@ -235,16 +250,14 @@ impl Simulation<'_> {
                     let heard = now + self.streams.endpoint_slice.draw(&self.scenario.cluster.endpoint_slice);
                     self.queue.schedule(heard, Event::EndpointSlice(service, endpoint_slice::Input::SyncDue));
                 }
-                Publish(endpoints) => {
-                    self.log(
-                        now,
-                        "endpoint-slice",
-                        "Updated",
-                        self.name(service),
-                        format!("{} ready", endpoints.len()),
-                    );
-                    let heard = target_group_binding::Input::EndpointsChanged(endpoints);
-                    self.tell_binding(now, service, heard);
+                Publish(Endpoints { ready, gated }) => {
+                    let detail = match gated.len() {
+                        0 => format!("{} ready", ready.len()),
+                        gated => format!("{} ready, {gated} gated", ready.len()),
+                    };
+                    self.log(now, "endpoint-slice", "Updated", self.name(service), detail);
+                    let heard = readiness_gate::Input::EndpointsChanged { ready, gated };
+                    self.tell_readiness_gate(now, service, heard);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The events of the control plane, and how they are folded into the fingerprint.
 
 use crate::model::load_balancer_controller::target_group_binding::ApiCall;
-use crate::model::load_balancer_controller::{ingress, target_group_binding};
+use crate::model::load_balancer_controller::{ingress, readiness_gate, target_group_binding};
 use crate::model::{PodId, Revision, Service};
 use crate::model::{deployment, endpoint_slice, load_balancer, pod, replica_set, rollout};
 use crate::units::Instant;
@@ -35,6 +35,7 @@ pub enum Event {
     LookAtMetrics,
     /// A person does what the scenario says.
     Action(u32),
+    ReadinessGate(Service, readiness_gate::Input),
 }
 
 /// Folds every event in order. FNV-1a over little-endian bytes: the same on every machine.

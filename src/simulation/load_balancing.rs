@@ -2,13 +2,14 @@
 
 use super::Simulation;
 use super::event::Event;
-use crate::model::Service;
 use crate::model::load_balancer;
 use crate::model::load_balancer::data_plane::Command;
 use crate::model::load_balancer::target_group::TargetHealth;
 use crate::model::load_balancer_controller::target_group_binding::{self, ApiCall};
-use crate::model::load_balancer_controller::{QueueDiscipline, ingress};
+use crate::model::load_balancer_controller::{QueueDiscipline, ingress, readiness_gate};
+use crate::model::{PodId, Revision, Service, pod};
 use crate::units::{Duration, Instant, Percent};
+use std::collections::BTreeSet;
 
 impl Simulation<'_> {
     /// `written`: how long the earlier writes of the same pass took.
@@ -48,9 +49,63 @@ impl Simulation<'_> {
         }
     }
 
+    /// What the webhook puts into a pod that is created now: a gate for each target group whose Service selects it.
+    pub(super) fn gates_to_inject(&self, revision: Revision) -> BTreeSet<Service> {
+        let is_injected = self.scenario.load_balancer_controller.readiness_gate.is_injected;
+        let selects = |service: &Service| is_injected && self.endpoint_slices[service.index()].selects(revision);
+        Service::ALL.into_iter().filter(selects).collect()
+    }
+
+    /// The controller knows the gates of a pod from its creation on.
+    pub(super) fn inject_gates(&mut self, now: Instant, id: PodId) {
+        for service in self.gates_to_inject(self.pods[id.0 as usize].revision) {
+            self.log(now, "load-balancer-controller", "GateInjected", id, self.name(service));
+            self.tell_readiness_gate(now, service, readiness_gate::Input::Injected(id));
+        }
+    }
+
+    /// The news of ContainersReady, on their way to the controller's cache of pods.
+    pub(super) fn watch_pod(&mut self, now: Instant, id: PodId, containers_ready: bool) {
+        let spec = &self.scenario.load_balancer_controller.readiness_gate;
+        let heard = now + self.streams.readiness_gate.draw(&spec.pod_watch);
+        self.pods_watched_until = self.pods_watched_until.max(heard);
+        for service in Service::ALL {
+            let news = readiness_gate::Input::ContainersReady(id, containers_ready);
+            self.queue.schedule(self.pods_watched_until, Event::ReadinessGate(service, news));
+        }
+    }
+
+    pub(super) fn tell_readiness_gate(&mut self, now: Instant, service: Service, input: readiness_gate::Input) {
+        use readiness_gate::Effect::*;
+        for effect in self.readiness_gates[service.index()].handle(now, input) {
+            match effect {
+                Targets(targets) => {
+                    self.tell_binding(now, service, target_group_binding::Input::EndpointsChanged(targets));
+                }
+                DescribeTargetHealth => {
+                    let healthy = self.load_balancer.healthy(service);
+                    self.tell_readiness_gate(now, service, readiness_gate::Input::TargetHealth(healthy));
+                }
+                PassGate(pod) => {
+                    self.log(now, "load-balancer-controller", "GatePassed", pod, self.name(service));
+                    let spec = &self.scenario.load_balancer_controller.readiness_gate;
+                    let passed = now + self.streams.readiness_gate.draw(&spec.gate_patch);
+                    self.queue.schedule(passed, Event::Pod(pod, pod::Input::GatePassed(service)));
+                }
+                Wake(delay) => {
+                    let again = Event::ReadinessGate(service, readiness_gate::Input::LookAgain);
+                    self.queue.schedule(now + delay, again);
+                }
+            }
+        }
+    }
+
     pub(super) fn tell_binding(&mut self, now: Instant, service: Service, input: target_group_binding::Input) {
         use target_group_binding::Effect::*;
         let controller = &self.scenario.load_balancer_controller;
+        if input == target_group_binding::Input::Start {
+            self.tell_readiness_gate(now, service, readiness_gate::Input::Reconcile);
+        }
         for effect in self.bindings[service.index()].handle(input) {
             match effect {
                 Enqueue => {

@@ -20,6 +20,7 @@ use crate::model::load_balancer::LoadBalancer;
 use crate::model::load_balancer::data_plane::{Command, DataPlane};
 use crate::model::load_balancer_controller::QueueDiscipline;
 use crate::model::load_balancer_controller::ingress::{self, Ingress};
+use crate::model::load_balancer_controller::readiness_gate::ReadinessGate;
 use crate::model::load_balancer_controller::target_group_binding::TargetGroupBinding;
 use crate::model::people::People;
 use crate::model::pod::Pod;
@@ -89,6 +90,9 @@ struct Simulation<'a> {
     endpoint_slices: [EndpointSlice; 2],
     ingress: Ingress,
     bindings: [TargetGroupBinding; 2],
+    readiness_gates: [ReadinessGate; 2],
+    /// When the load balancer controller's watch of pods will tell the newest change: it tells them in order.
+    pods_watched_until: Instant,
     load_balancer: LoadBalancer,
     data_plane: DataPlane,
     traffic: Traffic,
@@ -168,6 +172,7 @@ impl Simulation<'_> {
             Event::SyncAutoscaler => self.sync_autoscaler(now),
             Event::LookAtMetrics => self.look_at_metrics(now),
             Event::Action(index) => self.act(now, index),
+            Event::ReadinessGate(service, input) => self.tell_readiness_gate(now, service, input),
         }
     }
 

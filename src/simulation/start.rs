@@ -11,6 +11,7 @@ use crate::model::horizontal_pod_autoscaler::SYNC_PERIOD;
 use crate::model::load_balancer::data_plane::{Command, DataPlane};
 use crate::model::load_balancer::{AtRest, LoadBalancer, LoadBalancerSpec, News};
 use crate::model::load_balancer_controller::ingress::Ingress;
+use crate::model::load_balancer_controller::readiness_gate::ReadinessGate;
 use crate::model::load_balancer_controller::target_group_binding::TargetGroupBinding;
 use crate::model::people::{People, Trigger};
 use crate::model::pod::{self, Pod, Shutdown, Timings};
@@ -40,6 +41,7 @@ pub struct Streams {
     registration: Vec<Random>,
     deregistration: Vec<Random>,
     pub first_health_check: Vec<Random>,
+    pub readiness_gate: Random,
 }
 
 impl Streams {
@@ -59,6 +61,7 @@ impl Streams {
             registration: by_node(Stream::Registration),
             deregistration: by_node(Stream::Deregistration),
             first_health_check: by_node(Stream::FirstHealthCheck),
+            readiness_gate: single(Stream::ReadinessGate),
         }
     }
 
@@ -118,12 +121,14 @@ impl<'a> Simulation<'a> {
         let nodes = scenario.load_balancer.nodes;
         let release = Instant::START + scenario.simulation.warmup;
         let ids: Vec<_> = (0..replicas).map(PodId).collect();
-        let serving = Conditions { revision: STABLE, serving: true, terminating: false };
+        let serving = Conditions { revision: STABLE, serving: true, terminating: false, awaits_gates: false };
         let endpoints: BTreeMap<_, _> = ids.iter().map(|id| (*id, serving)).collect();
         let workload = Workload::established(scenario);
         let endpoint_slices =
             Service::ALL.map(|service| EndpointSlice::new(workload.selector(service), endpoints.clone()));
         let bindings = [0, 1].map(|service| TargetGroupBinding::new(endpoint_slices[service].ready()));
+        let gate_spec = &scenario.load_balancer_controller.readiness_gate;
+        let readiness_gates = [0, 1].map(|service| ReadinessGate::new(gate_spec, endpoint_slices[service].ready()));
         let targets = [0, 1].map(|service| endpoint_slices[service].ready().into_iter().collect::<Vec<_>>());
         // blueGreen has no weights: all requests go to the one Service that the Ingress names.
         let canary = if scenario.backend == Service::Canary { Percent::HUNDRED } else { Percent::ZERO };
@@ -156,6 +161,8 @@ impl<'a> Simulation<'a> {
             endpoint_slices,
             ingress: Ingress::new(canary),
             bindings,
+            readiness_gates,
+            pods_watched_until: Instant::START,
             load_balancer,
             data_plane: DataPlane::new(
                 &scenario.load_balancer,

@@ -7,6 +7,7 @@ mod diagnostics;
 mod layers;
 mod oracles;
 mod queueing;
+mod readiness_gates;
 mod readme;
 mod scenario;
 mod support;

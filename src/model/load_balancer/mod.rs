@@ -231,6 +231,13 @@ impl LoadBalancer {
         &self.registered[service.index()]
     }
 
+    /// The targets that DescribeTargetHealth calls `healthy`. Assumption: those that every node has found healthy; AWS
+    /// does not publish how it makes one state of what the nodes found, each of which checks by itself.
+    pub fn healthy(&self, service: Service) -> BTreeSet<PodId> {
+        let everywhere = |pod: &&PodId| self.nodes.iter().all(|node| node.groups[service.index()].is_healthy(**pod));
+        self.registered(service).iter().filter(everywhere).copied().collect()
+    }
+
     pub fn handle(&mut self, input: Input) -> Vec<Effect> {
         match input {
             ModifyRule(canary) => {
@@ -439,6 +446,22 @@ mod tests {
         let effects = alb.handle(HealthChecked { node: 0, target, passed: true });
         let routed = Route { node: 0, service: Service::Canary, targets: vec![PodId(0), PodId(7)] };
         assert!(effects.contains(&routed), "{effects:?}");
+    }
+
+    #[test]
+    fn a_target_is_healthy_when_every_node_has_found_it_so() {
+        let mut alb = load_balancer(2, &[0]);
+        let (news, targets) = pushed(&alb.handle(RegisterTargets(Service::Canary, vec![PodId(7)])));
+        let target = targets[0];
+        let healthy = |alb: &LoadBalancer| alb.healthy(Service::Canary).into_iter().collect::<Vec<_>>();
+        for node in 0..2 {
+            assert_eq!(healthy(&alb), [PodId(0)], "node {node} has not checked yet");
+            alb.handle(TargetsReached { node, news, targets: targets.clone() });
+            alb.handle(HealthChecked { node, target, passed: true });
+        }
+        assert_eq!(healthy(&alb), [PodId(0), PodId(7)]);
+        alb.handle(DeregisterTargets(Service::Canary, vec![PodId(7)]));
+        assert_eq!(healthy(&alb), [PodId(0)], "a draining target is shown as such, whatever the nodes know");
     }
 
     #[test]

@@ -63,6 +63,10 @@ impl TargetGroup {
         self.targets.iter().any(|target| target.pod == pod && target.version == version)
     }
 
+    pub fn is_healthy(&self, pod: PodId) -> bool {
+        self.targets.iter().any(|target| target.pod == pod && target.health == TargetHealth::Healthy)
+    }
+
     pub fn remove(&mut self, pod: PodId) {
         self.targets.retain(|target| target.pod != pod);
     }

@@ -1,10 +1,11 @@
 //! The AWS Load Balancer Controller: two loops that know nothing of each other.
 //!
 //! The [`ingress`] loop turns the Ingress annotation into a listener rule; the [`target_group_binding`] loop turns
-//! endpoints into registered targets. Follows aws-load-balancer-controller v3.5. Left out: the API's rate limits, errors
+//! endpoints into registered targets, and a [`readiness_gate`] says which endpoints those are. Follows aws-load-balancer-controller v3.5. Left out: the API's rate limits, errors
 //! and their back-off, leader election, several groups that compete for workers (all of them are in the lags).
 
 pub mod ingress;
+pub mod readiness_gate;
 pub mod target_group_binding;
 
 use crate::random::Distribution;
@@ -19,6 +20,32 @@ pub enum QueueDiscipline {
     Overlap,
 }
 
+/// How the controller learns that the containers of a pod with an open readiness gate have become ready. The
+/// EndpointSlice does not tell: `ready` waits for the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GatedPods {
+    /// It watches the pods. Source: AWS Load Balancer Controller 3.4.
+    Watch,
+    /// It looks again after `requeue_duration`. Source: `resource_manager.go` since the checkpoints of 2.10.
+    Requeue,
+    /// It looks again after longer and longer waits. Source: `resource_manager.go` before; issues 1974 and 3622.
+    BackOff,
+}
+
+/// What the controller does about pod readiness gates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadinessGateSpec {
+    /// The namespace has the label `elbv2.k8s.aws/pod-readiness-gate-inject=enabled`.
+    pub is_injected: bool,
+    pub gated_pods: GatedPods,
+    /// `--targetgroupbinding-requeue-duration`: between two looks while a gate is open.
+    pub requeue_duration: Duration,
+    /// From a pod's ContainersReady condition until the controller has it in its cache.
+    pub pod_watch: Distribution,
+    /// From DescribeTargetHealth's answer until the kubelet takes the gate for passed.
+    pub gate_patch: Distribution,
+}
+
 /// `[load_balancer_controller]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoadBalancerControllerSpec {
@@ -31,4 +58,5 @@ pub struct LoadBalancerControllerSpec {
     pub target_lag: Distribution,
     pub deregister_targets: Distribution,
     pub register_targets: Distribution,
+    pub readiness_gate: ReadinessGateSpec,
 }
