@@ -1,5 +1,7 @@
 mod actions;
+mod analysis;
 mod article;
+mod autoscaling;
 mod by_hand;
 mod conservation;
 mod determinism;
@@ -10,7 +12,9 @@ mod queueing;
 mod readiness_gates;
 mod readme;
 mod scenario;
+mod strategies;
 mod support;
 mod sweep;
 mod sweep_care;
 mod twin;
+mod versions;

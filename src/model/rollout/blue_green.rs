@@ -85,7 +85,7 @@ impl Pass<'_> {
         }
         let is_resumed = self.rollout.status.controller_pause;
         match self.blue_green_pause() {
-            _ if !blue_green.pauses() => {}
+            _ if !blue_green.pauses() || observed.status.scales_up_preview => {}
             None if !is_resumed => self.pause.adds.push(PauseReason::BlueGreenPause),
             None => {}
             Some(_) if self.is_blue_green_pause_over() => self.pause.removes.push(PauseReason::BlueGreenPause),
@@ -107,7 +107,8 @@ impl Pass<'_> {
         if self.pause.adds.contains(&PauseReason::BlueGreenPause) {
             return false;
         }
-        if !blue_green.pauses() || status.promote_full {
+        // A preview grows to its full size after the pause: that it may says that the pause is over.
+        if !blue_green.pauses() || status.promote_full || status.scales_up_preview {
             return true;
         }
         match (self.blue_green_pause(), blue_green.auto_promotion_after) {

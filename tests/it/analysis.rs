@@ -1,0 +1,198 @@
+//! Analyses of good and bad versions, and what becomes of the release.
+
+use crate::support;
+use rollout_sim::run::{LogEntry, RolloutOutcome, Run};
+use rollout_sim::simulation;
+
+const BASE: &str = r#"
+[simulation]
+warmup = "5s"
+cooldown = "5s"
+horizon = "20m"
+[traffic]
+rate = "100/s"
+[application]
+startup_time = "5s"
+[monitoring]
+window = "60s"
+scrape_lag = "15s"
+[rollout]
+replicas = 10
+[[rollout.template.spec.containers]]
+name = "web"
+readinessProbe = { periodSeconds = 1 }
+[rollout.strategy.canary]
+trafficRouting.alb = {}
+steps = [
+    { setWeight = 20 },
+    { pause = { duration = "5m" } },
+    { setWeight = 50 },
+    { pause = { duration = "60s" } },
+]
+[[analysis_templates]]
+name = "success"
+[[analysis_templates.metrics]]
+name = "success-rate"
+interval = "30s"
+initialDelay = "80s"
+failureLimit = 1
+successCondition = "result[0] >= 0.95"
+provider.simulation.query = "canary.success.rate"
+[[analysis_templates]]
+name = "once"
+[[analysis_templates.metrics]]
+name = "error-rate"
+initialDelay = "80s"
+successCondition = "result[0] < 0.01"
+failureCondition = "result[0] > 0.5"
+provider.simulation.query = "canary.error.rate"
+"#;
+
+const BACKGROUND: &str =
+    "rollout.strategy.canary.analysis={ templates = [{ templateName = \"success\" }], startingStep = 1 }";
+const BAD: &str = "application.versions.v2.error_share=0.2";
+
+fn play(more: &str, overrides: &[&str]) -> Run {
+    simulation::run(&support::scenario(&format!("{BASE}{more}"), "analysis", overrides), 1)
+}
+
+fn seconds(run: &Run, entry: &LogEntry) -> f64 {
+    entry.at.as_nanos() as f64 / 1e9 - run.release.as_nanos() as f64 / 1e9
+}
+
+fn of<'a>(run: &'a Run, event: &'a str) -> impl Iterator<Item = &'a LogEntry> {
+    run.events.iter().filter(move |entry| entry.component == "analysis" && entry.event == event)
+}
+
+#[test]
+fn a_bad_version_is_aborted_by_its_analysis() {
+    let run = play("", &[BACKGROUND, BAD]);
+    assert_eq!(run.rollout.outcome, RolloutOutcome::Aborted);
+    let started = seconds(&run, of(&run, "Started").next().expect("it began"));
+    let times: Vec<_> = of(&run, "Measured").map(|entry| seconds(&run, entry) - started).collect();
+    // The first after initialDelay, the second an interval later; one failure is borne, the second is not.
+    assert_eq!(times.len(), 2, "{times:?}");
+    assert!((79.0..=80.0).contains(&times[0]) && times[1] - times[0] == 30.0, "{times:?}");
+    let aborted = run.rollout.aborted.expect("it was") - run.release;
+    assert!((0.0..1.0).contains(&(aborted.as_secs_f64() - started - times[1])), "in the pass after the verdict");
+    // 20 % of what the canary answers.
+    let answered = of(&run, "Measured").map(|entry| entry.detail.rsplit(' ').next().unwrap().parse::<f64>().unwrap());
+    // 60 s × 100/s × 20 % = 1,200 answers: four sigma of 0.8 are 4.6 %.
+    for rate in answered {
+        assert!((rate - 0.8).abs() < 0.047, "{rate}");
+    }
+    assert!(run.requests.target_5xx > 0);
+}
+
+#[test]
+fn a_good_version_passes() {
+    let run = play("", &[BACKGROUND]);
+    assert_eq!((run.rollout.outcome, run.requests.target_5xx), (RolloutOutcome::Promoted, 0));
+    assert!(of(&run, "Measured").count() > 5, "to the end of the steps");
+    let finished: Vec<_> = of(&run, "Finished").map(|entry| entry.detail.clone()).collect();
+    assert_eq!(finished, ["Successful: Run Terminated"], "it is ended by the promotion");
+}
+
+/// The figures of the whole service hide a bad canary behind its weight: 1 % of a broken version costs 1 %.
+#[test]
+fn a_whole_service_metric_sees_the_weight_not_the_version() {
+    let broken = "application.versions.v2.error_share=1.0";
+    let run_of = |query: &str| {
+        let query = format!("analysis_templates[0].metrics[0].provider.simulation.query=\"{query}\"");
+        play("", &[BACKGROUND, broken, &query, "rollout.strategy.canary.steps[0].setWeight=1"]).rollout.aborted
+    };
+    assert!(run_of("canary.success.rate").is_some_and(|at| at.second() < 200));
+    assert!(run_of("success.rate").is_none_or(|at| at.second() > 300), "not before the weight is 50 %");
+}
+
+#[test]
+fn a_step_waits_for_its_analysis() {
+    let steps = "rollout.strategy.canary.steps=[{ setWeight = 50 }, { analysis = { templates = [{ templateName = \"once\" }] } }]";
+    let good = play("", &[steps]);
+    assert_eq!(good.rollout.outcome, RolloutOutcome::Promoted);
+    let took = good.steps[1].completed.expect("it passed") - good.steps[1].started.expect("it began");
+    assert!((79.0..82.0).contains(&took.as_secs_f64()), "{took}");
+    let bad = play("", &[steps, "application.versions.v2.error_share=1.0"]);
+    assert_eq!(bad.rollout.outcome, RolloutOutcome::Aborted);
+}
+
+#[test]
+fn an_inconclusive_analysis_waits_for_a_person_and_then_begins_anew() {
+    let steps = "rollout.strategy.canary.steps=[{ setWeight = 50 }, { analysis = { templates = [{ templateName = \"once\" }] } }]";
+    // Between success (below 1 %) and failure (above 50 %).
+    let waiting = play("", &[steps, BAD, "simulation.horizon=\"5m\""]);
+    assert_eq!(waiting.waits_for.as_deref(), Some("somebody to decide: an analysis was inconclusive"));
+    let promote = "[[actions]]\nat = \"4m\"\ndo = \"promote\"\n";
+    let again = play(promote, &[steps, BAD, "simulation.horizon=\"10m\""]);
+    assert_eq!(of(&again, "Started").count(), 2, "a second run");
+    assert_eq!(of(&again, "Finished").filter(|entry| entry.detail.starts_with("Inconclusive")).count(), 2);
+}
+
+/// No request, no series: five errors, ten seconds apart, abort a healthy canary.
+#[test]
+fn an_empty_result_is_an_error_and_the_fifth_aborts() {
+    let steps = "rollout.strategy.canary.steps=[{ setCanaryScale = { replicas = 1 } }, { pause = { duration = \"5m\" } }, { setWeight = 50 }]";
+    let run = play("", &[steps, BACKGROUND]);
+    assert_eq!(run.rollout.outcome, RolloutOutcome::Aborted);
+    let times: Vec<_> = of(&run, "Measured").map(|entry| seconds(&run, entry)).collect();
+    assert_eq!(times.len(), 5);
+    assert_eq!(times[4] - times[0], 40.0);
+}
+
+#[test]
+fn blue_green_is_analysed_before_and_after_the_switch() {
+    let blue_green = |kind: &str| {
+        let run = format!("{kind} = {{ templates = [{{ templateName = \"once\" }}] }}");
+        let strategy =
+            format!("rollout.strategy={{ blueGreen = {{ activeService = \"a\", previewService = \"p\", {run} }} }}");
+        play("", &[&strategy, "application.versions.v2.error_share=1.0", "simulation.duration=\"5m\""])
+    };
+    let switched = |run: &Run, to: &str| {
+        run.events
+            .iter()
+            .filter(|entry| entry.event == "SwitchService" && entry.object == "active" && entry.detail.ends_with(to))
+            .count()
+    };
+    // Before the switch nobody asks the preview: nothing to measure, and the fifth error aborts.
+    let before = blue_green("prePromotionAnalysis");
+    assert_eq!((before.rollout.outcome, switched(&before, "v2")), (RolloutOutcome::Aborted, 0));
+    assert_eq!(before.requests.target_5xx, 0, "nobody met the bad version");
+    // After it, the bad version shows, and the active Service goes back.
+    let after = blue_green("postPromotionAnalysis");
+    assert_eq!(
+        (after.rollout.outcome, switched(&after, "v2"), switched(&after, "v1")),
+        (RolloutOutcome::Aborted, 1, 1)
+    );
+    assert!(after.requests.target_5xx > 1_000);
+}
+
+#[test]
+fn a_person_sees_the_errors_and_aborts() {
+    let action = "[[actions]]\nwhen = \"canary.success.rate < 95%\"\nafter = \"20s\"\ndo = \"abort\"\n";
+    let run = play(action, &[BAD]);
+    assert_eq!(run.rollout.outcome, RolloutOutcome::Aborted);
+    let served = run.steps[0].weight_effective.expect("it was") - run.release;
+    let aborted = run.rollout.aborted.expect("it was") - run.release;
+    // The scrape (15 s), the next evaluation (up to 15 s) and the person's 20 s lie between; the first node is earlier.
+    let between = aborted.as_secs_f64() - served.as_secs_f64();
+    assert!((25.0..=52.0).contains(&between), "{between}");
+}
+
+#[test]
+fn templates_that_do_not_exist_or_never_end_are_refused() {
+    let refused = |overrides: &[&str]| {
+        let overrides: Vec<_> = overrides.iter().map(|text| (*text).to_owned()).collect();
+        let problems = rollout_sim::scenario::load::load(BASE, "analysis", &overrides).expect_err("it is refused");
+        problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>()
+    };
+    let steps = |name: &str| {
+        format!("rollout.strategy.canary.steps=[{{ analysis = {{ templates = [{{ templateName = \"{name}\" }}] }} }}]")
+    };
+    assert_eq!(refused(&[&steps("nobody")]), ["there is no AnalysisTemplate `nobody`"]);
+    assert_eq!(
+        refused(&[&steps("success")]),
+        ["the AnalysisTemplate `success` never ends: nothing would come after it"]
+    );
+    let condition = "analysis_templates[0].metrics[0].successCondition=\"result >>> 1\"";
+    assert_eq!(refused(&[condition]).len(), 1);
+}
