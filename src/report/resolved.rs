@@ -6,8 +6,16 @@ use crate::scenario::{Loaded, Origin, Parameter};
 use std::fmt::Write;
 
 /// Tables that get a header of their own; what lies deeper is written with dots.
-const HEADERS: [&str; 4] =
-    ["rollout.template.spec.containers[0]", "rollout.template.spec", "rollout.strategy.canary", "ingress.annotations"];
+const HEADERS: [&str; 8] = [
+    "rollout.template.spec.containers[0]",
+    "rollout.template.spec",
+    "rollout.strategy.canary",
+    "rollout.strategy.blueGreen",
+    "deployment.template.spec.containers[0]",
+    "deployment.template.spec",
+    "deployment.strategy",
+    "ingress.annotations",
+];
 
 /// The text of the file.
 pub fn scenario(loaded: &Loaded, seed: u64) -> String {

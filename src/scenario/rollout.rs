@@ -125,10 +125,12 @@ fn canary_strategy(reader: &mut Reader<'_, '_>) -> Canary {
     }
 }
 
-/// It is no parameter next to dynamicStableScale unless the user set it, which the controller refuses.
+/// It is no parameter where the controller refuses it, next to dynamicStableScale and without a router, unless the user set
+/// it.
 fn scale_down_delay(reader: &mut Reader<'_, '_>, dynamic_stable_scale: bool) -> Option<Duration> {
     const NAME: &str = "scaleDownDelaySeconds";
-    if dynamic_stable_scale && !reader.has(NAME) && !reader.writes_schema() {
+    let is_refused = dynamic_stable_scale || !reader.has("trafficRouting");
+    if is_refused && !reader.has(NAME) && !reader.writes_schema() {
         // Known all the same.
         reader.not_simulated(&[NAME]);
         return None;

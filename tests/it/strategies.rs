@@ -4,6 +4,7 @@ use crate::support;
 use rollout_sim::model::Revision;
 use rollout_sim::run::{LogEntry, RolloutOutcome, Run};
 use rollout_sim::scenario::Scenario;
+use rollout_sim::scenario::load::load;
 use rollout_sim::simulation;
 use rollout_sim::units::Instant;
 
@@ -248,4 +249,26 @@ fn a_restart_replaces_the_old_pods_a_few_at_a_time() {
     assert_eq!(rounds, [3, 3, 3, 1]);
     let last = run.seconds.last().expect("there are seconds");
     assert_eq!(last.canary_serving, 10);
+}
+
+/// What a run writes down of its scenario makes the same run, whatever the workload.
+#[test]
+fn the_resolved_scenario_of_each_workload_makes_the_same_run() {
+    let probe = "[[WORKLOAD.template.spec.containers]]\nname = \"web\"\nreadinessProbe = { periodSeconds = 1 }\n";
+    let of = |workload: &str| probe.replace("WORKLOAD", workload);
+    let rules = "[[ingress.rules]]\nhttp.paths = [{ backend.service.name = \"preview\" }]\n";
+    let texts = [
+        format!("{BASIC}{}", of("rollout")),
+        format!("{BLUE_GREEN}autoPromotionSeconds = 10\n{}{rules}", of("rollout")),
+        format!("{DEPLOYMENT}strategy.rollingUpdate.maxSurge = 2\n{}", of("deployment")),
+        format!("{DEPLOYMENT}strategy.type = \"Recreate\"\n{}", of("deployment")),
+    ];
+    for text in texts {
+        let loaded = load(&format!("{BASE}{text}"), "strategies", &[]).expect("it is right");
+        let written = rollout_sim::report::resolved::scenario(&loaded, 1);
+        let again = load(&written, "strategies", &[]).unwrap_or_else(|problems| panic!("{problems:#?}\n{written}"));
+        assert!(again.warnings.is_empty(), "{:?}", again.warnings);
+        let fingerprint = |scenario: &Scenario| simulation::run(scenario, 1).fingerprint;
+        assert_eq!(fingerprint(&loaded.scenario), fingerprint(&again.scenario), "{written}");
+    }
 }
