@@ -35,12 +35,20 @@ const ERRORS: [Layer; 3] = [
     Layer { name: "504", colour: RGBColor(0xf4, 0xc2, 0x5e), value: |second| second.elb_504 },
 ];
 
+/// The answers of a bad version, above what the load balancer failed.
+const OWN: Layer = Layer { name: "target 5xx", colour: RGBColor(0xb7, 0xb0, 0xd8), value: |second| second.target_5xx };
+
 const PODS: [Layer; 4] = [
     Layer { name: "stable, serving", colour: RGBColor(0x17, 0x35, 0x5a), value: |second| second.stable_serving.into() },
     Layer { name: "canary, serving", colour: RGBColor(0x8f, 0xbf, 0xe6), value: |second| second.canary_serving.into() },
     Layer { name: "terminating", colour: RGBColor(0x77, 0x7d, 0x85), value: |second| second.terminating.into() },
     Layer { name: "not ready", colour: RGBColor(0xf6, 0xee, 0xd2), value: not_ready },
 ];
+
+/// By the load balancer, or by the program itself.
+fn failed(second: &Second) -> u32 {
+    second.elb_5xx() + second.target_5xx
+}
 
 /// Created, but neither ready nor deleted.
 fn not_ready(second: &Second) -> u32 {
@@ -52,14 +60,17 @@ fn not_ready(second: &Second) -> u32 {
 pub fn timeline(runs: &[(&Loaded, &Run)]) -> String {
     let mut svg = String::new();
     let layout = if runs.len() == 1 { Layout::ONE } else { Layout::SEVERAL };
-    let height = layout.height() * i32::try_from(runs.len()).expect("a page of runs") + FOOT;
+    let height = runs.iter().map(|(loaded, _)| layout.of(loaded).height()).sum::<i32>() + FOOT;
     let size = (WIDTH.unsigned_abs(), height.unsigned_abs());
     let canvas = Canvas(SVGBackend::with_string(&mut svg, size).into_drawing_area());
     canvas.rectangle((0, 0), (WIDTH, height), WHITE);
     let axis = TimeAxis::of(runs);
-    let most = runs.iter().flat_map(|(_, run)| &run.seconds).map(Second::elb_5xx).max().unwrap_or(0);
+    let most = runs.iter().flat_map(|(_, run)| &run.seconds).map(failed).max().unwrap_or(0);
+    // Room for the label of the highest one.
+    let most = if (1..10).contains(&most) { most + 1 } else { most };
     let mut top = 0;
     for (loaded, run) in runs {
+        let layout = layout.of(loaded);
         draw_run(&canvas, &Frame { layout, axis, top, most }, loaded, run);
         top += layout.height();
     }
@@ -79,7 +90,7 @@ struct Layout {
     head: i32,
     errors: i32,
     weights: i32,
-    /// 0 leaves the panel out.
+    /// 0 leaves the panel out, here and above.
     pods: i32,
 }
 
@@ -91,6 +102,12 @@ impl Layout {
     /// A panel's name and legend.
     const NAME: i32 = 24;
     const GAP: i32 = 14;
+
+    /// Without weights there is nothing to draw of them.
+    fn of(self, loaded: &Loaded) -> Self {
+        let weights = if loaded.scenario.workload.is_traffic_routed() { self.weights } else { 0 };
+        Self { weights, ..self }
+    }
 
     fn height(self) -> i32 {
         let panel = |height: i32| if height > 0 { Self::NAME + height + Self::GAP } else { 0 };
@@ -130,23 +147,27 @@ fn draw_run(canvas: &Canvas, frame: &Frame, loaded: &Loaded, run: &Run) {
         panel
     };
     let errors = Panel { most: frame.most, ..next(layout.errors) };
-    let weights = Panel { most: 100, full: true, ..next(layout.weights) };
+    let weights = (layout.weights > 0).then(|| Panel { most: 100, full: true, ..next(layout.weights) });
     let pods = (layout.pods > 0).then(|| Panel { most: most_pods(run), ..next(layout.pods) });
-    let panels: Vec<_> = [Some(&errors), Some(&weights), pods.as_ref()].into_iter().flatten().collect();
+    let panels: Vec<_> = [Some(&errors), weights.as_ref(), pods.as_ref()].into_iter().flatten().collect();
     for panel in &panels {
         panel.grid(canvas);
     }
     let bins = bins(run, frame.axis);
-    draw_weights_gap(canvas, &weights, run, &bins);
+    if let Some(weights) = &weights {
+        draw_weights_gap(canvas, weights, run, &bins);
+    }
     if let Some(pods) = &pods {
         pods.name(canvas, "pods", &PODS.map(|layer| (layer.name.to_string(), Swatch::Fill(layer.colour))));
         draw_stack(canvas, pods, &bins, Sample::Fullest, &PODS);
         let total = |bin: &Bin| pods.y(bin.fullest.pods_total.into());
         canvas.line(steps(&bins, |bin| frame.axis.span(bin), total), INK, 1);
     }
-    draw_marks(canvas, frame, run, &panels);
+    draw_marks(canvas, frame, (loaded, run), &panels);
     draw_errors(canvas, &errors, run, &bins);
-    draw_weights(canvas, &weights, run, &bins);
+    if let Some(weights) = &weights {
+        draw_weights(canvas, weights, run, &bins);
+    }
 }
 
 /// Cut to the width of the panels. Bold letters are 0.6 em wide on average, and `plotters` divides sizes by 1.24.
@@ -164,21 +185,30 @@ fn most_pods(run: &Run) -> u32 {
 
 fn draw_errors(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
     let totals = [run.requests.elb_502, run.requests.elb_503, run.requests.elb_504];
-    let legend: Vec<_> = ERRORS
-        .iter()
-        .zip(totals)
-        .map(|(layer, total)| (format!("{} ({})", layer.name, grouped(total)), Swatch::Fill(layer.colour)))
-        .collect();
-    panel.name(canvas, "ELB 5xx per second (requests/s)", &legend);
-    draw_stack(canvas, panel, bins, Sample::Worst, &ERRORS);
+    let legend = |layers: &[Layer], totals: &[u64]| {
+        let entry = |(layer, total): (&Layer, &u64)| {
+            (format!("{} ({})", layer.name, grouped(*total)), Swatch::Fill(layer.colour))
+        };
+        layers.iter().zip(totals).map(entry).collect::<Vec<_>>()
+    };
+    if run.requests.target_5xx == 0 {
+        panel.name(canvas, "ELB 5xx per second (requests/s)", &legend(&ERRORS, &totals));
+        draw_stack(canvas, panel, bins, Sample::Worst, &ERRORS);
+    } else {
+        let [x502, x503, x504] = ERRORS;
+        let layers = [x502, x503, x504, OWN];
+        let totals = [totals[0], totals[1], totals[2], run.requests.target_5xx];
+        panel.name(canvas, "ELB 5xx and target 5xx per second (requests/s)", &legend(&layers, &totals));
+        draw_stack(canvas, panel, bins, Sample::Worst, &layers);
+    }
     // `max_by_key` takes the last of equals.
-    let highest = bins.iter().rev().max_by_key(|bin| bin.worst.elb_5xx()).filter(|bin| bin.worst.elb_5xx() > 0);
+    let highest = bins.iter().rev().max_by_key(|bin| failed(&bin.worst)).filter(|bin| failed(&bin.worst) > 0);
     let Some(bin) = highest else {
         let place = (i32::midpoint(LEFT, RIGHT), i32::midpoint(panel.top, panel.bottom()));
         canvas.text("none", place, Font::plain(FAINT).anchored(HPos::Center, VPos::Center));
         return;
     };
-    let value = bin.worst.elb_5xx();
+    let value = failed(&bin.worst);
     let label = format!("highest: {}/s", grouped(u64::from(value)));
     let place = (panel.axis.x(bin.from).min(RIGHT - text_width(&label)), panel.y(value) - 3);
     canvas.text(&label, place, Font::plain(INK).anchored(HPos::Left, VPos::Bottom));
@@ -292,12 +322,14 @@ fn steps(bins: &[Bin], span: impl Fn(&Bin) -> (i32, i32), y: impl Fn(&Bin) -> i3
 }
 
 /// Vertical lines through the panels, and their labels above, as far as there is room.
-fn draw_marks(canvas: &Canvas, frame: &Frame, run: &Run, panels: &[&Panel]) {
+fn draw_marks(canvas: &Canvas, frame: &Frame, (loaded, run): (&Loaded, &Run), panels: &[&Panel]) {
     let top = frame.top + frame.layout.head;
     let mut taken: Vec<(i32, i32, i32)> = Vec::new();
-    canvas.text("setWeight", (LEFT - 14, top + 18), Font::plain(FAINT).anchored(HPos::Right, VPos::Top));
+    if run.steps.iter().any(super::is_set_weight) {
+        canvas.text("setWeight", (LEFT - 14, top + 18), Font::plain(FAINT).anchored(HPos::Right, VPos::Top));
+    }
     let mut lines: Vec<i32> = Vec::new();
-    for (at, label) in marks(run) {
+    for (at, label) in marks(loaded, run) {
         let x = frame.axis.x(secs_since_release(run, at).floor() as i64);
         if lines.iter().all(|other| (x - other).abs() >= NEXT_LINE) {
             for panel in panels {
@@ -331,11 +363,20 @@ const LABEL_GAP: i32 = 12;
 const NEXT_LINE: i32 = 4;
 
 /// What is marked, the most important first.
-fn marks(run: &Run) -> Vec<(Instant, String)> {
+fn marks(loaded: &Loaded, run: &Run) -> Vec<(Instant, String)> {
     let weights = run.steps.iter().filter(|step| super::is_set_weight(step));
     let mut marks: Vec<_> =
         weights.filter_map(|step| Some((step.started?, format!("{} %", step.weight_requested)))).collect();
-    marks.extend(run.rollout.promoted.map(|at| (at, "promoted: roles switch".into())));
+    // The two Services change their roles; those of pingPong have changed them before.
+    let workload = &loaded.scenario.workload;
+    let switches = workload.is_traffic_routed() && workload.canary().is_some_and(|canary| !canary.ping_pong);
+    let promoted = if switches { "promoted: roles switch" } else { "promoted" };
+    marks.extend(run.rollout.promoted.map(|at| (at, promoted.into())));
+    let by_hand = run.events.iter().filter(|entry| entry.component == "people");
+    let by_hand: Vec<_> = by_hand.map(|entry| (entry.at, format!("{} by hand", entry.event))).collect();
+    let is_by_hand = by_hand.iter().any(|(_, label)| label == "abort by hand");
+    marks.extend(run.rollout.aborted.filter(|_| !is_by_hand).map(|at| (at, "aborted".into())));
+    marks.extend(by_hand);
     marks.push((run.release, "release".into()));
     marks.extend(run.rollout.stable_gone.map(|at| (at, "last stable pod gone".into())));
     marks
