@@ -123,7 +123,8 @@ impl Second {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
     pub at: Instant,
-    /// rollouts-controller, replica-set, pod, endpoint-slice, load-balancer-controller, load-balancer, people.
+    /// rollouts-controller, deployment-controller, horizontal-pod-autoscaler, analysis, replica-set, pod, endpoint-slice,
+    /// load-balancer-controller, load-balancer, people.
     pub component: &'static str,
     pub event: &'static str,
     pub object: String,

@@ -7,6 +7,7 @@
 //! Left out: the interpolation of Prometheus between two scrapes, buckets of histograms.
 
 use crate::model::Revision;
+use crate::model::comparison::Comparison;
 use crate::model::outcome::Outcome;
 use crate::units::{Duration, Instant};
 
@@ -62,40 +63,6 @@ impl Series {
         match self {
             Self::Success | Self::Error | Self::Elb5xx | Self::Target5xx => true,
             Self::Requests | Self::LatencyMs(_) => false,
-        }
-    }
-}
-
-/// How a figure is held against a bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    Equal,
-    NotEqual,
-    Less,
-    AtMost,
-    Greater,
-    AtLeast,
-}
-
-impl Comparison {
-    /// Longer signs first: `<=` starts with `<`.
-    pub const ALL: [(&'static str, Self); 6] = [
-        ("==", Self::Equal),
-        ("!=", Self::NotEqual),
-        ("<=", Self::AtMost),
-        (">=", Self::AtLeast),
-        ("<", Self::Less),
-        (">", Self::Greater),
-    ];
-
-    pub fn holds(self, observed: f64, bound: f64) -> bool {
-        match self {
-            Self::Equal => observed == bound,
-            Self::NotEqual => observed != bound,
-            Self::Less => observed < bound,
-            Self::AtMost => observed <= bound,
-            Self::Greater => observed > bound,
-            Self::AtLeast => observed >= bound,
         }
     }
 }

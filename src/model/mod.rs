@@ -5,6 +5,7 @@
 
 pub mod analysis;
 pub mod application;
+pub mod comparison;
 pub mod deployment;
 pub mod endpoint_slice;
 pub mod fenceposts;

@@ -74,7 +74,11 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
             root.table("rollouts_controller", "The Argo Rollouts controller", environment::rollouts_controller)
         }
         Workload::Deployment(_) => {
-            root.not_simulated(&["rollouts_controller"]);
+            if let Some(node) = root.take("rollouts_controller", || json!({}), "Only next to [rollout]") {
+                let help = "leave it out: a Deployment has a controller of Kubernetes' own";
+                let message = "`rollouts_controller` says nothing of a Deployment";
+                root.pass.error("rollouts_controller", node.place.clone(), message, help);
+            }
             RolloutsControllerSpec::default()
         }
     };

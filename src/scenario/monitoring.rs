@@ -1,7 +1,8 @@
 //! `[monitoring]`, and the conditions on what it shows: `elb_5xx.rate > 1%`, `canary.latency_ms.p99 > 800`.
 
 use super::reader::{Reader, nearest};
-use crate::model::metrics::{Comparison, Condition, Of, Query, Series};
+use crate::model::comparison::Comparison;
+use crate::model::metrics::{Condition, Of, Query, Series};
 use crate::units::Duration;
 
 /// How monitoring looks at the requests.

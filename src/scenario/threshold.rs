@@ -5,7 +5,7 @@ use super::metric::{Metric, Unit};
 use super::path;
 use super::reader::{Pass, Reader, nearest, text_from};
 use super::spread::Spread;
-use crate::model::metrics::Comparison;
+use crate::model::comparison::Comparison;
 use crate::run::Run;
 use crate::units::Duration;
 

@@ -226,8 +226,11 @@ impl Simulation<'_> {
                     self.recorder.aborted(now);
                     self.log(now, "rollouts-controller", "Aborted", "rollout", message);
                 }
-                // An empty ReplicaSet has no part in the story, and the scenario has no header routes.
-                DeleteReplicaSet(_) | SetHeaderRoute(_) | RemoveRoutes(_) => {}
+                // No request carries such a header yet: the Ingress has the route, and nobody takes it.
+                SetHeaderRoute(route) => self.log(now, NAME, "SetHeaderRoute", "ingress", route.name),
+                RemoveRoutes(names) => self.log(now, NAME, "RemoveRoutes", "ingress", names.join(", ")),
+                // An empty ReplicaSet has no part in the story.
+                DeleteReplicaSet(_) => {}
                 Promoted(revision) => {
                     self.recorder.promoted(now);
                     self.log(now, "rollouts-controller", "Promoted", revision, "");

@@ -211,7 +211,7 @@ fn each_rule_of_the_controllers_has_its_message() {
         ("rollout.strategy.blueGreen={}".into(), "Multiple Strategies can not be listed"),
         (
             "rollout.strategy={ blueGreen = { activeService = \"a\", previewService = \"a\" } }".into(),
-            "two different services are required",
+            "This rollout uses the same service for the active",
         ),
         ("rollout.minReadySeconds=600".into(), "progressDeadlineSeconds must be greater than minReadySeconds"),
         (container("livenessProbe={}"), "`livenessProbe` is not simulated yet"),

@@ -4,6 +4,7 @@
 //! library `expr`. Left out of that language: arithmetic, texts, fields, the functions over lists, and comparing two
 //! truths. What does not fit is refused while reading; the real controller finds it at the first measurement.
 
+use crate::model::comparison::Comparison;
 use std::fmt;
 use std::str::FromStr;
 
@@ -49,16 +50,6 @@ enum Term {
     AsFloat(Box<Term>),
     AsInt(Box<Term>),
     Default(Box<[Term; 2]>),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Comparison {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
 }
 
 impl Condition {
@@ -135,32 +126,6 @@ impl Term {
             Value::Number(number) => Ok(number),
             Value::Empty => Err("the result is empty, not a number".to_owned()),
             Value::Nil => Err("the result is nil, not a number".to_owned()),
-        }
-    }
-}
-
-impl Comparison {
-    fn of(token: &str) -> Option<Self> {
-        Some(match token {
-            "==" => Self::Equal,
-            "!=" => Self::NotEqual,
-            "<" => Self::Less,
-            "<=" => Self::LessOrEqual,
-            ">" => Self::Greater,
-            ">=" => Self::GreaterOrEqual,
-            _ => return None,
-        })
-    }
-
-    /// With NaN only `!=` holds.
-    fn holds(self, left: f64, right: f64) -> bool {
-        match self {
-            Self::Equal => left == right,
-            Self::NotEqual => left != right,
-            Self::Less => left < right,
-            Self::LessOrEqual => left <= right,
-            Self::Greater => left > right,
-            Self::GreaterOrEqual => left >= right,
         }
     }
 }
