@@ -211,7 +211,8 @@ fn each_rule_of_the_controllers_has_its_message() {
         ("rollout.strategy.blueGreen={}".into(), "Multiple Strategies can not be listed"),
         (
             "rollout.strategy={ blueGreen = { activeService = \"a\", previewService = \"a\" } }".into(),
-            "This rollout uses the same service for the active",
+            "This rollout uses the same service for the active and preview services, but two different services are \
+             required",
         ),
         ("rollout.minReadySeconds=600".into(), "progressDeadlineSeconds must be greater than minReadySeconds"),
         (container("livenessProbe={}"), "`livenessProbe` is not simulated yet"),
