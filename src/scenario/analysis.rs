@@ -4,9 +4,9 @@
 //! monitoring, by the names of [`super::monitoring`].
 
 use super::document::Node;
+use super::entry::Entry;
 use super::monitoring::{self, MonitoringSpec};
-use super::path;
-use super::reader::{Pass, Reader, duration_from};
+use super::reader::{Pass, Reader};
 use crate::model::analysis::condition::Condition;
 use crate::model::analysis::metric::Metric;
 use crate::model::metrics::Query;
@@ -100,108 +100,33 @@ pub fn read(root: &mut Reader<'_, '_>, monitoring: MonitoringSpec) -> Vec<Analys
     templates
 }
 
-/// A table inside of the file whose values are no parameters by themselves: the whole list is one.
-struct Entry<'a, 'p> {
-    pass: &'p mut Pass,
-    key: String,
-    node: &'a Node,
-    known: Vec<&'static str>,
-}
-
-impl<'a, 'p> Entry<'a, 'p> {
-    fn new(pass: &'p mut Pass, key: String, node: &'a Node) -> Self {
-        if node.table().is_none() {
-            pass.error(&key, node.place.clone(), format!("this is {}, it must be a table", node.kind_name()), HELP);
-        }
-        Self { pass, key, node, known: vec![] }
-    }
-
-    fn get(&mut self, name: &'static str) -> Option<&'a Node> {
-        self.known.push(name);
-        Some(&self.node.table()?.get(name)?.value)
-    }
-
-    fn error(&mut self, name: &str, (message, help): (String, String)) {
-        let node = self.node.table().and_then(|table| table.get(name)).map_or(self.node, |entry| &entry.value);
-        self.pass.error(&path::join(&self.key, name), node.place.clone(), message, help);
-    }
-
-    fn read<T>(&mut self, name: &'static str, read: impl FnOnce(&Node) -> Result<T, (String, String)>) -> Option<T> {
-        let result = read(self.get(name)?);
-        result.map_err(|problem| self.error(name, problem)).ok()
-    }
-
-    fn text(&mut self, name: &'static str) -> Option<String> {
-        self.read(name, |node| match node.text() {
-            Some(text) => Ok(text.to_owned()),
-            None => Err((format!("`{name}` is {}, it must be a text", node.kind_name()), String::new())),
-        })
-    }
-
-    fn required(&mut self, name: &'static str, help: &str) -> String {
-        let is_missing = self.node.table().is_some_and(|table| table.get(name).is_none());
-        if is_missing {
-            self.error(name, (format!("`{name}` is missing"), help.to_owned()));
-        }
-        self.text(name).unwrap_or_default()
-    }
-
-    fn duration(&mut self, name: &'static str) -> Option<Duration> {
-        self.read(name, duration_from)
-    }
-
-    fn whole(&mut self, name: &'static str, least: i64) -> Option<i64> {
-        self.read(name, |node| {
-            let text = node.text().and_then(|text| text.parse().ok());
-            let number = node.integer().or(text).filter(|number| (least..=1_000_000).contains(number));
-            number.ok_or_else(|| (format!("{} is not a number from {least} to 1000000", node.to_toml()), String::new()))
-        })
-    }
-
-    fn count(&mut self, name: &'static str, default: u32) -> u32 {
-        self.whole(name, 0).map_or(default, |number| u32::try_from(number).expect("it is in its range"))
-    }
-
-    fn condition(&mut self, name: &'static str) -> Option<Condition> {
-        let text = self.text(name)?;
-        let help = "it compares `result` with numbers: result[0] >= 0.95, isNaN(result[0]) || result[0] < 0.01";
-        text.parse().map_err(|message| self.error(name, (message, help.to_owned()))).ok()
-    }
-
-    fn items(&mut self, name: &'static str) -> &'a [Node] {
-        self.get(name).and_then(Node::array).unwrap_or_default()
-    }
-
-    fn refuse_unknown(&mut self) {
-        let entries = self.node.table().map_or(&[][..], |table| &table.entries);
-        for entry in entries.iter().filter(|entry| !self.known.contains(&entry.key.as_str())) {
-            let message = format!("unknown key `{}`", entry.key);
-            let help = match super::reader::nearest(&entry.key, &self.known) {
-                Some(known) => format!("did you mean `{known}`?"),
-                None => format!("known here: {}", self.known.join(", ")),
-            };
-            self.pass.error(&path::join(&self.key, &entry.key), entry.key_place.clone(), message, help);
-        }
-    }
-}
-
 fn template(entry: &mut Entry<'_, '_>, monitoring: MonitoringSpec) -> AnalysisTemplateSpec {
     let name = entry.required("name", HELP);
-    let dry_run: Vec<_> = entry.items("dryRun").iter().filter_map(|item| item.table()?.get("metricName")).collect();
-    let dry_run: Vec<_> = dry_run.into_iter().filter_map(|entry| entry.value.text()).collect();
+    let mut dry_run = Vec::new();
+    for (index, item) in entry.items("dryRun").iter().enumerate() {
+        let mut inner = Entry::new(entry.pass, format!("{}.dryRun[{index}]", entry.key), item);
+        dry_run.push(inner.required("metricName", "write dryRun = [{ metricName = \"success-rate\" }]"));
+        inner.refuse_unknown();
+    }
     let mut metrics = Vec::new();
     for (index, item) in entry.items("metrics").iter().enumerate() {
         let key = format!("{}.metrics[{index}]", entry.key);
         let mut inner = Entry::new(entry.pass, key, item);
         let (mut metric, query) = metric(&mut inner, monitoring);
         inner.refuse_unknown();
-        metric.dry_run = dry_run.iter().any(|name| ["*", &metric.name].contains(name));
+        metric.dry_run = dry_run.iter().any(|name| name == "*" || *name == metric.name);
         metrics.extend(query.map(|query| (metric, query)));
     }
     if entry.items("metrics").is_empty() {
         entry.error("metrics", ("an AnalysisTemplate without metrics measures nothing".to_owned(), HELP.to_owned()));
     }
     AnalysisTemplateSpec { name, metrics }
+}
+
+fn condition(entry: &mut Entry<'_, '_>, name: &'static str) -> Option<Condition> {
+    let text = entry.text(name)?;
+    let help = "it compares `result` with numbers: result[0] >= 0.95, isNaN(result[0]) || result[0] < 0.01";
+    text.parse().map_err(|message| entry.error(name, (message, help.to_owned()))).ok()
 }
 
 fn metric(entry: &mut Entry<'_, '_>, monitoring: MonitoringSpec) -> (Metric, Option<Query>) {
@@ -218,9 +143,18 @@ fn metric(entry: &mut Entry<'_, '_>, monitoring: MonitoringSpec) -> (Metric, Opt
         consecutive_error_limit: entry.count("consecutiveErrorLimit", default.consecutive_error_limit),
         consecutive_success_limit: entry.count("consecutiveSuccessLimit", default.consecutive_success_limit),
         dry_run: false,
-        success_condition: entry.condition("successCondition"),
-        failure_condition: entry.condition("failureCondition"),
+        success_condition: condition(entry, "successCondition"),
+        failure_condition: condition(entry, "failureCondition"),
     };
+    // Time stamps have whole seconds: less than one would be no time at all.
+    for (name, time) in [("interval", metric.interval), ("initialDelay", Some(metric.initial_delay))] {
+        let is_too_short =
+            time.is_some_and(|time| time < Duration::secs(1) && (name == "interval" || time > Duration::ZERO));
+        if is_too_short {
+            let message = format!("`{name}` is less than a second");
+            entry.error(name, (message, format!("write {name} = \"30s\"")));
+        }
+    }
     if metric.interval.is_none() && metric.count.is_some_and(|count| count > 1) {
         let message = "more than one measurement needs an interval".to_owned();
         entry.error("count", (message, "write interval = \"30s\"".to_owned()));
@@ -230,15 +164,25 @@ fn metric(entry: &mut Entry<'_, '_>, monitoring: MonitoringSpec) -> (Metric, Opt
 
 fn provider(entry: &mut Entry<'_, '_>, monitoring: MonitoringSpec) -> Option<Query> {
     const PROVIDER: &str = "write provider.simulation = { query = \"canary.success.rate\" }";
-    let simulation = entry.get("provider").and_then(|node| Some(&node.table()?.get("simulation")?.value));
-    let Some(node) = simulation else {
-        entry.error("provider", ("the provider of a metric must be `simulation`".to_owned(), PROVIDER.to_owned()));
+    let providers = entry.get("provider").and_then(Node::table);
+    let simulation = providers.filter(|table| table.entries.len() == 1).and_then(|table| table.get("simulation"));
+    let Some(node) = simulation.map(|entry| &entry.value) else {
+        entry.error(
+            "provider",
+            ("a metric has one provider, and here that is `simulation`".to_owned(), PROVIDER.to_owned()),
+        );
         return None;
     };
     let key = format!("{}.provider.simulation", entry.key);
     let mut inner = Entry::new(entry.pass, key, node);
     let text = inner.required("query", PROVIDER);
     let window = inner.duration("window").unwrap_or(monitoring.window);
+    if window < Duration::secs(1) {
+        inner.error(
+            "window",
+            ("a window below a second is always empty".to_owned(), "write window = \"60s\"".to_owned()),
+        );
+    }
     let scrape_lag = inner.duration("scrape_lag").unwrap_or(monitoring.scrape_lag);
     inner.refuse_unknown();
     if text.is_empty() {
@@ -248,8 +192,16 @@ fn provider(entry: &mut Entry<'_, '_>, monitoring: MonitoringSpec) -> Option<Que
     query.map_err(|problem| inner.error("query", problem)).ok()
 }
 
-/// `templates = [{ templateName = "success-rate" }]`, wherever a strategy asks for a run.
-pub fn template_names(pass: &mut Pass, key: &str, node: &Node) -> Templates {
+/// `templates = [{ templateName = "success-rate" }]`, wherever a strategy asks for a run. `known`: what may stand beside.
+pub fn template_names(pass: &mut Pass, key: &str, node: &Node, known: &[&'static str]) -> Templates {
+    let mut run = Entry::new(pass, key.to_owned(), node);
+    run.knows(known);
+    for item in run.items("templates") {
+        let mut template = Entry::new(run.pass, format!("{key}.templates"), item);
+        template.text("templateName");
+        template.refuse_unknown();
+    }
+    run.refuse_unknown();
     let items = node.table().and_then(|table| table.get("templates")).and_then(|entry| entry.value.array());
     let name = |item: &Node| item.table()?.get("templateName")?.value.text().map(str::to_owned);
     let names: Templates = items.unwrap_or_default().iter().filter_map(name).collect();

@@ -6,7 +6,7 @@ use super::pre_stop::PreStop;
 use super::reader::Pass;
 use super::workload::Workload;
 use super::{steps, validation};
-use crate::model::people::Verb;
+use crate::model::people::{Trigger, Verb};
 use crate::units::Duration;
 use std::ops::Range;
 
@@ -29,6 +29,8 @@ pub fn check(pass: &mut Pass, draft: &Draft, document: &Table) {
     rules.thresholds(pass);
     rules.analysis(pass);
     rules.actions(pass);
+    rules.deployment(pass);
+    rules.without_effect(pass);
 }
 
 struct Rules<'a> {
@@ -196,6 +198,74 @@ impl Rules<'_> {
                 let key = format!("rollout.strategy.{key}");
                 pass.error(&key, self.place(&key), message, help);
             }
+        }
+    }
+
+    /// Source: `pkg/apis/apps/validation/validation.go` of Kubernetes.
+    fn deployment(&self, pass: &mut Pass) {
+        let Workload::Deployment(spec) = &self.draft.scenario.workload else { return };
+        if spec.progress_deadline <= spec.min_ready {
+            let key = "deployment.progressDeadlineSeconds";
+            let place = self.place(key).or_else(|| self.place("deployment.minReadySeconds"));
+            let message = "progressDeadlineSeconds must be greater than minReadySeconds";
+            pass.error(key, place, message, "Kubernetes refuses such a Deployment");
+        }
+        let field = |name: &str| format!("deployment.strategy.rollingUpdate.{name}");
+        let fields = [field("maxSurge"), field("maxUnavailable")];
+        for key in &fields {
+            // A Rollout takes any text for a percentage, a Deployment does not.
+            if self.node(key).and_then(Node::text).is_some_and(|text| !text.ends_with('%')) {
+                let help = "write a number without quotes, or a percentage: \"25%\"";
+                pass.error(key, self.place(key), "a text must be a percentage", help);
+            }
+        }
+        let is_zero =
+            |key: &String| self.node(key).is_some_and(|node| node.integer() == Some(0) || node.text() == Some("0%"));
+        if fields.iter().all(is_zero) {
+            let message = "maxSurge and maxUnavailable are both 0";
+            pass.error(&fields[1], self.place(&fields[1]), message, "Kubernetes refuses such a Deployment");
+        }
+    }
+
+    /// What is written and changes nothing, or hardly what its author thinks.
+    fn without_effect(&self, pass: &mut Pass) {
+        let mut warn = |key: &str, message: String, help: &str| {
+            if let Some(place) = self.place(key) {
+                pass.warning(key, Some(place), message, help);
+            }
+        };
+        let scenario = &self.draft.scenario;
+        if !scenario.rollouts_controller.profile.aws_verify_target_group {
+            for name in ["aws_error_share", "aws_query_time"] {
+                let message = format!("`{name}` has no effect: the controller does not look at AWS");
+                warn(&format!("rollouts_controller.{name}"), message, "write aws_verify_target_group = true");
+            }
+        }
+        for (index, action) in scenario.actions.iter().enumerate() {
+            let end = scenario.simulation.duration.unwrap_or(scenario.simulation.horizon);
+            if matches!(action.trigger, Trigger::At(at) if at >= end) {
+                let message = "this action comes after the end of the run".to_owned();
+                warn(&format!("actions[{index}].at"), message, "raise simulation.horizon, or simulation.duration");
+            }
+        }
+        let Some(rollout) = scenario.workload.rollout() else { return };
+        if let Some(preview) = rollout.blue_green().and_then(|blue_green| blue_green.preview_replicas)
+            && preview > rollout.replicas
+        {
+            let message = format!("the preview has {preview} pods, more than the {} replicas", rollout.replicas);
+            warn("rollout.strategy.blueGreen.previewReplicaCount", message, "leave it out for a preview with all pods");
+        }
+        let Some(canary) = scenario.workload.canary() else { return };
+        if !canary.is_traffic_routed() {
+            for name in ["canaryService", "stableService"] {
+                let message =
+                    format!("`{name}` has no effect without trafficRouting: requests go to a Service of all pods");
+                warn(&format!("{CANARY}.{name}"), message, "leave it out, or add trafficRouting");
+            }
+        }
+        if canary.analysis.as_ref().is_some_and(|analysis| analysis.starting_step >= canary.steps.len().max(1)) {
+            let message = format!("the analysis never begins: there are {} steps, counted from 0", canary.steps.len());
+            warn(&format!("{CANARY}.analysis.startingStep"), message, "it begins with that step");
         }
     }
 

@@ -2,6 +2,7 @@
 //! pods use.
 
 use super::document::{Node, Table};
+use super::entry::Entry;
 use super::path;
 use super::reader::{Pass, Reader};
 use super::workload::MAX_REPLICAS;
@@ -11,6 +12,7 @@ use crate::model::horizontal_pod_autoscaler::{
 };
 use crate::units::Duration;
 use serde_json::json;
+use std::ops::RangeInclusive;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct HpaSpec {
@@ -66,7 +68,8 @@ pub fn read(root: &mut Reader<'_, '_>, document: &Table, usage: Usage) -> Option
     if cpu_request.is_none() && autoscaler.metrics.iter().any(needs_request) && !root.writes_schema() {
         let message = "without resources.requests.cpu a pod has no CPU utilization";
         let help = "write resources.requests.cpu = \"500m\" in the container; Kubernetes does nothing without it";
-        root.pass.error("hpa.metrics", None, message, help);
+        let place = document.find("hpa").and_then(|node| node.place.clone());
+        root.pass.error("hpa", place, message, help);
     }
     Some(HpaSpec { autoscaler, metrics_age, usage, cpu_request: cpu_request.unwrap_or(1_000) })
 }
@@ -98,67 +101,118 @@ fn cpu_request(document: &Table) -> Option<u64> {
 const METRIC: &str = "write { type = \"Resource\", resource = { name = \"cpu\", target = { type = \"Utilization\", \
                       averageUtilization = 80 } } }";
 
+/// The only one that the run can measure.
+const EXTERNAL: &str = "requests_per_second";
+
 fn metrics(reader: &mut Reader<'_, '_>) -> Vec<MetricSpec> {
     const NOTE: &str = "What it looks at. Kubernetes: 80 % of the CPU request unless set";
     let schema = || json!({ "type": "array", "items": { "type": "object" } });
     let Some(node) = reader.take("metrics", schema, NOTE) else { return vec![] };
     let key = reader.key("metrics");
     reader.pass.parameter(key.clone(), node.to_toml(), Some(node), NOTE);
-    let items = node.array().unwrap_or_default();
+    if node.array().is_none() {
+        reader.pass.error(&key, node.place.clone(), "`metrics` must be an array", METRIC);
+    }
     let mut metrics = vec![];
-    for (index, item) in items.iter().enumerate() {
-        let key = format!("{key}[{index}]");
-        match metric(item) {
-            Some(metric) => metrics.push(metric),
-            None => {
-                let message = "this metric is not simulated: known are cpu and memory, and External";
-                reader.pass.error(&key, item.place.clone(), message, METRIC);
+    for (index, item) in node.array().unwrap_or_default().iter().enumerate() {
+        let mut entry = Entry::new(reader.pass, format!("{key}[{index}]"), item);
+        let kind = entry.required("type", METRIC);
+        let metric = match kind.as_str() {
+            "Resource" => inner(&mut entry, "resource", resource),
+            "External" => inner(&mut entry, "external", external),
+            "" => None,
+            _ => {
+                let message = format!("metrics of the type `{kind}` are not simulated");
+                entry.error("type", (message, "known are Resource and External".to_owned()));
+                entry.knows(&["pods", "object", "containerResource"]);
+                None
             }
-        }
+        };
+        entry.refuse_unknown();
+        metrics.extend(metric);
     }
     metrics
 }
 
-fn get<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
-    Some(&node.table()?.get(name)?.value)
+fn inner<T>(
+    entry: &mut Entry<'_, '_>,
+    name: &'static str,
+    read: impl FnOnce(&mut Entry<'_, '_>) -> Option<T>,
+) -> Option<T> {
+    let Some(node) = entry.get(name) else {
+        entry.error(name, (format!("`{name}` is missing"), METRIC.to_owned()));
+        return None;
+    };
+    let mut inner = Entry::new(entry.pass, path::join(&entry.key, name), node);
+    let value = read(&mut inner);
+    inner.refuse_unknown();
+    value
 }
 
-fn metric(item: &Node) -> Option<MetricSpec> {
-    match get(item, "type")?.text()? {
-        "Resource" => {
-            let resource = get(item, "resource")?;
-            let name = match get(resource, "name")?.text()? {
-                "cpu" => Resource::Cpu,
-                "memory" => Resource::Memory,
-                _ => return None,
-            };
-            let target = get(resource, "target")?;
-            let utilization = get(target, "averageUtilization").and_then(Node::integer);
-            let target = match (utilization, get(target, "averageValue"), name) {
-                (Some(percent), None, _) => ResourceTarget::AverageUtilization(u32::try_from(percent).ok()?),
-                (None, Some(value), Resource::Cpu) => ResourceTarget::AverageValue(milli(value)?),
-                _ => return None,
-            };
-            Some(MetricSpec::Resource(name, target))
+fn resource(entry: &mut Entry<'_, '_>) -> Option<MetricSpec> {
+    let name = match entry.required("name", "write name = \"cpu\" or \"memory\"").as_str() {
+        "cpu" => Some(Resource::Cpu),
+        "memory" => Some(Resource::Memory),
+        other => {
+            let message = format!("the resource `{other}` is not simulated");
+            entry.error("name", (message, "known are cpu and memory".to_owned()));
+            None
         }
-        "External" => {
-            let target = get(get(item, "external")?, "target")?;
-            match (get(target, "averageValue"), get(target, "value")) {
-                (Some(value), None) => Some(MetricSpec::External(ExternalTarget::AverageValue(milli(value)?))),
-                (None, Some(value)) => Some(MetricSpec::External(ExternalTarget::Value(milli(value)?))),
-                _ => None,
+    };
+    let target = inner(entry, "target", |target| {
+        target.knows(&["type"]);
+        let percent = target.whole("averageUtilization", 1).and_then(|percent| u32::try_from(percent).ok());
+        let value = target.read("averageValue", quantity);
+        match (percent, value) {
+            (Some(percent), None) => Some(ResourceTarget::AverageUtilization(percent)),
+            (None, Some(value)) => Some(ResourceTarget::AverageValue(value)),
+            (Some(_), Some(_)) | (None, None) => {
+                let message = "a target is one of averageUtilization and averageValue".to_owned();
+                target.error("averageUtilization", (message, "write averageUtilization = 80".to_owned()));
+                None
             }
         }
-        _ => None,
+    })?;
+    if name == Some(Resource::Memory) && matches!(target, ResourceTarget::AverageValue(_)) {
+        let help = "write averageUtilization: what a pod uses is application.memory_utilization of its request";
+        entry.error("target", ("memory is simulated as a part of its request".to_owned(), help.to_owned()));
     }
+    Some(MetricSpec::Resource(name?, target))
 }
 
-/// A quantity in thousandths: `500m`, `0.5`, `2`.
+fn external(entry: &mut Entry<'_, '_>) -> Option<MetricSpec> {
+    let name = inner(entry, "metric", |metric| {
+        metric.knows(&["selector"]);
+        Some(metric.required("name", "write name = \"requests_per_second\""))
+    })?;
+    if name != EXTERNAL {
+        let message = format!("the run cannot measure `{name}`");
+        entry.error("metric", (message, format!("known is {EXTERNAL}, of all requests")));
+    }
+    inner(entry, "target", |target| {
+        target.knows(&["type"]);
+        match (target.read("averageValue", quantity), target.read("value", quantity)) {
+            (Some(value), None) => Some(MetricSpec::External(ExternalTarget::AverageValue(value))),
+            (None, Some(value)) => Some(MetricSpec::External(ExternalTarget::Value(value))),
+            (Some(_), Some(_)) | (None, None) => {
+                let message = "a target is one of averageValue and value".to_owned();
+                target.error("averageValue", (message, "write averageValue = \"20\"".to_owned()));
+                None
+            }
+        }
+    })
+}
+
+/// In thousandths: `500m`, `0.5`, `2`.
+fn quantity(node: &Node) -> Result<u64, (String, String)> {
+    milli(node).ok_or_else(|| {
+        let message = format!("{} is no quantity above zero", node.to_toml());
+        (message, "write \"500m\" or \"2\"".to_owned())
+    })
+}
+
 fn milli(node: &Node) -> Option<u64> {
-    let text = match node.text() {
-        Some(text) => text.to_owned(),
-        None => node.to_toml(),
-    };
+    let text = node.text().map_or_else(|| node.to_toml(), str::to_owned);
     let value = match text.strip_suffix('m') {
         Some(thousandths) => thousandths.parse::<f64>().ok()?,
         None => text.parse::<f64>().ok()? * 1_000.0,
@@ -170,50 +224,81 @@ fn milli(node: &Node) -> Option<u64> {
 const LONGEST_WINDOW: Duration = Duration::secs(3600);
 const LONGEST_PERIOD: Duration = Duration::secs(1800);
 
-const BEHAVIOR: &str = "write behavior.scaleDown = { stabilizationWindowSeconds = 300, selectPolicy = \"Max\", policies = [\
-                        { type = \"Percent\", value = 100, periodSeconds = 15 }] }";
+const POLICY: &str = "write policies = [{ type = \"Percent\", value = 100, periodSeconds = 15 }]";
 
 fn behavior_from(pass: &mut Pass, key: &str, node: &Node) -> Option<Behavior> {
     pass.parameter(key.to_owned(), node.to_toml(), Some(node), "How fast it may scale");
-    let mut rules = |name: &str, default: ScalingRules| {
-        let Some(node) = get(node, name) else { return Some(default) };
-        let rules = rules_from(node, default);
-        if rules.is_none() {
-            pass.error(&path::join(key, name), node.place.clone(), "these scaling rules cannot be read", BEHAVIOR);
-        }
+    let mut entry = Entry::new(pass, key.to_owned(), node);
+    let rules = |entry: &mut Entry<'_, '_>, name: &'static str, default: ScalingRules| {
+        let Some(node) = entry.get(name) else { return default };
+        let mut inner = Entry::new(entry.pass, path::join(&entry.key, name), node);
+        let rules = rules_from(&mut inner, default);
+        inner.refuse_unknown();
         rules
     };
-    let scale_up = rules("scaleUp", ScalingRules::default_scale_up());
-    let scale_down = rules("scaleDown", ScalingRules::default_scale_down());
-    Some(Behavior { scale_up: scale_up?, scale_down: scale_down? })
+    let scale_up = rules(&mut entry, "scaleUp", ScalingRules::default_scale_up());
+    let scale_down = rules(&mut entry, "scaleDown", ScalingRules::default_scale_down());
+    entry.refuse_unknown();
+    Some(Behavior { scale_up, scale_down })
 }
 
-fn rules_from(node: &Node, default: ScalingRules) -> Option<ScalingRules> {
-    let seconds = |node: &Node| u64::try_from(node.integer()?).ok().map(Duration::secs);
+fn rules_from(entry: &mut Entry<'_, '_>, default: ScalingRules) -> ScalingRules {
     let mut rules = default;
-    if let Some(window) = get(node, "stabilizationWindowSeconds") {
-        rules.stabilization_window = seconds(window).filter(|window| *window <= LONGEST_WINDOW)?;
+    if let Some(window) = seconds(entry, "stabilizationWindowSeconds", Duration::ZERO..=LONGEST_WINDOW) {
+        rules.stabilization_window = window;
     }
-    if let Some(policy) = get(node, "selectPolicy") {
-        rules.select_policy = match policy.text()? {
-            "Max" => SelectPolicy::Max,
-            "Min" => SelectPolicy::Min,
-            "Disabled" => SelectPolicy::Disabled,
-            _ => return None,
-        };
+    match entry.text("selectPolicy").as_deref() {
+        None => {}
+        Some("Max") => rules.select_policy = SelectPolicy::Max,
+        Some("Min") => rules.select_policy = SelectPolicy::Min,
+        Some("Disabled") => rules.select_policy = SelectPolicy::Disabled,
+        Some(other) => {
+            let message = format!("there is no selectPolicy `{other}`");
+            entry.error("selectPolicy", (message, "it is one of Max, Min and Disabled".to_owned()));
+        }
     }
-    if let Some(policies) = get(node, "policies") {
-        let policy = |node: &Node| {
-            let value = u32::try_from(get(node, "value")?.integer()?).ok()?;
-            let value = match get(node, "type")?.text()? {
-                "Pods" => PolicyValue::Pods(value),
-                "Percent" => PolicyValue::Percent(value),
-                _ => return None,
-            };
-            let period = seconds(get(node, "periodSeconds")?)?;
-            (period > Duration::ZERO && period <= LONGEST_PERIOD).then_some(Policy { value, period })
-        };
-        rules.policies = policies.array()?.iter().map(policy).collect::<Option<_>>()?;
+    rules.tolerance = entry.read("tolerance", |node| {
+        let text = node.text().map_or_else(|| node.to_toml(), str::to_owned);
+        let number = text.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
+        number.ok_or_else(|| (format!("{text} is no part of 1"), "write tolerance = 0.1".to_owned()))
+    });
+    if entry.get("policies").is_some() {
+        let policies: Vec<_> = entry.items("policies").iter().enumerate().filter_map(|it| policy(entry, it)).collect();
+        if policies.is_empty() {
+            entry.error("policies", ("at least one policy is needed".to_owned(), POLICY.to_owned()));
+        }
+        rules.policies = policies;
     }
-    Some(rules)
+    rules
+}
+
+fn policy(entry: &mut Entry<'_, '_>, (index, node): (usize, &Node)) -> Option<Policy> {
+    let mut inner = Entry::new(entry.pass, format!("{}.policies[{index}]", entry.key), node);
+    let value = inner.whole("value", 1).and_then(|value| u32::try_from(value).ok());
+    let value = match inner.required("type", POLICY).as_str() {
+        "Pods" => value.map(PolicyValue::Pods),
+        "Percent" => value.map(PolicyValue::Percent),
+        other => {
+            let message = format!("there is no policy of the type `{other}`");
+            inner.error("type", (message, "it is one of Pods and Percent".to_owned()));
+            None
+        }
+    };
+    let period = seconds(&mut inner, "periodSeconds", Duration::secs(1)..=LONGEST_PERIOD);
+    if value.is_none() || period.is_none() {
+        inner.error("value", ("a policy has type, value and periodSeconds".to_owned(), POLICY.to_owned()));
+    }
+    inner.refuse_unknown();
+    Some(Policy { value: value?, period: period? })
+}
+
+fn seconds(entry: &mut Entry<'_, '_>, name: &'static str, range: RangeInclusive<Duration>) -> Option<Duration> {
+    let seconds = entry.whole(name, 0)?;
+    let time = Duration::secs(u64::try_from(seconds).expect("it is not negative"));
+    if !range.contains(&time) {
+        let message = format!("`{name}` must lie between {} and {}", range.start(), range.end());
+        entry.error(name, (message, String::new()));
+        return None;
+    }
+    Some(time)
 }

@@ -9,6 +9,7 @@ mod deployment;
 pub mod diagnostic;
 pub mod document;
 mod draft;
+mod entry;
 mod environment;
 mod fenceposts;
 pub mod hpa;

@@ -84,13 +84,15 @@ pub fn condition(text: &str, monitoring: MonitoringSpec) -> Result<Condition, (S
     let query = query(figure.trim(), monitoring)?;
     let bound = bound.trim();
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+    let is_share = query.series.is_share();
+    let fits = |value: &f64| !is_share || (0.0..=1.0).contains(value);
     let value = match bound.strip_suffix('%') {
         Some(percent) if query.series.is_share() => number(percent).map(|percent| percent / 100.0),
         Some(_) => None,
         None => number(bound),
     };
-    let unit = if query.series.is_share() { "a share, as 1% or 0.01" } else { "a number of milliseconds" };
-    let bound = value.ok_or_else(|| refuse(format!("`{bound}` is not {unit}")))?;
+    let unit = if is_share { "a share from 0% to 100%, as 1% or 0.01" } else { "a number of milliseconds" };
+    let bound = value.filter(fits).ok_or_else(|| refuse(format!("`{bound}` is not {unit}")))?;
     Ok(Condition { query, comparison, bound })
 }
 
@@ -115,7 +117,7 @@ mod tests {
         assert_eq!(message("elb_5xx.rate").0, "`elb_5xx.rate` has no comparison");
         assert_eq!(message("elb_5x.rate > 1%").0, "monitoring has no figure `elb_5x.rate`");
         assert!(message("elb_5x.rate > 1%").1.starts_with("did you mean `elb_5xx.rate`?"));
-        assert_eq!(message("elb_5xx.rate > much").0, "`much` is not a share, as 1% or 0.01");
+        assert_eq!(message("elb_5xx.rate > much").0, "`much` is not a share from 0% to 100%, as 1% or 0.01");
         assert_eq!(message("latency_ms.p99 > 5%").0, "`5%` is not a number of milliseconds");
     }
 }

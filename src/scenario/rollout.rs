@@ -218,11 +218,14 @@ fn background(reader: &mut Reader<'_, '_>, node: &Node) -> BackgroundAnalysis {
             "write startingStep = 2",
         );
     }
-    let templates = analysis::template_names(reader.pass, &key, node);
+    let templates = analysis::template_names(reader.pass, &key, node, &["startingStep"]);
     BackgroundAnalysis { templates, starting_step: index.unwrap_or(0) }
 }
 
 fn blue_green(reader: &mut Reader<'_, '_>) -> BlueGreen {
+    if reader.exists() && !reader.has("activeService") {
+        reader.missing("activeService", "write activeService = \"web\"");
+    }
     reader.text("activeService", None, "The Service that the traffic goes to");
     reader.text("previewService", None, "The Service of the new pods before the promotion");
     let auto_promotion = reader.boolean(
@@ -258,7 +261,7 @@ fn blue_green(reader: &mut Reader<'_, '_>) -> BlueGreen {
         let node = reader.take(name, templates_schema, note)?;
         let key = reader.key(name);
         reader.pass.parameter(key.clone(), node.to_toml(), Some(node), note);
-        Some(analysis::template_names(reader.pass, &key, node))
+        Some(analysis::template_names(reader.pass, &key, node, &[]))
     };
     let pre_promotion_analysis = run("prePromotionAnalysis", "An AnalysisRun before the active Service moves");
     let post_promotion_analysis = run("postPromotionAnalysis", "An AnalysisRun after the active Service has moved");
@@ -266,7 +269,8 @@ fn blue_green(reader: &mut Reader<'_, '_>) -> BlueGreen {
         auto_promotion,
         // Zero is no pause at all.
         auto_promotion_after: auto_promotion_after.filter(|after| *after > Duration::ZERO),
-        preview_replicas,
+        // Zero counts as unset.
+        preview_replicas: preview_replicas.filter(|pods| *pods > 0),
         scale_down_delay,
         scale_down_delay_revision_limit,
         abort_scale_down_delay,

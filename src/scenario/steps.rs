@@ -105,7 +105,7 @@ fn step_of_kind(pass: &mut Pass, key: &str, entry: &Entry) -> Option<Step> {
         "setCanaryScale" => canary_scale(pass, &inner, &entry.value).map(Step::SetCanaryScale),
         "pause" => pause(pass, &inner, &entry.value).map(Step::Pause),
         "setHeaderRoute" => routes::header(pass, &inner, &entry.value).map(Step::SetHeaderRoute),
-        "analysis" => Some(Step::Analysis(super::analysis::template_names(pass, &inner, &entry.value))),
+        "analysis" => Some(Step::Analysis(super::analysis::template_names(pass, &inner, &entry.value, &[]))),
         MIRROR => routes::mirror(pass, &inner, &entry.value).map(Step::SetMirrorRoute),
         kind => {
             let message = format!("the step `{kind}` is not simulated yet");

@@ -54,7 +54,11 @@ impl Simulation<'_> {
     }
 
     fn observe_for_autoscaler(&self, now: Instant, autoscaling: &Autoscaling, spec: &HpaSpec) -> Observation {
-        let members: Vec<_> = self.pods.iter().enumerate().filter(|(_, member)| !member.removed).collect();
+        // blueGreen names the active ReplicaSet in its selector, all others the whole workload.
+        let active = self.workload.status().and_then(|status| status.active);
+        let is_selected = |member: &Member| active.is_none_or(|active| member.revision == active);
+        let members = self.pods.iter().enumerate();
+        let members: Vec<_> = members.filter(|(_, member)| !member.removed && is_selected(member)).collect();
         let measured = spec.autoscaler.metrics.iter().map(|metric| match metric {
             MetricSpec::Resource(resource, target) => {
                 let window = autoscaling.newest_window(now, spec.metrics_age);

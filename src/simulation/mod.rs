@@ -277,6 +277,8 @@ impl Simulation<'_> {
     }
 
     fn switch_service(&mut self, now: Instant, service: Service, from: Revision, to: Revision) {
+        // The release before the one that is stable has no number.
+        let from = if from == Revision(0) { "(before v1)".to_owned() } else { from.to_string() };
         self.log(now, "rollouts-controller", "SwitchService", self.name(service), format!("{from} -> {to}"));
         self.tell_endpoint_slice(now, service, endpoint_slice::Input::SelectorChanged(to));
         if self.scenario.load_balancer_controller.queue == QueueDiscipline::WorkQueue {

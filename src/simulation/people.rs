@@ -43,8 +43,8 @@ impl Simulation<'_> {
     pub(super) fn versions(&self) -> Versions {
         match self.workload.status() {
             Some(status) => Versions { canary: status.current, stable: status.stable },
-            // A Deployment knows of no stable version; monitoring can tell the newest from the one before.
-            None => Versions { canary: Some(self.newest), stable: Some(STABLE) },
+            // A Deployment knows of no stable version; monitoring can tell the one of its template from the first.
+            None => Versions { canary: Some(self.workload.template()), stable: Some(STABLE) },
         }
     }
 
@@ -64,7 +64,7 @@ impl Simulation<'_> {
             Verb::Pause => Command::Pause,
             Verb::Restart => Command::Restart,
             Verb::SetReplicas(replicas) => {
-                self.log(now, "people", verb.name(), "rollout", replicas);
+                self.log(now, "people", verb.name(), self.workload.kind(), replicas);
                 return self.change_replicas(now, replicas);
             }
             Verb::Undo => return self.apply(now, verb, self.workload.previous_revision()),
@@ -73,13 +73,13 @@ impl Simulation<'_> {
                 return self.apply(now, verb, self.newest);
             }
         };
-        self.log(now, "people", verb.name(), "rollout", "");
+        self.log(now, "people", verb.name(), self.workload.kind(), "");
         self.tell_rollout(now, rollout::Input::Command(command));
     }
 
     /// A person brings a pod template.
     fn apply(&mut self, now: Instant, verb: Verb, revision: Revision) {
-        self.log(now, "people", verb.name(), "rollout", revision);
+        self.log(now, "people", verb.name(), self.workload.kind(), revision);
         self.change_template(now, revision);
     }
 }

@@ -104,10 +104,14 @@ impl Recorder {
         self.asked.push((now, weight));
     }
 
-    /// Begins a section of the tally. After a retry a step begins once more.
+    /// Begins a section of the tally. After a retry, and in another update, a step begins once more, and those behind it
+    /// have not yet.
     pub fn step_started(&mut self, now: Instant, index: usize) {
         self.started[index] = Some(now);
         self.completed[index] = None;
+        self.started[index + 1..].fill(None);
+        self.completed[index + 1..].fill(None);
+        self.promoted = None;
         self.sections.push(Section::Step(index));
         self.aborted = None;
     }

@@ -3,8 +3,10 @@
 use super::Simulation;
 use super::workload::Workload;
 use crate::model::rollout::Rollout;
+use crate::model::rollout::analysis::{Kind, Run};
 use crate::model::rollout::status::{PauseReason, Phase, ReplicaSet};
 use crate::model::rollout::step::Step;
+use crate::model::{Revision, analysis};
 use crate::units::TrafficWeight;
 
 impl Simulation<'_> {
@@ -12,11 +14,19 @@ impl Simulation<'_> {
     pub(super) fn waits_for(&self) -> Option<String> {
         match &self.workload {
             Workload::Rollout(rollout) => waits_for(rollout),
-            Workload::Deployment(deployment) if deployment.is_at_rest() => None,
-            Workload::Deployment(_) => {
-                let ready = self.pods.iter().filter(|member| member.revision == self.newest && member.serves()).count();
-                let wanted = self.workload.replicas_of(self.newest);
-                Some(format!("the pods of {}: {ready} of {wanted} are ready", self.newest))
+            Workload::Deployment(deployment) => {
+                let template = deployment.template();
+                if deployment.completed() == Some(template) {
+                    return None;
+                }
+                let of = |revision: Revision| self.pods.iter().filter(move |member| member.revision == revision);
+                let (ready, wanted) =
+                    (of(template).filter(|member| member.serves()).count(), deployment.replicas_of(template));
+                let old = self.pods.iter().filter(|member| member.revision != template && !member.removed).count();
+                Some(match wanted {
+                    0 => format!("the {old} old pods to end, before those of {template} come"),
+                    _ => format!("the pods of {template}: {ready} of {wanted} are ready"),
+                })
             }
         }
     }
@@ -38,16 +48,28 @@ fn waits_for(rollout: &Rollout) -> Option<String> {
             return Some("somebody to decide: an analysis was inconclusive".to_owned());
         }
         Some(PauseReason::BlueGreenPause) => {
-            return Some("the end of the pause before the active Service moves".to_owned());
+            return Some(match rollout.is_paused_indefinitely() {
+                true => "somebody to promote it: the active Service does not move by itself".to_owned(),
+                false => "the end of autoPromotionSeconds, before the active Service moves".to_owned(),
+            });
         }
         Some(PauseReason::CanaryPauseStep) | None => {}
+    }
+    let decides = |run: &&Run| run.phase == analysis::metric::Phase::Running && run.kind != Kind::Background;
+    if let Some(run) = status.analysis.iter().find(decides).filter(|run| run.kind != Kind::Step) {
+        return Some(format!("the verdict of the {} analysis", run.kind.name()));
     }
     let pods = pods_of_the_update(rollout);
     let index = rollout.step_index();
     let is_unverified = status.weights.is_some_and(|weights| weights.verified == Some(false)) || rollout.is_verifying();
     let late = if status.phase == Phase::Degraded { ", and the progress deadline has passed" } else { "" };
+    let is_switched = status.active.is_some() && status.active == status.current;
     let Some(step) = rollout.steps().get(index) else {
-        let waits = if is_unverified { "AWS to show the full weight".to_owned() } else { pods };
+        let waits = match () {
+            () if is_unverified => "AWS to show the full weight".to_owned(),
+            () if is_switched => "AWS to show the new pods as targets of the active Service".to_owned(),
+            () => pods,
+        };
         return Some(format!("the promotion: {waits}{late}"));
     };
     Some(match step {
@@ -79,9 +101,10 @@ fn waits_after_abort(rollout: &Rollout) -> Option<String> {
 fn pods_of_the_update(rollout: &Rollout) -> String {
     let set = find(rollout, rollout.status().current);
     let (available, wanted) = set.map_or((0, 0), |set| (set.available, set.replicas));
-    format!("{available} of {wanted} canary pods are available")
+    let kind = if rollout.is_blue_green() { "new" } else { "canary" };
+    format!("{available} of {wanted} {kind} pods are available")
 }
 
-fn find(rollout: &Rollout, revision: Option<crate::model::Revision>) -> Option<ReplicaSet> {
+fn find(rollout: &Rollout, revision: Option<Revision>) -> Option<ReplicaSet> {
     rollout.replica_sets().iter().find(|set| Some(set.revision) == revision).copied()
 }

@@ -1,7 +1,7 @@
 //! The controller of what is released: a Rollout's, or a Deployment's.
 
 use super::event::Event;
-use super::{CANARY, STABLE, Simulation};
+use super::{STABLE, Simulation, index};
 use crate::model::deployment::{self, Deployment};
 use crate::model::replica_set::{self, ReplicaSet};
 use crate::model::rollout::status::{Phase, Status};
@@ -34,6 +34,22 @@ impl Workload {
         match self {
             Self::Rollout(rollout) => Some(rollout),
             Self::Deployment(_) => None,
+        }
+    }
+
+    /// As people call it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Rollout(_) => "rollout",
+            Self::Deployment(_) => "deployment",
+        }
+    }
+
+    /// The revision of the pod template in the spec.
+    pub fn template(&self) -> Revision {
+        match self {
+            Self::Rollout(rollout) => rollout.template(),
+            Self::Deployment(deployment) => deployment.template(),
         }
     }
 
@@ -110,22 +126,23 @@ impl Workload {
     pub fn outcome(&self) -> RolloutOutcome {
         match self {
             Self::Rollout(rollout) => outcome_of_rollout(rollout),
-            Self::Deployment(deployment) if deployment.is_at_rest() && deployment.replicas_of(STABLE) == 0 => {
-                RolloutOutcome::Promoted
-            }
-            Self::Deployment(deployment) if deployment.is_progress_deadline_exceeded() => RolloutOutcome::Degraded,
-            Self::Deployment(deployment) if deployment.is_complete(STABLE) => RolloutOutcome::Aborted,
-            Self::Deployment(_) => RolloutOutcome::Running,
+            Self::Deployment(deployment) => match deployment.completed() {
+                // What it is told to be, it has been since.
+                Some(revision) if revision == deployment.template() && revision == STABLE => RolloutOutcome::Aborted,
+                Some(revision) if revision == deployment.template() => RolloutOutcome::Promoted,
+                Some(_) | None if deployment.is_progress_deadline_exceeded() => RolloutOutcome::Degraded,
+                Some(_) | None => RolloutOutcome::Running,
+            },
         }
     }
 }
 
 fn outcome_of_rollout(rollout: &Rollout) -> RolloutOutcome {
     let status = rollout.status();
-    let is_promoted = rollout.is_fully_promoted() && rollout.knows(CANARY);
-    if is_promoted && status.stable != Some(STABLE) {
+    let is_over = rollout.is_fully_promoted() && rollout.has_been_updated();
+    if is_over && status.stable != Some(STABLE) {
         RolloutOutcome::Promoted
-    } else if is_promoted || status.abort && has_no_traffic(rollout) {
+    } else if is_over || status.abort && has_no_traffic(rollout) {
         RolloutOutcome::Aborted
     } else if rollout.is_paused_indefinitely() || rollout.is_paused_by_hand() {
         RolloutOutcome::Paused
@@ -203,7 +220,9 @@ impl Simulation<'_> {
     }
 
     pub(super) fn create_replica_set(&mut self, now: Instant, controller: &'static str, revision: Revision) {
-        self.replica_sets.push(ReplicaSet::new(self.scenario.workload.min_ready()));
+        // A template that was replaced before the controller saw it has none; its place stays empty.
+        let count = self.replica_sets.len().max(index(revision) + 1);
+        self.replica_sets.resize_with(count, || ReplicaSet::new(self.scenario.workload.min_ready()));
         self.log(now, controller, "CreateReplicaSet", revision, "");
     }
 

@@ -65,11 +65,18 @@ impl fmt::Display for Condition {
     }
 }
 
+/// A condition is a line that a person wrote; the parser goes as deep as its brackets.
+const MOST_TOKENS: usize = 500;
+
 impl FromStr for Condition {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut parser = Parser { tokens: tokens(text)?, next: 0 };
+        let tokens = tokens(text)?;
+        if tokens.len() > MOST_TOKENS {
+            return Err(format!("it has {} words and signs, more than {MOST_TOKENS}", tokens.len()));
+        }
+        let mut parser = Parser { tokens, next: 0 };
         let predicate = parser.or()?.predicate()?;
         match parser.peek() {
             None => Ok(Self { text: text.to_owned(), predicate }),

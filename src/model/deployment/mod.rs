@@ -121,6 +121,8 @@ pub struct Deployment {
     /// In order of their creation.
     replica_sets: Vec<ReplicaSet>,
     reconcile_queued: bool,
+    /// The revision that was complete last.
+    completed: Option<Revision>,
 }
 
 impl Deployment {
@@ -134,11 +136,22 @@ impl Deployment {
             progressing: (Reason::NewReplicaSetAvailable, Instant::START),
             replica_sets: vec![],
             reconcile_queued: false,
+            completed: None,
         };
         let observed = replica_set::Status { created: pods, available: pods };
         let first = deployment.new_replica_set(Revision(1));
         deployment.replica_sets.push(ReplicaSet { replicas: pods, observed, observed_pods: pods, ..first });
         deployment
+    }
+
+    /// The revision of the pod template.
+    pub fn template(&self) -> Revision {
+        self.template
+    }
+
+    /// The revision that was complete last, since the template was changed first.
+    pub fn completed(&self) -> Option<Revision> {
+        self.completed
     }
 
     /// `spec.replicas`

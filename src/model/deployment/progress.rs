@@ -34,6 +34,7 @@ impl Deployment {
         let (reason, since) = self.progressing;
         if status.replicas == status.updated && reason == Reason::NewReplicaSetAvailable {
             // No rollout is under way.
+            self.completed = Some(self.template);
             return None;
         }
         let old_pods = |status: Status| status.replicas - status.updated;
@@ -42,6 +43,7 @@ impl Deployment {
             || status.available > before.available;
         if self.is_complete_by(status) {
             let is_news = self.set_progressing(Reason::NewReplicaSetAvailable, now);
+            self.completed = Some(self.template);
             return is_news.then_some(Completed(self.template));
         }
         if is_progress {

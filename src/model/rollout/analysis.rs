@@ -84,9 +84,8 @@ impl Observed<'_> {
     /// Source: `needsNewAnalysisRun`.
     fn needs_new(&self, run: Option<&Run>) -> bool {
         let Some(run) = run else { return true };
-        let conditions = &self.status.pause_conditions;
-        let is_inconclusive = conditions.iter().any(|it| it.reason == PauseReason::InconclusiveAnalysisRun);
-        if self.status.controller_pause && !is_inconclusive {
+        // A person has ended the pause that an inconclusive run brought. Another pause is none of its business.
+        if self.status.controller_pause && self.status.pause_conditions.is_empty() {
             return run.phase == Phase::Inconclusive;
         }
         // A retry: the abort was taken back, and no full pass has been since.
@@ -123,9 +122,10 @@ impl Pass<'_> {
             return current;
         }
         let templates = observed.wants(kind)?;
-        if is_inconclusive {
+        if is_inconclusive || kind == Kind::PostPromotion && !self.are_targets_verified() {
             return current;
         }
+        let observed = self.observed();
         if observed.needs_new(current.as_ref()) {
             let number = self.rollout.next_run;
             self.rollout.next_run += 1;

@@ -54,7 +54,8 @@ impl Pass<'_> {
     fn is_fast_tracked(&self) -> bool {
         let observed = self.observed();
         let is_kept = observed.new.is_some_and(|new| new.has_scale_down_deadline()) && !self.is_aborted();
-        is_kept || observed.status.promote_full || self.is_rollback_within_window()
+        let is_back = observed.new.is_some() && observed.new_revision() == observed.stable_revision();
+        is_kept || is_back || observed.status.promote_full || self.is_rollback_within_window()
     }
 
     pub(super) fn reconcile_blue_green_replica_sets(&mut self) {

@@ -39,7 +39,7 @@ use analysis::{Kind, Templates};
 use controller::Profile;
 use observed::Observed;
 use spec::{AbortScaleDown, RolloutSpec};
-use status::{PingPong, ReplicaSet, Status, Weights};
+use status::{PauseReason, PingPong, ReplicaSet, Status, Weights};
 use step::{HeaderRoute, Step};
 use {Effect::*, Input::*};
 
@@ -162,6 +162,8 @@ pub struct Rollout {
     services: Option<[Selector; 2]>,
     ingress: Ingress,
     reconcile_queued: bool,
+    /// The template was changed since the Rollout was at rest.
+    updated: bool,
     /// The number of the next AnalysisRun.
     next_run: u32,
     observed_aws: Aws,
@@ -208,6 +210,7 @@ impl Rollout {
             services: Some([service; 2]),
             ingress: Ingress::default(),
             reconcile_queued: false,
+            updated: false,
             next_run: 0,
             observed_aws: Aws::Error,
             failed_passes: 0,
@@ -310,9 +313,18 @@ impl Rollout {
         self.paused
     }
 
+    /// The revision of the pod template.
+    pub fn template(&self) -> Revision {
+        self.template
+    }
+
     /// `spec.replicas`
     pub fn replicas(&self) -> u32 {
         self.spec.replicas
+    }
+
+    pub fn is_blue_green(&self) -> bool {
+        self.spec.blue_green().is_some()
     }
 
     /// Passes fail because AWS does not show the full weight.
@@ -323,7 +335,11 @@ impl Rollout {
     /// Waits for a person.
     pub fn is_paused_indefinitely(&self) -> bool {
         let index = self.status.step_index.unwrap_or(0);
-        self.spec.steps().get(index) == Some(&Step::Pause(None)) && !self.status.pause_conditions.is_empty()
+        self.status.pause_conditions.iter().any(|condition| match condition.reason {
+            PauseReason::CanaryPauseStep => self.spec.steps().get(index) == Some(&Step::Pause(None)),
+            PauseReason::BlueGreenPause => self.spec.blue_green().is_some_and(|it| it.auto_promotion_after.is_none()),
+            PauseReason::InconclusiveAnalysisRun => true,
+        })
     }
 
     /// The current step; the number of steps when none is left.
@@ -349,6 +365,11 @@ impl Rollout {
     pub fn previous_revision(&self) -> Revision {
         let others = self.replica_sets.iter().filter(|set| set.revision != self.template);
         others.max_by_key(|set| set.number).map_or(self.template, |set| set.revision)
+    }
+
+    /// Whether the template was ever changed.
+    pub fn has_been_updated(&self) -> bool {
+        self.updated
     }
 
     /// Whether the ReplicaSet of this revision exists.
@@ -378,6 +399,7 @@ impl Rollout {
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
         match input {
             TemplateChanged(revision) => {
+                self.updated = true;
                 self.template = revision;
                 self.reconcile_soon()
             }
@@ -418,7 +440,7 @@ impl Rollout {
                 let (status, replica_sets) = (self.status.clone(), self.replica_sets.clone());
                 let mut effects = pass::Pass::run(self, now);
                 // Whatever it wrote wakes the controller again, even where a second write took the first one back.
-                let writes = |effect: &Effect| !matches!(effect, WakeAt(_));
+                let writes = |effect: &Effect| !matches!(effect, WakeAt(_) | Evict { .. });
                 let changed = self.status != status || self.replica_sets != replica_sets;
                 if changed || effects.iter().any(writes) {
                     effects.extend(self.reconcile_soon());

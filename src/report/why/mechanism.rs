@@ -15,6 +15,9 @@ const EXCHANGE: Duration = Duration::secs(60);
 
 impl<'a> Story<'a> {
     pub(super) fn sentence(&self) -> String {
+        if let Some(crashed) = self.crashed().filter(|_| self.mechanism != Mechanism::Slow) {
+            return crashed;
+        }
         match self.mechanism {
             Mechanism::PodGone => match self.deserted().filter(|_| self.is_traffic_routed()) {
                 Some(load) => self.rule_late(load.service, Some(load)),
@@ -161,7 +164,7 @@ impl<'a> Story<'a> {
         let stopped: Vec<_> = stops.iter().filter(|stop| self.concerns(stop)).collect();
         let exposure = |stop: &&&Stop| stop.taken_out.map_or(Duration::MAX, |at| at.saturating_since(stop.closed));
         let Some(worst) = stopped.iter().max_by_key(exposure) else {
-            return self.crashed().unwrap_or_else(|| self.plainly());
+            return self.plainly();
         };
         let taken_out = match worst.taken_out {
             Some(at) if at > worst.closed => {
@@ -188,6 +191,11 @@ impl<'a> Story<'a> {
         let crashes: Vec<_> = self.run.events.iter().filter(|entry| entry.event == "Crashed").collect();
         let here: Vec<_> = crashes.iter().filter(|entry| self.place.rows.contains(&entry.at.second())).collect();
         let first = here.first()?;
+        // Pods that were stopped are the simpler story, if there were more of them.
+        let stopped = stops(self.run).iter().filter(|stop| self.concerns(stop)).count();
+        if first.at > self.over() || stopped > here.len() {
+            return None;
+        }
         Some(format!(
             "{}, processes of {} died by themselves {} (crash_after), the first at t = {}. Until the kubelet has started \
              such a process again, its port is closed: {}.",

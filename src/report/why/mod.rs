@@ -6,6 +6,7 @@ mod stop;
 mod story;
 
 use super::{counted, grouped_decimal, is_set_weight, percent, span};
+use crate::model::outcome::Cause;
 use crate::model::rollout::spec::Canary;
 use crate::run::{Run, StepRecord};
 use crate::scenario::Loaded;
@@ -92,18 +93,23 @@ fn protection(loaded: &Loaded, run: &Run) -> String {
     format!("{nothing}: {guard}{slowest}.{caution}")
 }
 
-/// What a bad version answered itself.
+/// What a bad version did itself.
 fn own_errors(loaded: &Loaded, run: &Run) -> Option<String> {
     let versions = &loaded.scenario.application.versions;
-    let (revision, version) = versions.iter().find(|(_, version)| version.error_share > 0.0)?;
     let answered = run.requests.target_5xx;
-    (answered > 0).then(|| {
+    let failing = versions.iter().find(|(_, version)| version.error_share > 0.0).filter(|_| answered > 0);
+    let failing = failing.map(|(revision, version)| {
         let share = percent(version.error_share);
-        format!(
-            "{} got a 5xx of the program itself: {revision} fails {share} of what it answers.",
-            counted(answered, "request")
-        )
-    })
+        let requests = counted(answered, "request");
+        format!("{requests} got a 5xx of the program itself: {revision} fails {share} of what it answers.")
+    });
+    // Where requests were too slow for the load balancer, the version that is slow says why.
+    let timed_out = run.causes[Cause::IdleTimeout.index()].count + run.causes[Cause::BacklogFull.index()].count;
+    let slow = versions.iter().find_map(|(revision, version)| Some((revision, version.latency_factor?)));
+    let slow = slow.filter(|(_, factor)| *factor > 1.0 && timed_out > 0);
+    let slow = slow.map(|(revision, factor)| format!("{revision} works {factor} times as long on a request."));
+    let sentences: Vec<_> = slow.into_iter().chain(failing).collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
 #[cfg(test)]
@@ -111,7 +117,6 @@ mod tests {
     use super::*;
     use crate::model::application::OnSigterm;
     use crate::model::load_balancer::EmptyTargetGroup;
-    use crate::model::outcome::Cause;
     use crate::model::rollout::spec::{RolloutSpec, Strategy};
     use crate::random::Distribution;
     use crate::report::{sample, time};
