@@ -1,7 +1,7 @@
 //! The controller of what is released: a Rollout's, or a Deployment's.
 
 use super::event::Event;
-use super::{CANARY, STABLE, Simulation};
+use super::{CANARY, STABLE, Simulation, index};
 use crate::model::deployment::{self, Deployment};
 use crate::model::replica_set::{self, ReplicaSet};
 use crate::model::rollout::status::{Phase, Status};
@@ -186,7 +186,9 @@ impl Simulation<'_> {
     }
 
     pub(super) fn create_replica_set(&mut self, now: Instant, controller: &'static str, revision: Revision) {
-        self.replica_sets.push(ReplicaSet::new(self.scenario.workload.min_ready()));
+        // A template that was replaced before the controller saw it has none; its place stays empty.
+        let count = self.replica_sets.len().max(index(revision) + 1);
+        self.replica_sets.resize_with(count, || ReplicaSet::new(self.scenario.workload.min_ready()));
         self.log(now, controller, "CreateReplicaSet", revision, "");
     }
 
