@@ -17,18 +17,106 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ),
     ("field-reports/p01-a-pauses-120s", include_str!("../../scenarios/field-reports/p01-a-pauses-120s.toml")),
     ("field-reports/p01-a-pauses-60s", include_str!("../../scenarios/field-reports/p01-a-pauses-60s.toml")),
+    (
+        "field-reports/p01-a-pre-stop-60s-deregistered-at-once",
+        include_str!("../../scenarios/field-reports/p01-a-pre-stop-60s-deregistered-at-once.toml"),
+    ),
+    (
+        "field-reports/p01-a-pre-stop-60s-deregistered-late",
+        include_str!("../../scenarios/field-reports/p01-a-pre-stop-60s-deregistered-late.toml"),
+    ),
     ("field-reports/p01-b-ninety-nine-120s", include_str!("../../scenarios/field-reports/p01-b-ninety-nine-120s.toml")),
+    ("field-reports/p01-b-ninety-nine-60s", include_str!("../../scenarios/field-reports/p01-b-ninety-nine-60s.toml")),
     ("field-reports/p01-c-fixed", include_str!("../../scenarios/field-reports/p01-c-fixed.toml")),
+    (
+        "field-reports/p02-dynamic-stable-scale-off",
+        include_str!("../../scenarios/field-reports/p02-dynamic-stable-scale-off.toml"),
+    ),
     (
         "field-reports/p02-stable-at-zero-before-the-weight",
         include_str!("../../scenarios/field-reports/p02-stable-at-zero-before-the-weight.toml"),
     ),
+    ("field-reports/p02-weight-verified", include_str!("../../scenarios/field-reports/p02-weight-verified.toml")),
+    ("field-reports/p03-delay-honoured", include_str!("../../scenarios/field-reports/p03-delay-honoured.toml")),
     (
         "field-reports/p03-every-step-has-its-window",
         include_str!("../../scenarios/field-reports/p03-every-step-has-its-window.toml"),
     ),
+    (
+        "field-reports/p04-third-image-at-half",
+        include_str!("../../scenarios/field-reports/p04-third-image-at-half.toml"),
+    ),
+    ("field-reports/p05-after", include_str!("../../scenarios/field-reports/p05-after.toml")),
+    ("field-reports/p05-before", include_str!("../../scenarios/field-reports/p05-before.toml")),
+    ("field-reports/p06-aborted-at-80", include_str!("../../scenarios/field-reports/p06-aborted-at-80.toml")),
+    ("field-reports/p06-superseded-at-80", include_str!("../../scenarios/field-reports/p06-superseded-at-80.toml")),
+    ("field-reports/p07-after", include_str!("../../scenarios/field-reports/p07-after.toml")),
+    ("field-reports/p07-before", include_str!("../../scenarios/field-reports/p07-before.toml")),
+    ("field-reports/p08-ping-pong", include_str!("../../scenarios/field-reports/p08-ping-pong.toml")),
     ("field-reports/p08-swap-race", include_str!("../../scenarios/field-reports/p08-swap-race.toml")),
+    ("field-reports/p09-ping-pong-share", include_str!("../../scenarios/field-reports/p09-ping-pong-share.toml")),
+    ("field-reports/p10-unverified", include_str!("../../scenarios/field-reports/p10-unverified.toml")),
+    ("field-reports/p10-verified", include_str!("../../scenarios/field-reports/p10-verified.toml")),
+    (
+        "field-reports/p12-rollback-to-the-first-pod",
+        include_str!("../../scenarios/field-reports/p12-rollback-to-the-first-pod.toml"),
+    ),
+    (
+        "field-reports/p13-rollback-keeps-its-pods",
+        include_str!("../../scenarios/field-reports/p13-rollback-keeps-its-pods.toml"),
+    ),
+    (
+        "field-reports/p14-last-weight-for-one-pod",
+        include_str!("../../scenarios/field-reports/p14-last-weight-for-one-pod.toml"),
+    ),
+    ("field-reports/p15-git-rollback", include_str!("../../scenarios/field-reports/p15-git-rollback.toml")),
+    ("field-reports/p15-self-heal", include_str!("../../scenarios/field-reports/p15-self-heal.toml")),
     ("first-run", include_str!("../../scenarios/first-run.toml")),
+    ("hazards/h1-weight-100-then-pause", include_str!("../../scenarios/hazards/h1-weight-100-then-pause.toml")),
+    (
+        "hazards/h10-third-version-in-the-middle",
+        include_str!("../../scenarios/hazards/h10-third-version-in-the-middle.toml"),
+    ),
+    (
+        "hazards/h11-rollback-to-the-first-pod",
+        include_str!("../../scenarios/hazards/h11-rollback-to-the-first-pod.toml"),
+    ),
+    (
+        "hazards/h12-pauses-shorter-than-the-lag",
+        include_str!("../../scenarios/hazards/h12-pauses-shorter-than-the-lag.toml"),
+    ),
+    (
+        "hazards/h13-old-pods-leave-before-the-targets",
+        include_str!("../../scenarios/hazards/h13-old-pods-leave-before-the-targets.toml"),
+    ),
+    (
+        "hazards/h14-delay-of-zero-keeps-the-old-pods",
+        include_str!("../../scenarios/hazards/h14-delay-of-zero-keeps-the-old-pods.toml"),
+    ),
+    (
+        "hazards/h2-stable-too-small-for-its-share",
+        include_str!("../../scenarios/hazards/h2-stable-too-small-for-its-share.toml"),
+    ),
+    (
+        "hazards/h3-promotion-empties-the-stable-group",
+        include_str!("../../scenarios/hazards/h3-promotion-empties-the-stable-group.toml"),
+    ),
+    (
+        "hazards/h4-first-weight-without-warm-up",
+        include_str!("../../scenarios/hazards/h4-first-weight-without-warm-up.toml"),
+    ),
+    (
+        "hazards/h5-lower-weight-shrinks-first",
+        include_str!("../../scenarios/hazards/h5-lower-weight-shrinks-first.toml"),
+    ),
+    (
+        "hazards/h6-match-throws-the-warm-pods-away",
+        include_str!("../../scenarios/hazards/h6-match-throws-the-warm-pods-away.toml"),
+    ),
+    (
+        "hazards/h7-canary-too-small-for-its-weight",
+        include_str!("../../scenarios/hazards/h7-canary-too-small-for-its-weight.toml"),
+    ),
     ("hazards/h8-abort-shrinks-the-canary", include_str!("../../scenarios/hazards/h8-abort-shrinks-the-canary.toml")),
     (
         "hazards/h9-abort-flaps-the-canary-service",

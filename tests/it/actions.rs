@@ -137,6 +137,15 @@ fn a_third_version_takes_the_place_of_the_second() {
 }
 
 #[test]
+fn a_template_that_is_replaced_at_once_leaves_no_replica_set() {
+    let deploy = "[[actions]]\nat = \"50ms\"\ndo = \"deploy\"\n";
+    let promote = "[[actions]]\nat = \"3m\"\ndo = \"promote\"\n";
+    let run = run(false, &format!("{deploy}{promote}"));
+    assert_eq!(events(&run, "CreateReplicaSet", 0.0), ["v3 "]);
+    assert_eq!(events(&run, "Promoted", 0.0), ["v3 "]);
+}
+
+#[test]
 fn replicas_can_change_on_the_way() {
     let scale = "[[actions]]\nwhen = \"step 3\"\nafter = \"5s\"\ndo = \"set_replicas\"\nreplicas = 20\n";
     let promote = "[[actions]]\nwhen = \"step 5\"\ndo = \"promote\"\nafter = \"10s\"\n";

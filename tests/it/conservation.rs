@@ -101,10 +101,11 @@ fn the_trace_adds_up(run: &Run) -> Checked {
         let row = &run.seconds[second.row as usize];
         prop_assert_eq!(codes, [row.elb_502, row.elb_503, row.elb_504], "second {}", second.row);
     }
-    let slowest = trace.iter().filter(|request| request.outcome == Outcome::Ok).map(|r| r.answered - r.arrival).max();
+    let answered = trace.iter().filter(|request| request.outcome.is_from_target());
+    let slowest = answered.map(|request| request.answered - request.arrival).max();
     prop_assert_eq!(run.latency.max.as_nanos() / 1_000, slowest.map_or(0, |time| time.as_nanos() / 1_000));
     let sections: Vec<_> = run.steps.iter().filter_map(|step| Some((step.started?, step.elb_5xx))).collect();
-    for (index, (from, count)) in sections.iter().enumerate() {
+    for (index, (from, count)) in sections.iter().enumerate().filter(|_| !begins_again(run)) {
         let over = run.steps.last().and_then(|step| step.completed).or(run.rollout.aborted);
         let until = sections.get(index + 1).map_or(over.unwrap_or(run.end), |(next, _)| *next);
         let failed =
@@ -146,7 +147,7 @@ fn time_never_falls(run: &Run) -> Checked {
     prop_assert!(run.release < run.end);
     let times = run.steps.iter().flat_map(|step| [step.started, step.completed]).flatten();
     let times: Vec<_> = times.chain(run.rollout.promoted).collect();
-    prop_assert!(times.is_sorted(), "steps come one after the other: {:?}", times);
+    prop_assert!(times.is_sorted() || begins_again(run), "steps come one after the other: {:?}", times);
     let of_stable = |event| run.events.iter().rfind(move |entry| entry.event == event && entry.detail == "v1");
     if let Some(gone) = run.rollout.stable_gone {
         prop_assert_eq!(of_stable("Removed").map(|entry| entry.at), Some(gone));
@@ -161,35 +162,63 @@ fn time_never_falls(run: &Run) -> Checked {
     Ok(())
 }
 
+/// Whether steps were begun once more, or after an abort: the record of a step is that of its last time.
+fn begins_again(run: &Run) -> bool {
+    let began = run.events.iter().filter(|entry| ["StepStarted", "Aborted"].contains(&entry.event));
+    let began: Vec<_> = began.map(|entry| (entry.event == "StepStarted").then(|| number_in(&entry.object))).collect();
+    began.windows(2).any(|pair| pair[1].is_some_and(|next| pair[0].is_none_or(|before| next <= before)))
+}
+
 /// What the log says of the Rollouts controller, up to some entry.
 struct Story<'a> {
     scenario: &'a Scenario,
-    /// Wanted pods of revision 1 and 2.
-    wanted: [u32; 2],
+    /// Wanted pods, by revision.
+    wanted: BTreeMap<usize, u32>,
     /// The canary weights that were asked for, with the instants.
     asked: Vec<(Instant, u32)>,
-    /// Pods of revision 1 and 2 that are ready, after each change.
-    ready: [Vec<(Instant, u32)>; 2],
+    /// Ready pods after each change, by revision.
+    ready: BTreeMap<usize, Vec<(Instant, u32)>>,
+    /// The revision that is stable, and the one of the template.
+    stable: usize,
+    current: usize,
     /// The current step.
     index: usize,
     promoted: bool,
+    /// With pingPong each promotion exchanges the Services of stable and canary.
+    turned: bool,
+    /// A person has made the controller leave out steps, or changed the number of pods.
+    skips: bool,
+    paused: bool,
+    replicas_changed: bool,
 }
 
 /// Source of the promises: `rollout/canary.go`, `rollout/trafficrouting.go`, `utils/replicaset/canary.go`.
 fn the_controller_keeps_its_promises(scenario: &Scenario, run: &Run) -> Checked {
+    if !scenario.workload.is_traffic_routed() {
+        return Ok(());
+    }
     let replicas = scenario.workload.replicas();
     let mut story = Story {
         scenario,
-        wanted: [replicas, 0],
+        wanted: BTreeMap::from([(1, replicas)]),
         asked: vec![(Instant::START, 0)],
-        ready: [vec![(Instant::START, replicas)], vec![(Instant::START, 0)]],
+        ready: BTreeMap::from([(1, vec![(Instant::START, replicas)])]),
+        stable: 1,
+        current: 2,
         index: 0,
         promoted: false,
+        turned: false,
+        skips: false,
+        paused: false,
+        replicas_changed: false,
     };
     let events: Vec<&LogEntry> = run.events.iter().collect();
     for instant in events.chunk_by(|a, b| a.at == b.at) {
         for entry in instant {
             story.take(entry)?;
+        }
+        if story.replicas_changed {
+            return Ok(());
         }
         let next =
             events.get(events.partition_point(|entry| entry.at <= instant[0].at)).map_or(run.end, |next| next.at);
@@ -206,9 +235,28 @@ impl Story<'_> {
             ("rollouts-controller", "StepStarted") => self.index = number_in(&entry.object),
             ("rollouts-controller", "StepCompleted") => self.index = number_in(&entry.object) + 1,
             ("rollouts-controller", "Promoted") => {
-                prop_assert_eq!(self.index, self.scenario.workload.steps().len(), "promoted after the last step");
+                let count = self.scenario.workload.steps().len();
+                prop_assert!(self.skips || self.index == count, "promoted after the last step: {:?}", entry);
+                self.stable = number_in(&entry.object);
                 self.promoted = true;
+                if self.scenario.workload.canary().is_some_and(|canary| canary.ping_pong) {
+                    self.turned = !self.turned;
+                    let weight = self.asked.last().expect("it begins with the run").1;
+                    self.asked.push((entry.at, 100 - weight));
+                }
             }
+            ("people", "deploy") => self.current = number_in(&entry.detail),
+            ("people", "undo") => {
+                self.current = number_in(&entry.detail);
+                // It goes back to stable, or to a revision within the rollbackWindow.
+                let window = self.scenario.workload.rollout().and_then(|rollout| rollout.rollback_window);
+                self.skips |= self.current == self.stable || window.is_some();
+            }
+            // `promote` while nothing is paused leaves the step out.
+            ("people", "promote" | "promote_full") => self.skips = true,
+            // Then no ReplicaSet is resized.
+            ("people", "pause") => self.paused = true,
+            ("people", "set_replicas") => self.replicas_changed = true,
             ("pod", "Ready") => self.count_ready(entry, |count| count + 1),
             ("pod", "Unready") => self.count_ready(entry, |count| count - 1),
             _ => {}
@@ -217,18 +265,22 @@ impl Story<'_> {
     }
 
     fn count_ready(&mut self, entry: &LogEntry, change: impl Fn(u32) -> u32) {
-        let history = &mut self.ready[number_in(&entry.detail) - 1];
+        let history = self.ready.entry(number_in(&entry.detail)).or_insert_with(|| vec![(Instant::START, 0)]);
         let count = history.last().expect("it begins with the run").1;
         history.push((entry.at, change(count)));
+    }
+
+    fn wanted(&self, revision: usize) -> u32 {
+        self.wanted.get(&revision).copied().unwrap_or(0)
     }
 
     fn on_scale(&mut self, entry: &LogEntry) -> Checked {
         let (from, to) = entry.detail.split_once(" -> ").expect("a -> b");
         let (from, to): (u32, u32) = (from.parse().unwrap(), to.parse().unwrap());
-        let revision = number_in(&entry.object) - 1;
-        prop_assert_eq!(self.wanted[revision], from, "{:?}", entry);
-        self.wanted[revision] = to;
-        if revision == 1 || self.promoted {
+        let revision = number_in(&entry.object);
+        prop_assert_eq!(self.wanted(revision), from, "{:?}", entry);
+        self.wanted.insert(revision, to);
+        if revision != 1 || self.promoted || self.replicas_changed {
             return Ok(());
         }
         prop_assert!(
@@ -243,17 +295,25 @@ impl Story<'_> {
     }
 
     fn on_set_weight(&mut self, entry: &LogEntry) -> Checked {
-        let weight = u32::try_from(number_in(&entry.detail)).unwrap();
+        let weight = self.weight_in(entry);
         let before = self.asked.last().expect("it begins with the run").1;
         self.asked.push((entry.at, weight));
-        if weight > before {
+        if weight > before && !self.skips {
             self.may_rise(entry, weight)?;
         }
-        let stable = usize::from(self.promoted);
-        let needed = (100 - weight) * self.scenario.workload.replicas() / 100;
-        let ready = self.most_ready(stable, entry.at);
-        prop_assert!(ready >= needed, "{} stable pods are too few: {:?}", ready, entry);
+        // Since 1.8.1. Source: pull request 3878.
+        if self.scenario.rollouts_controller.profile.version.guards_stable_capacity() && !self.replicas_changed {
+            let needed = (100 - weight) * self.scenario.workload.replicas() / 100;
+            let ready = self.most_ready(self.stable, entry.at);
+            prop_assert!(ready >= needed, "{} stable pods are too few: {:?}", ready, entry);
+        }
         Ok(())
+    }
+
+    /// The log has the share of the Service that was the canary's at first.
+    fn weight_in(&self, entry: &LogEntry) -> u32 {
+        let weight = u32::try_from(number_in(&entry.detail)).unwrap();
+        if self.turned { 100 - weight } else { weight }
     }
 
     /// A weight rises when the canary has its pods, or goes back to that of the nearest setWeight before.
@@ -263,7 +323,7 @@ impl Story<'_> {
             Some(Step::SetWeight(weight)) => u32::try_from(weight.get()).expect("a percentage"),
             _ => 0,
         };
-        if weight == set_weight(&steps[..self.index]) && self.most_ready(1, entry.at) > 0 {
+        if weight == set_weight(&steps[..self.index]) && self.most_ready(self.current, entry.at) > 0 {
             return Ok(());
         }
         let is_over = self.index >= steps.len();
@@ -277,8 +337,9 @@ impl Story<'_> {
             Some(CanaryScale::Weight(scale)) => share(u32::try_from(scale.get()).expect("a percentage")),
             Some(CanaryScale::MatchTrafficWeight) | None => share(current),
         };
-        prop_assert_eq!(self.wanted[1], wanted, "the canary's size at step {}: {:?}", self.index, entry);
-        let ready = self.most_ready(1, entry.at);
+        let canary = self.wanted(self.current);
+        prop_assert_eq!(canary, wanted, "the canary's size at step {}: {:?}", self.index, entry);
+        let ready = self.most_ready(self.current, entry.at);
         prop_assert!(ready >= wanted, "{} of {} canary pods are ready: {:?}", ready, wanted, entry);
         Ok(())
     }
@@ -289,13 +350,14 @@ impl Story<'_> {
     fn stable_pods_suffice(&self, now: Instant, until: Instant) -> Checked {
         let (since, weight) = *self.asked.last().expect("it begins with the run");
         let share = self.stable_share(weight);
-        if self.promoted || self.wanted[0] >= share {
+        let stable = self.wanted(1);
+        if self.promoted || self.paused || stable >= share {
             return Ok(());
         }
-        let passes = Duration::millis(2 * LONGEST_RECONCILE_MS);
+        let passes = self.longest_pass() * 2;
         let before = self.asked[self.asked.len() - 2].1;
-        prop_assert!(weight < before, "{} stable pods for {} % since {:?}", self.wanted[0], 100 - weight, now);
-        prop_assert!(until <= since + passes, "{} stable pods for {} % at {:?}", self.wanted[0], 100 - weight, until);
+        prop_assert!(weight < before, "{} stable pods for {} % since {:?}", stable, 100 - weight, now);
+        prop_assert!(until <= since + passes, "{} stable pods for {} % at {:?}", stable, 100 - weight, until);
         Ok(())
     }
 
@@ -303,10 +365,18 @@ impl Story<'_> {
         ((100 - canary_weight) * self.scenario.workload.replicas()).div_ceil(100)
     }
 
+    /// From what wakes the controller to the end of the pass.
+    fn longest_pass(&self) -> Duration {
+        let controller = &self.scenario.rollouts_controller;
+        let asks = controller.profile.aws_verify_target_group;
+        let query = if asks { controller.aws_query_time.longest() } else { Duration::ZERO };
+        Duration::millis(LONGEST_RECONCILE_MS) + query
+    }
+
     /// The most pods of a ReplicaSet that were ready at one time, of the times that the controller may know of.
     fn most_ready(&self, revision: usize, now: Instant) -> u32 {
-        let oldest = Duration::millis(LONGEST_STATUS_MS + LONGEST_RECONCILE_MS);
-        let history = &self.ready[revision];
+        let oldest = Duration::millis(LONGEST_STATUS_MS) + self.longest_pass();
+        let Some(history) = self.ready.get(&revision) else { return 0 };
         let last_known = history.iter().rposition(|(at, _)| *at + oldest <= now).unwrap_or(0);
         history[last_known..].iter().map(|(_, count)| *count).max().expect("the last is there")
     }

@@ -2,8 +2,10 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
-use rollout_sim::scenario::Scenario;
+use rayon::prelude::*;
 use rollout_sim::scenario::load::load;
+use rollout_sim::scenario::{Loaded, Scenario};
+use rollout_sim::simulation::run;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -59,6 +61,31 @@ pub fn gallery() -> Vec<Scenario> {
     files.iter().map(|path| scenario(&fs::read_to_string(path).unwrap(), &name(path), &[])).collect()
 }
 
+/// One of them, with its thresholds.
+pub fn of_gallery(name: &str, overrides: &[&str]) -> Loaded {
+    let path = format!("{}/scenarios/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(&path).unwrap_or_else(|problem| panic!("{path}: {problem}"));
+    let overrides: Vec<_> = overrides.iter().map(|text| (*text).to_owned()).collect();
+    load(&text, name, &overrides).unwrap_or_else(|problems| panic!("{name}: {problems:#?}"))
+}
+
+/// Plays every scenario of a folder of the gallery under its own seed; panics with all verdicts that were missed.
+pub fn check_thresholds(folder: &str) {
+    let names: Vec<_> = gallery().into_iter().map(|scenario| scenario.name).collect();
+    let names: Vec<_> = names.into_iter().filter(|name| name.starts_with(&format!("{folder}/"))).collect();
+    assert!(!names.is_empty(), "there are scenarios in {folder}");
+    let missed = names.par_iter().flat_map_iter(|name| {
+        let loaded = of_gallery(name, &[]);
+        assert!(!loaded.thresholds.is_empty(), "{name} has thresholds");
+        let run = run(&loaded.scenario, loaded.scenario.seed);
+        let verdicts = loaded.thresholds.iter().map(|threshold| threshold.judge(&run)).collect::<Vec<_>>();
+        let missed = verdicts.into_iter().filter(|verdict| !verdict.met);
+        missed.map(|verdict| format!("{name}: {}, but {}", verdict.threshold, verdict.observed)).collect::<Vec<_>>()
+    });
+    let missed: Vec<_> = missed.collect();
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
 /// The files with this ending in a folder and all folders in it, in order.
 pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = vec![];
@@ -108,9 +135,11 @@ impl fmt::Debug for Text {
 
 fn random_text() -> impl Strategy<Value = Text> {
     let sections = (traffic(), rollout(), ingress(), application(), cluster(), controllers(), load_balancer());
-    sections.prop_map(|(traffic, rollout, ingress, application, cluster, controllers, load_balancer)| {
+    (sections, versions(), actions()).prop_map(|(sections, versions, actions)| {
+        let (traffic, rollout, ingress, application, cluster, controllers, load_balancer) = sections;
         let simulation = "[simulation]\nwarmup = \"5s\"\ncooldown = \"5s\"\nhorizon = \"10m\"\n";
-        Text([simulation, &traffic, &rollout, &ingress, &application, &cluster, &controllers, &load_balancer].concat())
+        let rest = [&application, &versions, &cluster, &controllers, &load_balancer, &actions].map(String::as_str);
+        Text([&[simulation, &traffic, &rollout, &ingress], &rest[..]].concat().concat())
     })
 }
 
@@ -137,18 +166,46 @@ fn traffic() -> impl Strategy<Value = String> {
 }
 
 fn rollout() -> impl Strategy<Value = String> {
-    let strategy = (any::<bool>(), 0u32..15, 0u32..=2, proptest::collection::vec(step(), 0..7));
-    (1u32..=6, 0u32..=4, pod(), strategy).prop_map(
-        |(replicas, min_ready, pod, (dynamic, delay, unavailable, steps))| {
+    let strategy = (any::<bool>(), any::<bool>(), 0u32..15, 0u32..=2, proptest::collection::vec(step(), 0..7));
+    (1u32..=6, 0u32..=4, prop_oneof![3 => Just(0), 1 => 1u32..=2], pod(), strategy).prop_map(
+        |(replicas, min_ready, window, pod, (dynamic, ping_pong, delay, unavailable, steps))| {
             let delay = if dynamic { String::new() } else { format!("scaleDownDelaySeconds = {delay}\n") };
+            let window = if window == 0 { String::new() } else { format!("rollbackWindow.revisions = {window}\n") };
+            let ping_pong = if ping_pong { PING_PONG } else { "" };
             let steps = steps.join(", ");
             format!(
-                "[rollout]\nreplicas = {replicas}\nminReadySeconds = {min_ready}\n{pod}[rollout.strategy.canary]\n\
-             dynamicStableScale = {dynamic}\n{delay}maxUnavailable = {unavailable}\ntrafficRouting.alb = {{}}\n\
-             steps = [{steps}]\n"
+                "[rollout]\nreplicas = {replicas}\nminReadySeconds = {min_ready}\n{window}{pod}\
+                 [rollout.strategy.canary]\ndynamicStableScale = {dynamic}\n{delay}maxUnavailable = {unavailable}\n\
+                 {ping_pong}trafficRouting.alb = {{ rootService = \"web-root\" }}\nsteps = [{steps}]\n"
             )
         },
     )
+}
+
+const PING_PONG: &str = "pingPong = { pingService = \"web-ping\", pongService = \"web-pong\" }\n";
+
+/// Now and then a version that is worse than the others.
+fn versions() -> impl Strategy<Value = String> {
+    let bad = (word(&["v1", "v2", "v3"]), 0u32..=4, 1u32..=8, prop_oneof![Just(None), (5u32..60).prop_map(Some)]);
+    let table = bad.prop_map(|(version, errors, factor, crash)| {
+        let crash = crash.map_or_else(String::new, |secs| format!("crash_after = \"{secs}s\"\n"));
+        let (errors, factor) = (f64::from(errors) / 4.0, f64::from(factor) / 2.0);
+        let version = version.trim_matches('"');
+        format!("[application.versions.{version}]\nerror_share = {errors:?}\nlatency_factor = {factor:?}\n{crash}")
+    });
+    prop_oneof![2 => Just(String::new()), 1 => table]
+}
+
+/// What people do, at any time.
+fn actions() -> impl Strategy<Value = String> {
+    let verb = word(&["promote", "promote_full", "abort", "retry", "pause", "undo", "deploy"]);
+    let verb = prop_oneof![
+        6 => verb.prop_map(|verb| format!("do = {verb}\n")),
+        1 => (1u32..=8).prop_map(|replicas| format!("do = \"set_replicas\"\nreplicas = {replicas}\n")),
+    ];
+    let action = (0u32..120, verb).prop_map(|(at, verb)| format!("[[actions]]\nat = \"{at}s\"\n{verb}"));
+    let some = proptest::collection::vec(action, 1..4).prop_map(|actions| actions.concat());
+    prop_oneof![1 => Just(String::new()), 1 => some]
 }
 
 fn step() -> impl Strategy<Value = String> {
@@ -243,10 +300,18 @@ pub const LONGEST_RECONCILE_MS: u64 = 200;
 fn controllers() -> impl Strategy<Value = String> {
     let rules = (delay(20_000), 0u64..5_000, word(&["work_queue", "overlap"]));
     let targets = (delay(3_000), delay(500), delay(500));
-    (1..=LONGEST_RECONCILE_MS, rules, targets).prop_map(
-        |(reconcile, (lag, time, queue), (target_lag, deregister, register))| {
+    let versions = word(&["1.6", "1.7", "1.8", "1.9", "1.10"]);
+    let aws = prop_oneof![Just(None), (0u32..600, prop_oneof![2 => Just(0), 1 => 1u32..=4]).prop_map(Some)];
+    (1..=LONGEST_RECONCILE_MS, versions, aws, rules, targets).prop_map(
+        |(reconcile, version, aws, (lag, time, queue), (target_lag, deregister, register))| {
+            let aws = aws.map_or_else(String::new, |(query, errors)| {
+                let errors = f64::from(errors) / 4.0;
+                format!(
+                    "aws_verify_target_group = true\naws_query_time = \"{query}ms\"\naws_error_share = {errors:?}\n"
+                )
+            });
             format!(
-                "[rollouts_controller]\nreconcile_delay = \"{reconcile}ms\"\n\
+                "[rollouts_controller]\nreconcile_delay = \"{reconcile}ms\"\nversion = {version}\n{aws}\
                  [load_balancer_controller]\nrule_lag = {lag}\nreconcile_time = \"{time}ms\"\nqueue = {queue}\n\
                  target_lag = {target_lag}\nderegister_targets = {deregister}\nregister_targets = {register}\n"
             )
