@@ -58,6 +58,10 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ("field-reports/p10-unverified", include_str!("../../scenarios/field-reports/p10-unverified.toml")),
     ("field-reports/p10-verified", include_str!("../../scenarios/field-reports/p10-verified.toml")),
     (
+        "field-reports/p11-preview-points-at-nothing",
+        include_str!("../../scenarios/field-reports/p11-preview-points-at-nothing.toml"),
+    ),
+    (
         "field-reports/p12-rollback-to-the-first-pod",
         include_str!("../../scenarios/field-reports/p12-rollback-to-the-first-pod.toml"),
     ),
@@ -71,6 +75,14 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ),
     ("field-reports/p15-git-rollback", include_str!("../../scenarios/field-reports/p15-git-rollback.toml")),
     ("field-reports/p15-self-heal", include_str!("../../scenarios/field-reports/p15-self-heal.toml")),
+    (
+        "field-reports/p26-autoscaler-and-canary",
+        include_str!("../../scenarios/field-reports/p26-autoscaler-and-canary.toml"),
+    ),
+    (
+        "field-reports/p27-scaled-in-the-middle",
+        include_str!("../../scenarios/field-reports/p27-scaled-in-the-middle.toml"),
+    ),
     ("first-run", include_str!("../../scenarios/first-run.toml")),
     ("hazards/h1-weight-100-then-pause", include_str!("../../scenarios/hazards/h1-weight-100-then-pause.toml")),
     (

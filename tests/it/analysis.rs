@@ -196,3 +196,50 @@ fn templates_that_do_not_exist_or_never_end_are_refused() {
     let condition = "analysis_templates[0].metrics[0].successCondition=\"result >>> 1\"";
     assert_eq!(refused(&[condition]).len(), 1);
 }
+
+/// An inconclusive run waits for a person also while a pause is under way, and makes one run, not one after the other.
+#[test]
+fn an_inconclusive_run_beside_a_pause_halts_the_release() {
+    let background = "rollout.strategy.canary.analysis={ templates = [{ templateName = \"once\" }] }";
+    let run = play("", &[background, BAD, "simulation.horizon=\"15m\""]);
+    assert_eq!(run.rollout.outcome, RolloutOutcome::Paused);
+    assert_eq!(run.waits_for.as_deref(), Some("somebody to decide: an analysis was inconclusive"));
+    assert_eq!(of(&run, "Started").count(), 1);
+}
+
+/// Before the load balancer has the new pods an analysis would measure the old ones.
+#[test]
+fn an_analysis_after_the_switch_waits_for_the_targets() {
+    let run_of = |verified: bool| {
+        let strategy = "rollout.strategy={ blueGreen = { activeService = \"a\", previewService = \"p\", postPromotionAnalysis = { templates = [{ templateName = \"once\" }] } } }";
+        let verified = format!("rollouts_controller.aws_verify_target_group={verified}");
+        let run = play("", &[strategy, &verified, "load_balancer_controller.target_lag=\"60s\""]);
+        let started = seconds(&run, of(&run, "Started").next().expect("it began"));
+        let is_registered = |entry: &&LogEntry| entry.event == "RegisterTargets" && entry.object == "active";
+        started - seconds(&run, run.events.iter().find(is_registered).expect("they were"))
+    };
+    assert!(run_of(true) > 0.0, "after the targets");
+    assert!(run_of(false) < -50.0, "without the flag at once");
+}
+
+#[test]
+fn what_would_measure_nothing_is_refused() {
+    let refused = |set: &str| {
+        let problems =
+            rollout_sim::scenario::load::load(BASE, "analysis", &[set.to_owned()]).expect_err("it is refused");
+        problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>()
+    };
+    assert_eq!(refused("analysis_templates[0].metrics[0].interval=\"500ms\""), ["`interval` is less than a second"]);
+    let window = "analysis_templates[0].metrics[0].provider.simulation.window=\"0s\"";
+    assert_eq!(refused(window), ["a window below a second is always empty"]);
+    let misspelt = "rollout.strategy.canary.analysis={ templates = [{ templateName = \"once\" }], startingSteps = 1 }";
+    assert_eq!(refused(misspelt), ["unknown key `startingSteps`"]);
+    let dry = "analysis_templates[0].dryRun=[{ metricNam = \"success-rate\" }]";
+    assert_eq!(refused(dry).len(), 2);
+    let deep = format!(
+        "analysis_templates[0].metrics[0].successCondition=\"{}result{} > 1\"",
+        "(".repeat(9_999),
+        ")".repeat(9_999)
+    );
+    assert_eq!(refused(&deep).len(), 1);
+}

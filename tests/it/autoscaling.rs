@@ -83,7 +83,32 @@ fn what_cannot_be_measured_is_refused() {
     };
     assert_eq!(refused("maxReplicas = 5\n", ""), ["without resources.requests.cpu a pod has no CPU utilization"]);
     assert_eq!(refused("minReplicas = 2\n", "1"), ["`hpa.maxReplicas` is missing"]);
-    let pods = "maxReplicas = 5\nmetrics = [{ type = \"Pods\" }]\n";
-    assert_eq!(refused(pods, "1"), ["this metric is not simulated: known are cpu and memory, and External"]);
+    let of = |metric: &str| refused(&format!("maxReplicas = 5\nmetrics = [{metric}]\n"), "1");
+    assert_eq!(of("{ type = \"Pods\" }"), ["metrics of the type `Pods` are not simulated"]);
+    let memory = |target: &str| {
+        format!("{{ type = \"Resource\", resource = {{ name = \"memory\", target = {{ {target} }} }} }}")
+    };
+    assert_eq!(of(&memory("averageUtilization = 0")).len(), 2);
+    assert_eq!(of(&memory("averageValue = \"1\"")), ["memory is simulated as a part of its request"]);
+    let queue = "{ type = \"External\", external = { metric = { name = \"queue\" }, target = { value = 3 } } }";
+    assert_eq!(of(queue), ["the run cannot measure `queue`"]);
+    let behavior = |rules: &str| refused(&format!("maxReplicas = 5\nbehavior = {{ {rules} }}\n"), "1");
+    assert_eq!(behavior("scaledown = { selectPolicy = \"Disabled\" }"), ["unknown key `scaledown`"]);
+    assert_eq!(behavior("scaleUp = { policies = [] }"), ["at least one policy is needed"]);
+    assert_eq!(behavior("scaleUp = { selectPolicy = \"Least\" }"), ["there is no selectPolicy `Least`"]);
     assert_eq!(play("steps = []\n").requests.elb_5xx(), 0, "the rest of the scenario is right");
+}
+
+/// The preview's pods are none of the autoscaler's: only the active ReplicaSet is in its selector.
+#[test]
+fn a_preview_does_not_drive_the_autoscaler() {
+    let blue_green =
+        "strategy.blueGreen = { activeService = \"a\", previewService = \"p\", autoPromotionEnabled = false }";
+    let memory = "metrics = [{ type = \"Resource\", resource = { name = \"memory\", target = { type = \"Utilization\", averageUtilization = 100 } } }]";
+    let text = format!(
+        "[simulation]\nhorizon = \"4m\"\n[traffic]\nrate = \"10/s\"\n[application]\nmemory_utilization = 0.95\n[rollout]\nreplicas = 6\n{blue_green}\n[hpa]\nmaxReplicas = 40\n{memory}\n"
+    );
+    let run = simulation::run(&support::scenario(&text, "preview", &[]), 1);
+    assert_eq!(sizes(&run), [] as [&str; 0], "a ratio of 0.95 is within the tolerance");
+    assert_eq!(run.pods.peak, 12);
 }

@@ -116,8 +116,9 @@ fn blue_green_waits_where_it_is_told_to() {
 
     let never = ["rollout.strategy.blueGreen.autoPromotionEnabled=false", "simulation.horizon=\"2m\""];
     let waiting = play(BLUE_GREEN, &never);
-    assert_eq!(waiting.rollout.outcome, RolloutOutcome::Running);
-    assert_eq!(waiting.waits_for.as_deref(), Some("the end of the pause before the active Service moves"));
+    assert_eq!(waiting.rollout.outcome, RolloutOutcome::Paused);
+    let waits = "somebody to promote it: the active Service does not move by itself";
+    assert_eq!(waiting.waits_for.as_deref(), Some(waits));
     assert_eq!(of(&waiting, "SwitchService").filter(|entry| entry.object == "active").count(), 0);
     let promote = format!("{BLUE_GREEN}[[actions]]\nat = \"60s\"\ndo = \"promote\"\n");
     let promoted = play(&promote, &never);
@@ -189,6 +190,7 @@ fn a_rolling_update_takes_the_published_steps() {
     );
     assert_eq!(run.rollout.outcome, RolloutOutcome::Promoted);
     let sizes = details(&run, "ScaleReplicaSet");
+    // All pods of a wave become available together, but for what the news takes.
     assert_eq!(sizes[..3], ["v2 0 -> 3", "v1 10 -> 8", "v2 3 -> 5"]);
     let of_v1: Vec<u32> = run
         .events
@@ -236,6 +238,12 @@ fn a_deployment_that_never_gets_ready_says_on_what_it_waits() {
     assert_eq!(Revision(2).to_string(), "v2");
 }
 
+/// The second in which a person acted.
+fn acted(run: &Run) -> usize {
+    let entry = run.events.iter().find(|entry| entry.component == "people").expect("somebody acted");
+    usize::try_from(entry.at.second()).expect("a run is short")
+}
+
 /// A restart replaces every pod, and never takes more than may be missing.
 #[test]
 fn a_restart_replaces_the_old_pods_a_few_at_a_time() {
@@ -245,8 +253,10 @@ fn a_restart_replaces_the_old_pods_a_few_at_a_time() {
     let run = play(&format!("{BASIC}{restart}"), &overrides);
     let evicted: Vec<_> = of(&run, "Evict").collect();
     assert_eq!(evicted.len(), 10, "each pod of v2 once");
-    let rounds: Vec<usize> = evicted.chunk_by(|a, b| a.at == b.at).map(<[_]>::len).collect();
-    assert_eq!(rounds, [3, 3, 3, 1]);
+    let restarted = acted(&run);
+    for second in &run.seconds[restarted..] {
+        assert!(second.canary_serving >= 7, "three may be missing: {second:?}");
+    }
     let last = run.seconds.last().expect("there are seconds");
     assert_eq!(last.canary_serving, 10);
 }
@@ -271,4 +281,41 @@ fn the_resolved_scenario_of_each_workload_makes_the_same_run() {
         let fingerprint = |scenario: &Scenario| simulation::run(scenario, 1).fingerprint;
         assert_eq!(fingerprint(&loaded.scenario), fingerprint(&again.scenario), "{written}");
     }
+}
+
+/// Recreate makes the second revision's ReplicaSet when the first one's pods are gone; a third may come before that.
+#[test]
+fn a_template_that_is_replaced_before_its_turn_never_has_a_pod() {
+    let deploy = "[[actions]]\nat = \"2s\"\ndo = \"deploy\"\n";
+    let hook = "[[deployment.template.spec.containers]]\nname = \"web\"\nlifecycle.preStop.sleep.seconds = 20\n";
+    let run = play(&format!("{DEPLOYMENT}strategy.type = \"Recreate\"\n{hook}{deploy}"), &[]);
+    assert_eq!(run.rollout.outcome, RolloutOutcome::Promoted);
+    assert_eq!(details(&run, "ScaleReplicaSet"), ["v1 10 -> 0", "v3 0 -> 10"]);
+    let rollout = play(&format!("{BASIC}[[actions]]\nat = \"0s\"\ndo = \"deploy\"\n"), &[]);
+    assert_eq!(rollout.rollout.outcome, RolloutOutcome::Promoted, "v3");
+}
+
+#[test]
+fn an_outcome_outlives_the_history_of_revisions() {
+    let deploy = "[[actions]]\nat = \"30s\"\ndo = \"deploy\"\n";
+    let run = play(&format!("{BASIC}{deploy}"), &["rollout.revisionHistoryLimit=0"]);
+    assert_eq!(run.rollout.outcome, RolloutOutcome::Promoted);
+    assert_eq!(run.waits_for, None);
+    let undo = "[[actions]]\nat = \"30s\"\ndo = \"undo\"\n";
+    let run = play(&format!("{BASIC}{undo}"), &["rollout.revisionHistoryLimit=0"]);
+    assert_eq!(run.rollout.outcome, RolloutOutcome::Aborted);
+}
+
+/// Back to stable after the switch: the pods are there, nobody is asked.
+#[test]
+fn blue_green_goes_back_to_stable_at_once() {
+    let by_hand = "rollout.strategy.blueGreen.autoPromotionEnabled=false";
+    let actions = "[[actions]]\nat = \"30s\"\ndo = \"promote\"\n[[actions]]\nat = \"40s\"\ndo = \"undo\"\n";
+    let template = "[[analysis_templates]]\nname = \"long\"\nmetrics = [{ name = \"m\", count = 60, interval = \"10s\", \
+                    provider.simulation.query = \"success.rate\" }]\n";
+    let after = "postPromotionAnalysis = { templates = [{ templateName = \"long\" }] }\n";
+    let run = play(&format!("{BLUE_GREEN}{after}{template}{actions}"), &[by_hand]);
+    let back = at(&run, "SwitchService", "active", "v2 -> v1");
+    assert!((40.0..41.0).contains(&back), "{back}");
+    assert_eq!(run.rollout.outcome, RolloutOutcome::Aborted);
 }

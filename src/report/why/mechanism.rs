@@ -43,7 +43,7 @@ impl<'a> Story<'a> {
 
     /// Where no weight leads anywhere else, an empty group fails everything.
     fn only_group_empty(&self) -> String {
-        let name = self.name(Service::Stable);
+        let name = self.name(self.loaded.scenario.backend);
         let switch = self.before_the_start(|entry| entry.event == "SwitchService" && entry.object == name);
         let reason = match switch {
             Some(switch) => format!(
