@@ -460,6 +460,10 @@ impl Rollout {
                     self.status.pause_conditions.clear();
                 } else if let Some(index) = self.status.step_index.filter(|index| *index < count) {
                     self.status.step_index = Some(index + 1);
+                    if self.status.abort {
+                        // The next pass sets it back to the first step, which does not begin.
+                        return vec![];
+                    }
                     let next = (index + 1 < count).then_some(StepStarted(index + 1));
                     return [StepCompleted(index)].into_iter().chain(next).collect();
                 }
