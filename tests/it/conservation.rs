@@ -256,7 +256,7 @@ impl Story<'_> {
             ("people", "promote" | "promote_full") => self.skips = true,
             // Then no ReplicaSet is resized.
             ("people", "pause") => self.paused = true,
-            ("people", "set_replicas") => self.replicas_changed = true,
+            ("people", "set_replicas") | ("horizontal-pod-autoscaler", "Scale") => self.replicas_changed = true,
             ("pod", "Ready") => self.count_ready(entry, |count| count + 1),
             ("pod", "Unready") => self.count_ready(entry, |count| count - 1),
             _ => {}

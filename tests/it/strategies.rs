@@ -319,3 +319,8 @@ fn blue_green_goes_back_to_stable_at_once() {
     assert!((40.0..41.0).contains(&back), "{back}");
     assert_eq!(run.rollout.outcome, RolloutOutcome::Aborted);
 }
+
+#[test]
+fn the_scenarios_of_the_strategies_hold_their_thresholds() {
+    support::check_thresholds("strategies");
+}
