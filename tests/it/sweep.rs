@@ -71,6 +71,11 @@ fn sweep<'a>(rest: &[&'a str]) -> Vec<&'a str> {
     [&["sweep", "x.toml", "--seeds", "2", "--runs", "-q"], &AXES[..], rest].concat()
 }
 
+/// Of so many runs that a signal comes long before the last of them.
+fn long_sweep<'a>(rest: &[&'a str]) -> Vec<&'a str> {
+    [&["sweep", "x.toml", "--seeds", "24", "--runs", "-q"], &AXES[..], rest].concat()
+}
+
 pub fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let read = |entry: fs::DirEntry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap());
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| read(entry.unwrap())).collect();
@@ -134,20 +139,20 @@ fn interrupt(folder: &Path, arguments: &[&str], table: &Path, signal: &str) -> O
 #[test]
 fn an_interrupted_sweep_goes_on_where_it_was() {
     let folder = folder("interrupted");
-    assert_eq!(sim(&folder, &sweep(&["-o", "whole"])).status.code(), Some(1));
+    assert_eq!(sim(&folder, &long_sweep(&["-o", "whole"])).status.code(), Some(1));
     for (signal, code) in [("-INT", Some(130)), ("-TERM", Some(143)), ("-KILL", None)] {
-        let name = format!("cut{signal}");
+        let name = ["cut", signal].concat();
         let table = folder.join(&name).join("cells.csv.part");
         // Rows come in batches, so that these are three moments of the sweep.
         for round in 0..3 {
             let resume: &[&str] = if round == 0 { &[] } else { &["--resume"] };
-            let arguments = sweep(&[&["--threads", "1", "-o", &name][..], resume].concat());
+            let arguments = long_sweep(&[&["--threads", "1", "-o", &name][..], resume].concat());
             let before = rows(&table);
             let ended = interrupt(&folder, &arguments, &table, signal);
             assert_eq!(ended, code, "{signal} in round {round}");
             assert!(rows(&table) > before && !folder.join(&name).join("cells.csv").exists());
             if round == 0 {
-                let refused = sim(&folder, &sweep(&["-o", &name]));
+                let refused = sim(&folder, &long_sweep(&["-o", &name]));
                 assert!(stderr(&refused).contains("holds this sweep, interrupted"), "{}", stderr(&refused));
                 assert_eq!(refused.status.code(), Some(2));
                 // A row that was written in part, as a full disk or a power cut leaves it.
@@ -158,11 +163,11 @@ fn an_interrupted_sweep_goes_on_where_it_was() {
         }
         // The second time nothing is left to play.
         for _ in 0..2 {
-            let output = sim(&folder, &sweep(&["-o", &name, "--resume"]));
+            let output = sim(&folder, &long_sweep(&["-o", &name, "--resume"]));
             assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
             assert_same(&folder.join("whole"), &folder.join(&name));
         }
-        let again = sim(&folder, &sweep(&["-o", &name, "--resume"]));
+        let again = sim(&folder, &long_sweep(&["-o", &name, "--resume"]));
         assert!(stderr(&again).contains("nothing is left to play"), "{}", stderr(&again));
     }
 }
