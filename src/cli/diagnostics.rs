@@ -1,14 +1,14 @@
 //! Problems as text: the message, the file with line and column, the line itself, and what to write instead.
 
 use crate::scenario::diagnostic::{Problem, Severity};
+use crate::scenario::sources::Sources;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use std::ops::Range;
 
-/// The file that problems are about, and what the command line changed of it.
+/// The files that problems are about, and what the command line changed of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    pub path: &'a str,
-    pub text: &'a str,
+    pub sources: &'a Sources,
     pub overrides: &'a [String],
 }
 
@@ -23,11 +23,11 @@ pub fn render(problem: &Problem, input: Input<'_>) -> String {
         Some(code) => title.id(code),
         None => title,
     };
-    let group = match &problem.place {
-        Some(place) => {
-            let span = within(input.text, place);
-            let snippet = Snippet::source(input.text).path(input.path).annotation(AnnotationKind::Primary.span(span));
-            title.element(snippet)
+    let group = match problem.place.as_ref().and_then(|place| input.sources.locate(place)) {
+        Some((source, place)) => {
+            let (text, line, span) = lines_around(&source.text, &place);
+            let annotation = AnnotationKind::Primary.span(span);
+            title.element(Snippet::source(text).line_start(line).path(source.name.as_str()).annotation(annotation))
         }
         None => title.element(Origin::path(origin(problem, input))),
     };
@@ -35,12 +35,14 @@ pub fn render(problem: &Problem, input: Input<'_>) -> String {
     Renderer::styled().render(&[group.elements(help)])
 }
 
-/// The first line of a place: a table may be long, and its header says it all.
-fn within(text: &str, place: &Range<usize>) -> Range<usize> {
+/// The line of a place, its number, and the place in it. Of a table that spans many only the first: its header says it all.
+fn lines_around<'t>(text: &'t str, place: &Range<usize>) -> (&'t str, usize, Range<usize>) {
     let boundary = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let (start, end) = (boundary(place.start), boundary(place.end));
-    let line = text[start..].find('\n').map_or(text.len(), |length| start + length);
-    start..end.clamp(start, line.max(start))
+    let first = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    let last = text[start..].find('\n').map_or(text.len(), |length| start + length);
+    let number = text[..first].matches('\n').count() + 1;
+    (&text[first..last], number, start - first..end.clamp(start, last.max(start)) - first)
 }
 
 /// Where a problem comes from that has no place in the file.
@@ -50,6 +52,6 @@ fn origin(problem: &Problem, input: Input<'_>) -> String {
     }
     match problem.override_index(input.overrides) {
         Some(index) => format!("--set {}", input.overrides[index]),
-        None => input.path.to_owned(),
+        None => input.sources.texts().first().map_or_else(String::new, |source| source.name.clone()),
     }
 }

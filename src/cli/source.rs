@@ -5,6 +5,7 @@ use super::diagnostics::{self, Input};
 use super::{Done, Exit, Failure, conclude, gallery};
 use crate::scenario::document::MAX_BYTES;
 use crate::scenario::load::load;
+use crate::scenario::sources::Sources;
 use crate::scenario::{Loaded, diagnostic::Problem};
 use std::fs;
 use std::io::{ErrorKind, Read};
@@ -29,8 +30,8 @@ pub fn scenario(path: &Path, overrides: &[String], console: &mut Console) -> Don
 
 /// Checks the text of a file; its problems are printed.
 pub fn check(path: &Path, text: &str, overrides: &[String], console: &mut Console) -> Done<Loaded> {
-    let shown = path.display().to_string();
-    let input = Input { path: &shown, text, overrides };
+    let sources = Sources::scenario(&path.display().to_string(), text);
+    let input = Input { sources: &sources, overrides };
     let mut show = |problems: &[Problem]| {
         for problem in problems {
             console.note(&diagnostics::render(problem, input));

@@ -15,6 +15,7 @@ mod fenceposts;
 pub mod hpa;
 mod ingress;
 pub mod load;
+
 pub mod metric;
 pub mod monitoring;
 pub mod path;
@@ -25,6 +26,7 @@ mod reader;
 mod rollout;
 mod routes;
 pub mod schema;
+pub mod sources;
 pub mod spread;
 mod steps;
 pub mod sweep;

@@ -6,6 +6,7 @@ use rollout_sim::cli::gallery;
 use rollout_sim::model::rollout::step::{HeaderMatch, Step};
 use rollout_sim::report::resolved;
 use rollout_sim::scenario::load::load;
+use rollout_sim::scenario::sources::Sources;
 use rollout_sim::scenario::{Loaded, Origin, Scenario};
 
 const FULL: &str = r#"
@@ -289,7 +290,8 @@ fn odd_but_possible_is_a_warning() {
 
 /// Loads, and draws every problem: neither may panic, whatever the text.
 fn survives(text: &str, overrides: &[String]) {
-    let input = Input { path: "test.toml", text, overrides };
+    let sources = Sources::scenario("test.toml", text);
+    let input = Input { sources: &sources, overrides };
     match load(text, "test", overrides) {
         Ok(loaded) => {
             let resolved = resolved::scenario(&loaded, 1);

@@ -8,6 +8,7 @@ use crate::report::sweep::definition::{Definition, Sample};
 use crate::scenario::Loaded;
 use crate::scenario::diagnostic::{Problem, Severity};
 use crate::scenario::path;
+use crate::scenario::sources::Sources;
 use crate::sweep::axis::Axis;
 use crate::sweep::design::{Design, Sampling};
 use crate::sweep::plan::{Plan, SCENARIO, Source};
@@ -90,8 +91,8 @@ pub fn inputs(arguments: &SweepArguments, definition: &Definition) -> Vec<PathBu
 fn axes(arguments: &SweepArguments, text: &str, loaded: &Loaded, console: &mut Console) -> Done<Vec<Axis>> {
     let mut axes = Vec::new();
     let mut is_right = true;
-    let shown = arguments.file.display().to_string();
-    let input = Input { path: &shown, text, overrides: &[] };
+    let sources = Sources::scenario(&arguments.file.display().to_string(), text);
+    let input = Input { sources: &sources, overrides: &[] };
     for vary in &loaded.sweep.vary {
         match Axis::parse(&vary.axis) {
             Ok(axis) => axes.push(axis),
@@ -200,7 +201,8 @@ pub fn check(arguments: &SweepArguments, plan: &Plan, console: &mut Console) -> 
         true => arguments.file.display().to_string(),
         false => source.path.clone(),
     };
-    let input = Input { path: &shown, text: &source.text, overrides: &overrides };
+    let sources = Sources::scenario(&shown, &source.text);
+    let input = Input { sources: &sources, overrides: &overrides };
     let of_all_cells: Vec<_> = problems.iter().filter(|problem| is_of_all_cells(problem, &plan.design)).collect();
     for problem in &of_all_cells {
         console.note(&render(problem, input).replace("--> --set ", "--> --vary "));
