@@ -41,7 +41,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct RunArguments {
-    /// Scenario files (.toml)
+    /// Scenarios (.toml), or manifests of one deployment: files (.yaml, .yml, .json), folders, - for stdin
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     #[command(flatten)]
@@ -152,7 +152,7 @@ pub struct SweepReports {
 
 #[derive(Debug, Args)]
 pub struct PlotArguments {
-    /// Scenario files (.toml), folders of runs, or the folder of a sweep
+    /// Scenarios (.toml), manifests (.yaml), folders of runs, or the folder of a sweep
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -173,6 +173,9 @@ pub struct Overrides {
     /// Set a value of the scenario: a dotted TOML path and a TOML value, a bare word is a string
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Of several releases in manifests, the one of this name
+    #[arg(long, value_name = "NAME")]
+    pub rollout: Option<String>,
     /// Seed of the random numbers, instead of the scenario's
     // TOML's integers end there, and the resolved scenario names the seed.
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=i64::MAX as u64))]

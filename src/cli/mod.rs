@@ -6,6 +6,7 @@ pub mod diagnostics;
 mod files;
 pub mod gallery;
 mod init;
+mod manifests;
 mod picture;
 mod plot;
 mod run;

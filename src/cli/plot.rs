@@ -2,6 +2,7 @@
 
 use super::arguments::PlotArguments;
 use super::console::Console;
+use super::source::Choice;
 use super::{Done, Failure, files, picture, source, sweep};
 use crate::report::svg;
 use crate::run::Run;
@@ -33,7 +34,10 @@ pub fn plot(arguments: &PlotArguments, console: &mut Console) -> Done<()> {
         return Err(Failure::Input(message, "leave them out, or give the folder: sim plot DIR".to_owned()));
     }
     let inputs: Vec<_> = arguments.paths.iter().map(|path| scenario_of(path)).collect();
-    let scenarios = source::scenarios(&inputs, &arguments.overrides.set, console)?;
+    let choice = Choice { rollout: arguments.overrides.rollout.as_deref(), overrides: &arguments.overrides.set };
+    let given = source::read(&inputs, choice, console)?;
+    let inputs: Vec<_> = given.iter().flat_map(|given| given.inputs.clone()).collect();
+    let scenarios: Vec<_> = given.into_iter().map(|given| given.loaded).collect();
     let target = arguments.output.clone().unwrap_or_else(|| default_target(&arguments.paths, &scenarios));
     let Some((folder, name)) = files::split(&target) else {
         let message = format!("{} is not the name of a file", target.display());

@@ -2,6 +2,7 @@
 
 use super::arguments::{Format, RunArguments};
 use super::console::Console;
+use super::source::{Choice, Given};
 use super::{Done, Exit, Failure, conclude, files, source};
 use crate::report::{csv, replications, resolved, summary, svg, text};
 use crate::run::Run;
@@ -22,10 +23,16 @@ struct Job {
 
 /// All files, one after the other; the worst end counts. Nothing runs unless all of them are right.
 pub fn run(arguments: &RunArguments, console: &mut Console) -> Exit {
+    let choice = Choice { rollout: arguments.overrides.rollout.as_deref(), overrides: &arguments.overrides.set };
+    let given = match source::read(&arguments.files, choice, console) {
+        Ok(given) => given,
+        Err(failure) => return conclude(Err(failure), console),
+    };
     let mut worst = Exit::Fine;
     let mut jobs: Vec<Job> = Vec::new();
-    for file in &arguments.files {
-        match prepare(file, &jobs, arguments, console) {
+    let is_one = given.len() == 1;
+    for given in given {
+        match prepare(given, is_one, &jobs, arguments) {
             Ok(job) => jobs.push(job),
             Err(failure) => worst = worst.max(conclude(Err(failure), console)),
         }
@@ -47,23 +54,24 @@ pub fn run(arguments: &RunArguments, console: &mut Console) -> Exit {
     worst
 }
 
-fn prepare(file: &Path, before: &[Job], arguments: &RunArguments, console: &mut Console) -> Done<Job> {
-    let loaded = source::scenario(file, &arguments.overrides.set, console)?;
+fn prepare(given: Given, is_one: bool, before: &[Job], arguments: &RunArguments) -> Done<Job> {
+    let Given { loaded, inputs, .. } = given;
     let name = &loaded.scenario.name;
+    let file = inputs.last().map_or_else(String::new, |path| path.display().to_string());
     if ["", ".", ".."].contains(&name.as_str()) {
-        let message = format!("{}: a scenario's name is the name of its file, and this one has none", file.display());
+        let message = format!("{file}: a scenario's name is the name of its file, and this one has none");
         return Err(Failure::Input(message, "rename the file".to_owned()));
     }
     if before.iter().any(|job| job.loaded.scenario.name == *name) {
-        let message = format!("{}: there is a scenario of the name `{name}` before it", file.display());
+        let message = format!("{file}: there is a scenario of the name `{name}` before it");
         return Err(Failure::Input(message, "their files would go to the same folder: rename one".to_owned()));
     }
     let folder = match &arguments.output {
         None => Path::new("output").join(name),
-        Some(folder) if arguments.files.len() == 1 => folder.clone(),
+        Some(folder) if is_one => folder.clone(),
         Some(folder) => folder.join(name),
     };
-    files::spare_inputs(FILES.map(|name| folder.join(name)), &arguments.files)?;
+    files::spare_inputs(FILES.map(|name| folder.join(name)), &inputs)?;
     spare_foreign_files(&folder, arguments.seeds.is_some())?;
     let seeds = arguments.seeds.map(|count| seeds(&loaded, count as usize)).transpose()?;
     Ok(Job { loaded, folder, seeds })

@@ -1,22 +1,54 @@
-//! Scenario files from the disk.
+//! Scenarios from the disk, and the manifests that they name.
 
 use super::console::Console;
 use super::diagnostics::{self, Input};
-use super::{Done, Exit, Failure, conclude, gallery};
-use crate::scenario::document::MAX_BYTES;
-use crate::scenario::load::load;
+use super::{Done, Exit, Failure, conclude, gallery, manifests};
+use crate::scenario::document::{self, MAX_BYTES, Table};
+use crate::scenario::load::{load, load_release};
+use crate::scenario::manifests::release;
+use crate::scenario::manifests::stream::Stream;
 use crate::scenario::sources::Sources;
 use crate::scenario::{Loaded, diagnostic::Problem};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// Reads and checks all of them: what is wrong with one does not hide the mistakes of the next.
-pub fn scenarios(paths: &[PathBuf], overrides: &[String], console: &mut Console) -> Done<Vec<Loaded>> {
+/// What was given on the command line, checked: scenarios, and releases of manifests.
+#[derive(Debug)]
+pub struct Given {
+    pub loaded: Loaded,
+    /// Every file that was read for it: no output may take the place of one.
+    pub inputs: Vec<PathBuf>,
+}
+
+/// Which release of several, and what the command line changes of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<'a> {
+    pub rollout: Option<&'a str>,
+    pub overrides: &'a [String],
+}
+
+/// Reads and checks all of them: what is wrong with one does not hide the mistakes of the next. All manifests together are
+/// one stream.
+pub fn read(paths: &[PathBuf], choice: Choice<'_>, console: &mut Console) -> Done<Vec<Given>> {
+    let (manifests, scenarios): (Vec<_>, Vec<_>) = paths.iter().cloned().partition(|path| manifests::is_manifest(path));
+    if let (Some(scenario), [_, ..]) = (scenarios.first(), &manifests[..]) {
+        let message = format!("{} is a scenario, and there are manifests beside it", scenario.display());
+        let help = format!("name them in the scenario: manifests = [\"{}\"]", manifests[0].display());
+        return Err(Failure::Input(message, help));
+    }
     let (mut worst, mut good) = (Exit::Fine, Vec::new());
-    for path in paths {
-        match scenario(path, overrides, console) {
-            Ok(loaded) => good.push(loaded),
+    for path in &scenarios {
+        match scenario_and_manifests(path, choice, console) {
+            Ok(given) => good.extend(given),
+            Err(failure) => worst = worst.max(conclude(Err(failure), console)),
+        }
+    }
+    if !manifests.is_empty() {
+        let mut sources = Sources::default();
+        let files = manifests::read(&manifests, &mut sources)?;
+        match releases((sources, files), None, choice, console) {
+            Ok(given) => good.extend(given),
             Err(failure) => worst = worst.max(conclude(Err(failure), console)),
         }
     }
@@ -24,27 +56,108 @@ pub fn scenarios(paths: &[PathBuf], overrides: &[String], console: &mut Console)
 }
 
 /// Reads and checks one scenario; its problems are printed.
-pub fn scenario(path: &Path, overrides: &[String], console: &mut Console) -> Done<Loaded> {
-    check(path, &text(path)?, overrides, console)
+fn scenario_and_manifests(path: &Path, choice: Choice<'_>, console: &mut Console) -> Done<Vec<Given>> {
+    let text = text(path)?;
+    let shown = path.display().to_string();
+    let named = document::parse(&text).ok().and_then(|document| Some((manifests_of(&document)?, document)));
+    let Some((patterns, document)) = named else {
+        if let Some(rollout) = choice.rollout {
+            let message = format!("--rollout {rollout}: {shown} names no manifests");
+            return Err(Failure::Input(message, "it picks one of several releases in manifests".to_owned()));
+        }
+        let loaded = check(path, &text, choice.overrides, console)?;
+        return Ok(vec![Given { loaded, inputs: vec![path.to_path_buf()] }]);
+    };
+    let mut sources = Sources::scenario(&shown, &text);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let patterns: Vec<_> = patterns.iter().map(|pattern| folder.join(pattern)).collect();
+    let mut inputs = manifests::read(&patterns, &mut sources)?;
+    inputs.push(path.to_path_buf());
+    let given = releases((sources, inputs), Some((&name(path), &document)), choice, console)?;
+    if given.len() > 1 {
+        let names: Vec<_> = given.iter().map(|given| given.loaded.scenario.title.as_str()).collect();
+        let message = format!("the manifests of {shown} have {} releases: {}", given.len(), names.join(", "));
+        return Err(Failure::Input(message, "pick one: --rollout NAME".to_owned()));
+    }
+    Ok(given)
 }
 
-/// Checks the text of a file; its problems are printed.
+/// `manifests = ["rollout.yaml"]`; what is no list of texts the reader of the scenario refuses.
+fn manifests_of(document: &Table) -> Option<Vec<String>> {
+    let items = document.get("manifests")?.value.array()?;
+    let texts: Option<Vec<_>> = items.iter().map(|item| item.text().map(str::to_owned)).collect();
+    texts.filter(|texts| !texts.is_empty())
+}
+
+/// The releases of a stream, each under the scenario that is laid over it.
+fn releases(
+    (sources, inputs): (Sources, Vec<PathBuf>),
+    scenario: Option<(&str, &Table)>,
+    choice: Choice<'_>,
+    console: &mut Console,
+) -> Done<Vec<Given>> {
+    let (stream, problems) = Stream::read(&sources);
+    let input = Input { sources: &sources, overrides: choice.overrides };
+    if !problems.is_empty() {
+        show(&problems, input, console);
+        return Err(Failure::Reported(Exit::Input));
+    }
+    if console.verbose && !stream.others.is_empty() {
+        let kinds: Vec<_> = stream.others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        console.note(&format!("skipped: {}", kinds.join(", ")));
+    }
+    let all = release::releases(&stream);
+    let picked: Vec<_> =
+        all.iter().filter(|release| choice.rollout.is_none_or(|rollout| release.workload.name == rollout)).collect();
+    if picked.is_empty() {
+        let names: Vec<_> = all.iter().map(|release| release.workload.name.as_str()).collect();
+        return Err(match choice.rollout {
+            Some(rollout) if !names.is_empty() => {
+                let message = format!("--rollout {rollout}: there is none of that name");
+                Failure::Input(message, format!("these files have {}", names.join(", ")))
+            }
+            _ => Failure::Input(
+                "there is nothing to release: no Rollout and no Deployment".to_owned(),
+                "give the manifest of a Rollout, and what belongs to it: Services, Ingress".to_owned(),
+            ),
+        });
+    }
+    let (mut worst, mut given) = (Exit::Fine, Vec::new());
+    let empty = Table::default();
+    for release in picked {
+        let laid_over = scenario.map_or((None, &empty), |(name, document)| (Some(name), document));
+        match load_release(&sources, release, laid_over, choice.overrides) {
+            Ok(loaded) => {
+                show(&loaded.warnings, input, console);
+                given.push(Given { loaded, inputs: inputs.clone() });
+            }
+            Err(problems) => {
+                show(&problems, input, console);
+                worst = Exit::Input;
+            }
+        }
+    }
+    if worst == Exit::Fine { Ok(given) } else { Err(Failure::Reported(worst)) }
+}
+
+fn show(problems: &[Problem], input: Input<'_>, console: &mut Console) {
+    for problem in problems {
+        console.note(&diagnostics::render(problem, input));
+        console.note("");
+    }
+}
+
+/// Checks the text of a scenario without manifests; its problems are printed.
 pub fn check(path: &Path, text: &str, overrides: &[String], console: &mut Console) -> Done<Loaded> {
     let sources = Sources::scenario(&path.display().to_string(), text);
     let input = Input { sources: &sources, overrides };
-    let mut show = |problems: &[Problem]| {
-        for problem in problems {
-            console.note(&diagnostics::render(problem, input));
-            console.note("");
-        }
-    };
     match load(text, &name(path), overrides) {
         Ok(loaded) => {
-            show(&loaded.warnings);
+            show(&loaded.warnings, input, console);
             Ok(loaded)
         }
         Err(problems) => {
-            show(&problems);
+            show(&problems, input, console);
             Err(Failure::Reported(Exit::Input))
         }
     }
@@ -63,10 +176,6 @@ pub fn name(path: &Path) -> String {
 pub fn text(path: &Path) -> Done<String> {
     let shown = path.display();
     let input = |message: String, help: &str| Failure::Input(message, help.to_owned());
-    if path == Path::new("-") || path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
-        let message = format!("{shown} is not read yet: this version reads .toml scenarios");
-        return Err(input(message, "`sim init` writes one to start from; its fields have the manifests' names"));
-    }
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if metadata.is_dir() {
         return Err(Failure::World(format!("cannot read {shown}: it is a folder"), inside(path)));

@@ -30,6 +30,7 @@ pub fn scenario(loaded: &Loaded, seed: u64) -> String {
         let value = if parameter.key == "seed" { seed.to_string() } else { parameter.value.clone() };
         let source = match parameter.origin {
             Origin::CommandLine => "from the command line".to_owned(),
+            Origin::Manifest => "from a manifest".to_owned(),
             Origin::Scenario | Origin::Default if parameter.key == "seed" && !own_seed => {
                 "from the command line".to_owned()
             }

@@ -49,6 +49,7 @@ pub fn loaded() -> Loaded {
         note: "what it is, and where it comes from",
     };
     Loaded {
+        ignored: Vec::new(),
         scenario: scenario(),
         thresholds: Vec::new(),
         sweep: crate::scenario::sweep::SweepSection::default(),

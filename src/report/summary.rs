@@ -5,6 +5,7 @@
 use super::{Verdict, second_of_row, secs_since_release};
 use crate::model::outcome::Cause;
 use crate::run::{Run, StepRecord};
+use crate::scenario::manifests::ignored::{Ignored, Reason};
 use crate::scenario::{Loaded, Origin, Parameter};
 use crate::units::{Duration, Instant};
 use serde_json::{Value, json};
@@ -71,17 +72,34 @@ pub fn summary(loaded: &Loaded, run: &Run, verdicts: &[Verdict]) -> Value {
         },
         "thresholds": thresholds.collect::<Vec<_>>(),
         "assumptions": assumed(loaded).map(assumption).collect::<Vec<_>>(),
+        "ignored": loaded.ignored.iter().filter(|ignored| ignored.reason != Reason::WithoutEffect).map(ignored).collect::<Vec<_>>(),
     })
 }
 
 /// The parameters that a report lists as assumptions.
 pub(super) fn assumed(loaded: &Loaded) -> impl Iterator<Item = &Parameter> {
-    loaded.parameters.iter().filter(|parameter| ASSUMED.iter().any(|prefix| parameter.key.starts_with(prefix)))
+    // What people do about pauses without an end no manifest says.
+    let is_assumed = |parameter: &&Parameter| {
+        ASSUMED.iter().any(|prefix| parameter.key.starts_with(prefix))
+            || parameter.key == "actions" && parameter.origin == Origin::Manifest
+    };
+    loaded.parameters.iter().filter(is_assumed)
+}
+
+/// A field of a manifest that could change the answer.
+fn ignored(ignored: &Ignored) -> Value {
+    let reason = match ignored.reason {
+        Reason::WithoutEffect => "without_effect",
+        Reason::NotSimulated => "not_simulated",
+        Reason::Unknown => "unknown",
+    };
+    json!({ "key": ignored.key, "reason": reason, "note": ignored.consequence() })
 }
 
 fn assumption(parameter: &Parameter) -> Value {
     let source = match parameter.origin {
         Origin::Scenario => "scenario",
+        Origin::Manifest => "manifest",
         Origin::CommandLine => "command_line",
         Origin::Default => "default",
     };
@@ -179,7 +197,7 @@ mod tests {
         for (pointer, expected) in [
             (
                 "",
-                "assumptions causes errors fingerprint latency_ms pods requests rollout scenario schema seed \
+                "assumptions causes errors fingerprint ignored latency_ms pods requests rollout scenario schema seed \
                  simulated_s steps thresholds title version",
             ),
             ("/requests", "elb_502 elb_503 elb_504 elb_5xx ok target_5xx total"),

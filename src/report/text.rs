@@ -11,7 +11,9 @@ use super::{
 use crate::model::outcome::Cause;
 use crate::model::traffic::Arrivals;
 use crate::run::{RolloutOutcome, Run, StepRecord};
-use crate::scenario::Loaded;
+use crate::scenario::manifests::A_LOOK;
+use crate::scenario::manifests::ignored::Reason;
+use crate::scenario::{Loaded, Origin, Parameter};
 use crate::units::Duration;
 use anstyle::{AnsiColor, Style};
 
@@ -52,6 +54,7 @@ pub fn render(loaded: &Loaded, run: &Run, verdicts: &[Verdict], width: usize) ->
     }
     lines.extend(paragraph("why", &words(&why::explain(loaded, run)), " ", width));
     lines.extend(assumptions(loaded, width));
+    lines.extend(ignored(loaded, width));
     lines.push(String::new());
     lines.join("\n")
 }
@@ -380,11 +383,34 @@ fn assumptions(loaded: &Loaded, width: usize) -> Vec<String> {
     let shown: Vec<_> = ASSUMPTIONS.iter().filter_map(find).take(ASSUMPTIONS_SHOWN).collect();
     let name = |key: &str| key.rsplit('.').next().unwrap_or_default().to_string();
     let value = |value: &str| value.replace('"', "").replace(" = ", " ").replace("{ ", "{").replace(" }", "}");
+    // Where no scenario says it, the load is the first thing to ask for.
+    let rate = assumed(loaded).find(|parameter| parameter.key == "traffic.rate" && parameter.origin == Origin::Default);
+    let shown: Vec<_> = rate.into_iter().chain(shown).collect();
     let mut words: Vec<_> =
         shown.iter().map(|parameter| format!("{} {}", name(&parameter.key), value(&parameter.value))).collect();
+    let is_promoted = |parameter: &Parameter| parameter.key == "actions" && parameter.origin == Origin::Manifest;
+    if loaded.parameters.iter().any(is_promoted) {
+        words.insert(0, format!("a person promotes {A_LOOK} after a pause without an end begins"));
+    }
     let more = assumed(loaded).count() - shown.len();
     words.push(format!("{more} more in summary.json"));
     paragraph("assumed", &words, ", ", width)
+}
+
+/// What of the manifests could change the answer, and has no part in it.
+fn ignored(loaded: &Loaded, width: usize) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for ignored in loaded.ignored.iter().filter(|ignored| ignored.reason == Reason::NotSimulated) {
+        let word = match ignored.consequence() {
+            Some(consequence) => format!("{} ({consequence})", ignored.name()),
+            None => ignored.name().to_owned(),
+        };
+        // Of ten steps with the same field one tells it all.
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    if words.is_empty() { Vec::new() } else { paragraph("ignored", &words, ", ", width) }
 }
 
 #[cfg(test)]

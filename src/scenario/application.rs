@@ -38,7 +38,13 @@ pub fn simulation(reader: &mut Reader<'_, '_>) -> SimulationSpec {
 }
 
 pub fn traffic(reader: &mut Reader<'_, '_>) -> TrafficSpec {
-    let rate = reader.rate("rate", "Requests that reach the load balancer, per s, min or h");
+    let default = "250/s".parse().expect("this is a rate");
+    let rate = reader.rate(
+        "rate",
+        default,
+        "Requests that reach the load balancer, per s, min or h. Assumption, only where no scenario says it: 250/s, the \
+         15,000 a minute of the article",
+    );
     let arrivals = reader.choice(
         "arrivals",
         &[("poisson", Arrivals::Poisson), ("uniform", Arrivals::Uniform)],

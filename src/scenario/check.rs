@@ -2,6 +2,7 @@
 
 use super::document::{Node, Table};
 use super::draft::Draft;
+use super::load::AsWritten;
 use super::pre_stop::PreStop;
 use super::reader::Pass;
 use super::workload::Workload;
@@ -14,9 +15,9 @@ const CANARY: &str = "rollout.strategy.canary";
 /// Source: kubelet, `minimumGracePeriodInSeconds`.
 const MINIMUM_GRACE: &str = "2 s";
 
-pub fn check(pass: &mut Pass, draft: &Draft, document: &Table) {
+pub fn check(pass: &mut Pass, draft: &Draft, document: &Table, as_written: AsWritten<'_>) {
     let rules = Rules { document, draft };
-    let refused = validation::problem::problems(document, &pass.problems);
+    let refused = validation::problem::problems(as_written, &pass.problems);
     pass.problems.extend(refused);
     rules.title(pass);
     rules.simulation(pass);

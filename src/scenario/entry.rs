@@ -88,7 +88,7 @@ impl<'a, 'p> Entry<'a, 'p> {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("known here: {}", self.known.join(", ")),
             };
-            self.pass.error(&path::join(&self.key, &entry.key), entry.key_place.clone(), message, help);
+            self.pass.unknown(&path::join(&self.key, &entry.key), entry.key_place.clone(), message, help);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `[ingress]`: annotations of the AWS Load Balancer Controller.
 
 use super::document::{Entry, Node};
+use super::manifests::ignored::Reason;
 use super::quoted::quoted;
 use super::reader::{Reader, nearest, text_from};
 use crate::model::load_balancer::TargetGroupSpec;
@@ -267,7 +268,8 @@ fn target_type(reader: &mut Reader<'_, '_>) {
         match annotation_text(node) {
             Ok(text) if text == "ip" => {}
             Ok(text) if text == "instance" => {
-                reader.pass.error(&key, node.place.clone(), "target-type `instance` is not simulated", help);
+                let message = "target-type `instance` is not simulated".to_owned();
+                reader.pass.not_simulated(&key, node.place.clone(), message, help.to_owned());
             }
             Ok(text) => reader.pass.error(&key, node.place.clone(), format!("there is no target-type `{text}`"), help),
             Err((message, help)) => reader.pass.error(&key, node.place.clone(), message, help),
@@ -293,7 +295,11 @@ fn other_annotations(reader: &mut Reader<'_, '_>) {
                     None => "the AWS Load Balancer Controller has no such annotation".to_owned(),
                 };
                 let message = format!("unknown annotation `{}`", entry.key);
-                reader.pass.error(&key, entry.key_place.clone(), message, help);
+                reader.pass.unknown(&key, entry.key_place.clone(), message, help);
+                continue;
+            }
+            if reader.pass.is_of_manifest(entry.value.place.as_ref()) {
+                reader.pass.ignore(key, entry.value.place.clone(), Reason::WithoutEffect);
                 continue;
             }
             without_effect.push(short);

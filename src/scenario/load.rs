@@ -3,7 +3,10 @@
 use super::diagnostic::{Problem, Severity};
 use super::document::{self, Node, Table};
 use super::draft::Draft;
+use super::manifests::release::Release;
+use super::manifests::{self, Imported};
 use super::reader::{Pass, Reader};
+use super::sources::Sources;
 use super::threshold;
 use super::workload::{Workload, WorkloadSection};
 use super::{
@@ -25,8 +28,63 @@ pub fn load(text: &str, name: &str, overrides: &[String]) -> Result<Loaded, Vec<
             pass.problems.push(problem);
         }
     }
-    let mut draft = read(&mut pass, name, &document);
-    check::check(&mut pass, &draft, &document);
+    let as_written = AsWritten { document: &document, is_manifest: false };
+    finish(pass, (&document, as_written), name, overrides)
+}
+
+/// Reads a release of manifests. `scenario` is the document of a scenario file that is laid over it, empty without one;
+/// a name goes before that of the release.
+pub fn load_release(
+    sources: &Sources,
+    release: &Release<'_>,
+    (name, scenario): (Option<&str>, &Table),
+    overrides: &[String],
+) -> Result<Loaded, Vec<Problem>> {
+    // What the command line sets counts for the import as if the scenario said it; mistakes in it are told below.
+    let mut said = scenario.clone();
+    let _ = overrides.iter().filter_map(|assignment| document::set(&mut said, assignment).err()).count();
+    let imported = manifests::import(sources, release, scenario, &said);
+    let Imported { mut document, mut as_written, ignored, problems, from, knows_template, .. } = imported;
+    let mut pass = Pass { problems, ignored, manifests_from: Some(from), ..Pass::default() };
+    for assignment in overrides {
+        if let Err(problem) = document::set(&mut document, assignment) {
+            pass.problems.push(problem);
+        }
+        // Said once is enough.
+        let _ = document::set(&mut as_written, assignment);
+    }
+    let as_written = AsWritten { document: &as_written, is_manifest: knows_template };
+    let loaded = finish(pass, (&document, as_written), name.unwrap_or(&release.workload.name), overrides);
+    loaded.map_err(|problems| problems.into_iter().map(|problem| of_yaml(problem, sources)).collect())
+}
+
+/// A word that only looks like a text is the likeliest reason of a wrong kind.
+fn of_yaml(problem: Problem, sources: &Sources) -> Problem {
+    let word = problem.place.as_ref().map(|place| sources.text(place)).unwrap_or_default();
+    if !problem.message.contains("boolean") || !manifests::yaml::is_boolean_word(word) {
+        return problem;
+    }
+    let meaning = ["y", "yes", "on"].iter().any(|yes| word.eq_ignore_ascii_case(yes));
+    let help = format!("`{word}` without quotes means {meaning} in YAML 1.1, which Kubernetes reads: write \"{word}\"");
+    Problem { help, ..problem }
+}
+
+/// What the Rollouts controller judges.
+#[derive(Clone, Copy, Debug)]
+pub struct AsWritten<'a> {
+    pub document: &'a Table,
+    /// Whether it is a whole manifest: a scenario may leave out what says nothing here.
+    pub is_manifest: bool,
+}
+
+fn finish(
+    mut pass: Pass,
+    (document, as_written): (&Table, AsWritten<'_>),
+    name: &str,
+    overrides: &[String],
+) -> Result<Loaded, Vec<Problem>> {
+    let mut draft = read(&mut pass, name, document);
+    check::check(&mut pass, &draft, document, as_written);
     // In the order of the file; what has no place in it comes first, in the order of the command line.
     pass.problems.sort_by_key(|problem| match &problem.place {
         Some(place) => (Some(place.start), None),
@@ -42,6 +100,7 @@ pub fn load(text: &str, name: &str, overrides: &[String]) -> Result<Loaded, Vec<
         parameters: pass.parameters,
         sweep: draft.sweep,
         warnings: pass.problems,
+        ignored: pass.ignored,
     })
 }
 
@@ -49,6 +108,7 @@ pub fn load(text: &str, name: &str, overrides: &[String]) -> Result<Loaded, Vec<
 pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let mut root = Reader::new(pass, String::new(), Some(document), None);
     schema_of_the_file(&mut root);
+    manifests_of_the_file(&mut root);
     let title = root.text("title", Some(name), "One line, shown in every report").unwrap_or_default();
     let seed = seed(&mut root);
     let seeds = seeds(&mut root);
@@ -68,20 +128,7 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         super::pre_stop::PreStop::Unknown => Some(pre_stop_time),
     };
     let cluster = root.table("cluster", "How long the news takes inside of Kubernetes", environment::cluster);
-    // Next to a Deployment it says nothing.
-    let rollouts_controller = match workload {
-        Workload::Rollout(_) => {
-            root.table("rollouts_controller", "The Argo Rollouts controller", environment::rollouts_controller)
-        }
-        Workload::Deployment(_) => {
-            if let Some(node) = root.take("rollouts_controller", || json!({}), "Only next to [rollout]") {
-                let help = "leave it out: a Deployment has a controller of Kubernetes' own";
-                let message = "`rollouts_controller` says nothing of a Deployment";
-                root.pass.error("rollouts_controller", node.place.clone(), message, help);
-            }
-            RolloutsControllerSpec::default()
-        }
-    };
+    let rollouts_controller = rollouts_controller(&mut root, &workload);
     let load_balancer_controller =
         root.table("load_balancer_controller", "The AWS Load Balancer Controller", |reader| {
             environment::load_balancer_controller(reader, gates_are_injected)
@@ -120,6 +167,23 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     Draft { scenario, thresholds, sweep, pre_stop }
 }
 
+/// Next to a Deployment it says nothing.
+fn rollouts_controller(root: &mut Reader<'_, '_>, workload: &Workload) -> RolloutsControllerSpec {
+    match workload {
+        Workload::Rollout(_) => {
+            root.table("rollouts_controller", "The Argo Rollouts controller", environment::rollouts_controller)
+        }
+        Workload::Deployment(_) => {
+            if let Some(node) = root.take("rollouts_controller", || json!({}), "Only next to [rollout]") {
+                let help = "leave it out: a Deployment has a controller of Kubernetes' own";
+                let message = "`rollouts_controller` says nothing of a Deployment";
+                root.pass.error("rollouts_controller", node.place.clone(), message, help);
+            }
+            RolloutsControllerSpec::default()
+        }
+    }
+}
+
 /// The preview Service of blueGreen, if the first path of the Ingress leads there: a run for those who use that URL.
 fn backend(document: &Table) -> Service {
     let text = |key: &str| document.find(key).and_then(Node::text);
@@ -141,6 +205,13 @@ fn workload(root: &mut Reader<'_, '_>) -> WorkloadSection {
         Some(deployment) => deployment,
         None => root.table("rollout", "The `spec` of a Rollout (argoproj.io/v1alpha1)", rollout::read),
     }
+}
+
+/// Who reads the file has read them, too, and this document is what they amount to.
+fn manifests_of_the_file(root: &mut Reader<'_, '_>) {
+    const NOTE: &str = "Manifests (files, folders, patterns) whose release this is; what the scenario says goes before";
+    let schema = || json!({ "type": "array", "items": { "type": "string" }, "examples": [["rollout.yaml"]] });
+    root.take("manifests", schema, NOTE);
 }
 
 /// `$schema` is for editors, `schema_version` for a later version of this program.

@@ -16,6 +16,7 @@ pub mod hpa;
 mod ingress;
 pub mod load;
 
+pub mod manifests;
 pub mod metric;
 pub mod monitoring;
 pub mod path;
@@ -101,6 +102,8 @@ pub struct Loaded {
     pub sweep: sweep::SweepSection,
     /// Odd but possible: the run goes on.
     pub warnings: Vec<diagnostic::Problem>,
+    /// What the manifests say without a part in the simulation.
+    pub ignored: Vec<manifests::ignored::Ignored>,
 }
 
 /// One parameter as it was used.
@@ -118,6 +121,8 @@ pub struct Parameter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     Scenario,
+    /// A manifest that the user gave, or that the scenario names.
+    Manifest,
     CommandLine,
     Default,
 }

@@ -24,15 +24,38 @@ fn pod_spec(reader: &mut Reader<'_, '_>) -> (PodSpec, PreStop) {
         "Seconds from the deletion of a pod to SIGKILL, the preStop hook included. Kubernetes: 30 unless set",
     );
     reader.ignored(&[
+        "activeDeadlineSeconds",
         "affinity",
         "automountServiceAccountToken",
+        "dnsConfig",
         "dnsPolicy",
+        "enableServiceLinks",
+        "ephemeralContainers",
+        "hostAliases",
+        "hostIPC",
+        "hostPID",
+        "hostUsers",
+        "hostname",
         "imagePullSecrets",
+        "nodeName",
         "nodeSelector",
+        "os",
+        "overhead",
+        "preemptionPolicy",
+        "priority",
         "priorityClassName",
+        "resourceClaims",
+        "resources",
         "restartPolicy",
+        "runtimeClassName",
+        "schedulerName",
+        "schedulingGates",
         "securityContext",
+        "serviceAccount",
         "serviceAccountName",
+        "setHostnameAsFQDN",
+        "shareProcessNamespace",
+        "subdomain",
         "tolerations",
         "topologySpreadConstraints",
         "volumes",
@@ -83,15 +106,23 @@ fn read_container(reader: &mut Reader<'_, '_>) -> (Option<ReadinessProbe>, PreSt
         "env",
         "envFrom",
         "ports",
+        "resizePolicy",
+        "restartPolicy",
         "securityContext",
+        "stdin",
+        "stdinOnce",
         "terminationMessagePath",
         "terminationMessagePolicy",
+        "tty",
+        "volumeDevices",
         "volumeMounts",
         "workingDir",
     ]);
     const RESOURCES: &str = "Requests and limits; only [hpa] asks for the CPU request";
     if let Some(node) = reader.take("resources", || json!({ "type": "object" }), RESOURCES) {
-        reader.pass.parameter(reader.key("resources"), node.to_toml(), Some(node), RESOURCES);
+        let key = reader.key("resources");
+        reader.pass.parameter(key.clone(), node.to_toml(), Some(node), RESOURCES);
+        quantities(reader.pass, &key, node);
     }
     reader.not_simulated(&["livenessProbe", "startupProbe"]);
     let pre_stop = reader.optional_table("lifecycle", "Hooks", |lifecycle| {
@@ -100,6 +131,32 @@ fn read_container(reader: &mut Reader<'_, '_>) -> (Option<ReadinessProbe>, PreSt
     });
     let probe = reader.optional_table("readinessProbe", "Decides whether the pod is ready", readiness_probe);
     (probe, pre_stop.flatten().unwrap_or(PreStop::None))
+}
+
+/// Requests and limits are quantities; the API server refuses anything else.
+fn quantities(pass: &mut Pass, key: &str, node: &Node) {
+    for kind in ["requests", "limits"] {
+        let Some(table) = node.table().and_then(|table| table.get(kind)).and_then(|entry| entry.value.table()) else {
+            continue;
+        };
+        for entry in table.entries.iter().filter(|entry| !is_quantity(&entry.value)) {
+            let message = format!("{} is no quantity", entry.value.to_toml());
+            let key = format!("{key}.{kind}.{}", super::path::key(&entry.key));
+            pass.error(&key, entry.value.place.clone(), message, "write \"500m\", \"2\", \"64Mi\" or \"1Gi\"");
+        }
+    }
+}
+
+/// Source: Kubernetes, `apimachinery/pkg/api/resource/quantity.go`.
+fn is_quantity(node: &Node) -> bool {
+    const SUFFIXES: [&str; 16] = ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+    let text = node.text().map_or_else(|| node.to_toml(), str::to_owned);
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(&text);
+    let end = digits.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(digits.len());
+    let (number, suffix) = digits.split_at(end);
+    let exponent = suffix.strip_prefix(['e', 'E']).unwrap_or_default();
+    let is_exponent = exponent.parse::<i32>().is_ok();
+    number.parse::<f64>().is_ok() && (SUFFIXES.contains(&suffix) || is_exponent)
 }
 
 fn pre_stop_hook(reader: &mut Reader<'_, '_>) -> PreStop {

@@ -6,6 +6,7 @@
 
 use super::diagnostic::{Problem, Severity};
 use super::document::{Kind, Node, Table};
+use super::manifests::ignored::{Ignored, Reason};
 use super::path;
 use super::quoted::quoted;
 use super::schema::Field;
@@ -22,6 +23,10 @@ pub struct Pass {
     pub parameters: Vec<Parameter>,
     /// The fields of the file format; only filled when the schema is asked for.
     pub fields: Option<Vec<Field>>,
+    /// Where manifests begin. What they say for others, and what is unknown to this version, is no mistake there.
+    pub manifests_from: Option<usize>,
+    /// What manifests say without a part in the simulation.
+    pub ignored: Vec<Ignored>,
 }
 
 impl Pass {
@@ -49,10 +54,39 @@ impl Pass {
         self.problems.push(Problem { severity, code: None, key: key.to_owned(), message, place, help });
     }
 
+    pub fn is_of_manifest(&self, place: Option<&Range<usize>>) -> bool {
+        place.is_some_and(|place| self.manifests_from.is_some_and(|from| place.start >= from))
+    }
+
+    /// A field of a manifest has no part in the simulation.
+    pub fn ignore(&mut self, key: String, place: Option<Range<usize>>, reason: Reason) {
+        self.ignored.push(Ignored { key, place, reason });
+    }
+
+    /// A key that nobody reads: a mistake, but for a manifest, whose definition may be newer than this program.
+    pub fn unknown(&mut self, key: &str, place: Option<Range<usize>>, message: String, help: String) {
+        if self.is_of_manifest(place.as_ref()) {
+            self.ignore(key.to_owned(), place.clone(), Reason::Unknown);
+            self.warning(key, place, message, help);
+        } else {
+            self.error(key, place, message, help);
+        }
+    }
+
+    /// A real field that would change the result, and that this version does not follow.
+    pub fn not_simulated(&mut self, key: &str, place: Option<Range<usize>>, message: String, help: String) {
+        if self.is_of_manifest(place.as_ref()) {
+            self.ignore(key.to_owned(), place, Reason::NotSimulated);
+        } else {
+            self.error(key, place, message, help);
+        }
+    }
+
     pub fn parameter(&mut self, key: String, value: String, node: Option<&Node>, note: &'static str) {
         let origin = match node {
             None => Origin::Default,
             Some(node) if node.is_overridden() => Origin::CommandLine,
+            Some(node) if self.is_of_manifest(node.place.as_ref()) => Origin::Manifest,
             Some(_) => Origin::Scenario,
         };
         self.parameters.push(Parameter { key, value, origin, note });
@@ -181,7 +215,7 @@ impl<'a, 'p> Reader<'a, 'p> {
                 None if self.known.is_empty() => "no key belongs here".to_owned(),
                 None => format!("known here: {}", self.known.join(", ")),
             };
-            self.pass.error(&key, entry.key_place.clone(), message, help);
+            self.pass.unknown(&key, entry.key_place.clone(), message, help);
         }
     }
 
@@ -360,15 +394,16 @@ impl<'a, 'p> Reader<'a, 'p> {
         value.unwrap_or(default)
     }
 
-    /// Required. Without one the answer does not matter: the run does not start.
-    pub fn rate(&mut self, name: &'static str, note: &'static str) -> Rate {
-        let fallback = "1/s".parse().expect("this is a rate");
+    /// Required in a scenario. Manifests cannot say it: there it is the default.
+    pub fn rate(&mut self, name: &'static str, default: Rate, note: &'static str) -> Rate {
         let schema = json!({ "type": "string", "examples": ["15000/min", "250/s"] });
-        if !self.has(name) {
+        let is_of_manifests = self.pass.manifests_from.is_some();
+        if !self.has(name) && !is_of_manifests {
             self.missing(name, "say how much traffic there is: rate = \"250/s\" or \"15000/min\"");
         }
+        let absent = is_of_manifests.then_some(default);
         let show = |rate: &Rate| format!("\"{rate}\"");
-        let value = self.value(name, (schema, note), None, show, |node| match &node.kind {
+        let value = self.value(name, (schema, note), absent, show, |node| match &node.kind {
             Kind::Integer(number) => {
                 let help = format!("write {name} = \"{number}/s\" or \"{number}/min\"");
                 Err((format!("`{name}` is a bare number: requests per what?"), help))
@@ -378,15 +413,20 @@ impl<'a, 'p> Reader<'a, 'p> {
                 Err(wrong_kind(name, node, "requests per time, like \"250/s\""))
             }
         });
-        value.unwrap_or(fallback)
+        value.unwrap_or(default)
     }
 
     /// Taken over from a manifest; the simulation does not look at it.
     pub fn ignored(&mut self, names: &[&'static str]) {
         const NOTE: &str = "Accepted, without effect on the simulation";
         for name in names {
-            if let Some(node) = self.take(name, || json!({}), NOTE) {
-                self.pass.parameter(self.key(name), node.to_toml(), Some(node), NOTE);
+            let Some(node) = self.take(name, || json!({}), NOTE) else { continue };
+            let key = self.key(name);
+            if self.pass.is_of_manifest(node.place.as_ref()) {
+                // Nor is it shown: a manifest may hold what nobody should read.
+                self.pass.ignore(key, node.place.clone(), Reason::WithoutEffect);
+            } else {
+                self.pass.parameter(key, node.to_toml(), Some(node), NOTE);
             }
         }
     }
@@ -398,8 +438,9 @@ impl<'a, 'p> Reader<'a, 'p> {
             self.not_simulated.push(name);
             if let Some(entry) = self.table.and_then(|table| table.get(name)) {
                 let key = self.key(name);
-                let help = "leave it out to see the rollout without it";
-                self.pass.error(&key, entry.key_place.clone(), format!("`{name}` is not simulated yet"), help);
+                let message = format!("`{name}` is not simulated yet");
+                let help = "leave it out to see the rollout without it".to_owned();
+                self.pass.not_simulated(&key, entry.key_place.clone(), message, help);
             }
         }
     }

@@ -123,7 +123,7 @@ fn refuse_unknown(pass: &mut Pass, key: &str, entry: &Entry) {
         Some(known) => format!("did you mean `{known}`? A step is one of {}", SIMULATED.join(", ")),
         None => format!("a step is one of {}", SIMULATED.join(", ")),
     };
-    pass.error(&path::join(key, kind), entry.key_place.clone(), format!("there is no step `{kind}`"), help);
+    pass.unknown(&path::join(key, kind), entry.key_place.clone(), format!("there is no step `{kind}`"), help);
 }
 
 fn set_weight(pass: &mut Pass, key: &str, node: &Node) -> Option<Step> {
@@ -156,7 +156,7 @@ pub fn inner_table<'a>(pass: &mut Pass, key: &str, node: &'a Node, known: &[&str
             None => format!("known here: {}", known.join(", ")),
         };
         let message = format!("unknown key `{}`", entry.key);
-        pass.error(&path::join(key, &entry.key), entry.key_place.clone(), message, help);
+        pass.unknown(&path::join(key, &entry.key), entry.key_place.clone(), message, help);
     }
     Some(table)
 }

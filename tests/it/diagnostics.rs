@@ -208,17 +208,6 @@ fn a_flood_of_brackets_is_refused_at_once() {
 }
 
 #[test]
-fn a_manifest_is_not_read_yet() {
-    let folder = folder("manifest");
-    for path in ["x.yaml", "x.yml", "-"] {
-        let output = sim(&folder, &["run", path]);
-        let expected = format!("error: {path} is not read yet: this version reads .toml scenarios");
-        assert!(stderr(&output).starts_with(&expected), "{}", stderr(&output));
-        assert_eq!(output.status.code(), Some(2));
-    }
-}
-
-#[test]
 fn an_output_folder_that_cannot_be_written_leaves_everything_as_it_was() {
     let folder = folder("unwritable");
     fs::write(folder.join("x.toml"), VALID).unwrap();

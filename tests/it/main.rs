@@ -10,6 +10,7 @@ mod field_reports;
 mod hazards;
 mod invariants;
 mod layers;
+mod manifests;
 mod oracles;
 mod queueing;
 mod readiness_gates;

@@ -58,6 +58,9 @@ pub fn gallery() -> Vec<Scenario> {
     };
     let files = files(&root, "toml");
     assert!(!files.is_empty(), "there are scenarios");
+    // What names manifests beside it is no scenario by itself.
+    let files = files.into_iter().filter(|path| path.parent().is_none_or(|folder| !folder.ends_with("manifests")));
+    let files: Vec<_> = files.collect();
     files.iter().map(|path| scenario(&fs::read_to_string(path).unwrap(), &name(path), &[])).collect()
 }
 

@@ -127,6 +127,7 @@ impl Step<'_> {
                 "Duration needs to be greater than 0",
             );
         }
+        self.experiment(violations);
         if step.get("setCanaryScale").is_there() && !routing.is_there() {
             let detail = "SetCanaryScale requires TrafficRouting to be set";
             violations.required(Rule::SetCanaryScaleNeedsRouter, "spec.strategy.trafficRouting", detail);
@@ -137,6 +138,24 @@ impl Step<'_> {
             violations.invalid(Rule::SetMirrorRoute, format!("{field}.setMirrorRoute"), detail);
         }
         self.managed_route(violations);
+    }
+
+    /// A share of the traffic for an experiment's pods.
+    fn experiment(&self, violations: &mut Violations) {
+        let detail = match self.has_router(&["smi", "alb", "istio", "plugins"]) {
+            true => return,
+            false if self.routing.is_there() => {
+                "Experiment template weight is only available for TrafficRouting with SMI, ALB, Istio and Plugins at this \
+                 time"
+            }
+            false => "Experiment template weight cannot be set unless TrafficRouting is enabled",
+        };
+        for (index, template) in self.step.get("experiment").get("templates").items().enumerate() {
+            if template.get("weight").is_there() {
+                let field = format!("{}.experiment.templates[{index}].weight", self.field);
+                violations.invalid(Rule::ExperimentWeight, field, detail);
+            }
+        }
     }
 
     fn has_router(&self, routers: &[&str]) -> bool {

@@ -4,7 +4,7 @@
 //! the same order, with the field and the words that `kubectl describe` shows. The controller itself tells the first only,
 //! and does nothing at all while there is one.
 //!
-//! Left out: pod templates but for their labels, experiments' templates, analysis arguments.
+//! Left out: pod templates but for their labels, experiments' templates but for their weights, analysis arguments.
 
 mod canary;
 pub mod ingress;

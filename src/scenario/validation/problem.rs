@@ -7,6 +7,7 @@ use super::rule::Rule;
 use super::{Value, Violation, violations};
 use crate::scenario::diagnostic::{Problem, Severity};
 use crate::scenario::document::{Node, Table};
+use crate::scenario::load::AsWritten;
 use crate::scenario::path::{self, Segment};
 use crate::scenario::reader::nearest;
 use std::ops::Range;
@@ -17,8 +18,9 @@ const HONOR: &str = "rollouts_controller.honor_scale_down_delay";
 const LABELS: &str = "rollout.template.metadata.labels";
 
 /// `read` are the problems that the reader has found in the same document.
-pub fn problems(document: &Table, read: &[Problem]) -> Vec<Problem> {
-    let refused = Refused { document, read };
+pub fn problems(as_written: AsWritten<'_>, read: &[Problem]) -> Vec<Problem> {
+    let AsWritten { document, is_manifest } = as_written;
+    let refused = Refused { document, read, is_manifest };
     // Without it that is what the reader says is missing.
     let Some(rollout) = refused.node("rollout") else { return Vec::new() };
     let labels = refused.node(LABELS);
@@ -47,6 +49,7 @@ fn follows(violation: &Violation, before: &Violation) -> bool {
 struct Refused<'a> {
     document: &'a Table,
     read: &'a [Problem],
+    is_manifest: bool,
 }
 
 impl<'a> Refused<'a> {
@@ -93,13 +96,13 @@ impl<'a> Refused<'a> {
 
     /// What a manifest must say and a scenario need not.
     fn may_be_left_out(self, rule: Rule, key: &str) -> bool {
-        let is_absent = |key: &str| self.node(key).is_none();
+        let is_absent = |key: &str| !self.is_manifest && self.node(key).is_none();
         // The reader's types take no negative number, and say their range.
         rule == Rule::AtLeastZero
             // The user asks what would be if the controller took both.
             || rule == Rule::DynamicStableScale && self.node(HONOR).and_then(Node::boolean) == Some(true)
             // Nothing selects pods by labels here: a ReplicaSet knows its own. What is written must agree all the same.
-            || rule == Rule::MissingSelector
+            || rule == Rule::MissingSelector && !self.is_manifest
             || rule == Rule::TemplateLabels && (is_absent("rollout.selector") || is_absent(LABELS))
             // The two Services are `canary` and `stable`, whatever they are called. One that is called "" is a mistake.
             || rule == Rule::MissingCanaryService && is_absent(key)
@@ -191,7 +194,8 @@ mod tests {
     use crate::scenario::document;
 
     fn told(text: &str) -> Vec<(Option<&'static str>, String, &str)> {
-        let problems = problems(&document::parse(text).expect("the test's TOML is right"), &[]);
+        let document = document::parse(text).expect("the test's TOML is right");
+        let problems = problems(AsWritten { document: &document, is_manifest: false }, &[]);
         problems
             .into_iter()
             .map(|problem| (problem.code, problem.key, &text[problem.place.expect("a place")]))

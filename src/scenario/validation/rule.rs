@@ -34,6 +34,7 @@ pub enum Rule {
     StepKind,
     /// A step of several kinds.
     OneStep,
+    ExperimentWeight,
     PingPongRouter,
     PingPongServices,
     PingPongRootService,
@@ -74,6 +75,7 @@ impl Rule {
             Self::MissingManagedRoutes => "V18",
             Self::ManagedRoute => "V19",
             Self::StepKind | Self::OneStep => "V20",
+            Self::ExperimentWeight => "V21",
             Self::PingPongRouter | Self::PingPongServices | Self::PingPongRootService => "V22",
             Self::AntiAffinity | Self::AntiAffinityWeight => "V23",
             Self::BlueGreenServices | Self::BlueGreenRevisionLimit => "V24",
@@ -110,6 +112,7 @@ impl Rule {
             Self::ManagedRoute => "write the name of one of trafficRouting.managedRoutes, or add this one there",
             Self::StepKind => steps::HELP,
             Self::OneStep => "write a step for each of them",
+            Self::ExperimentWeight => "leave the weight out: the experiment's pods get no requests of their own",
             Self::PingPongServices => "name two: pingPong = { pingService = \"web-ping\", pongService = \"web-pong\" }",
             Self::PingPongRootService => "write alb.rootService = \"web-root\": the Service that the Ingress names",
             Self::AntiAffinity => {

@@ -1,0 +1,181 @@
+//! One release of a stream: the Rollout or Deployment, and the objects that belong to it.
+
+use super::object::Object;
+use super::stream::{Stream, error};
+use crate::scenario::diagnostic::{Problem, Severity};
+use crate::scenario::document::Node;
+
+/// What belongs together. What the stream does not have is None.
+#[derive(Clone, Copy, Debug)]
+pub struct Release<'s> {
+    pub stream: &'s Stream,
+    /// A Rollout or a Deployment.
+    pub workload: &'s Object,
+    /// The object of `workloadRef`, or the workload itself: it has the pod template.
+    pub template: Option<&'s Object>,
+    pub ingress: Option<&'s Object>,
+    pub autoscaler: Option<&'s Object>,
+    pub namespace: Option<&'s Object>,
+}
+
+/// Services that a strategy names, by the dotted key of the Rollout that does. Not the `rootService`: only the action in
+/// the annotation of the Ingress goes by its name.
+const SERVICES: [&str; 6] = [
+    "spec.strategy.canary.stableService",
+    "spec.strategy.canary.canaryService",
+    "spec.strategy.canary.pingPong.pingService",
+    "spec.strategy.canary.pingPong.pongService",
+    "spec.strategy.blueGreen.activeService",
+    "spec.strategy.blueGreen.previewService",
+];
+
+const INGRESS: &str = "spec.strategy.canary.trafficRouting.alb.ingress";
+const INGRESSES: &str = "spec.strategy.canary.trafficRouting.alb.ingresses";
+
+/// Every release that the stream describes: its Rollouts; without any, the Deployments that an Ingress leads to; without
+/// such, all Deployments.
+pub fn releases(stream: &Stream) -> Vec<Release<'_>> {
+    let rollouts: Vec<_> = stream.of_kind("Rollout").collect();
+    if !rollouts.is_empty() {
+        return rollouts.into_iter().map(|rollout| Release::new(stream, rollout)).collect();
+    }
+    let deployments: Vec<_> = stream.of_kind("Deployment").map(|workload| Release::new(stream, workload)).collect();
+    let exposed: Vec<_> = deployments.iter().copied().filter(|release| release.ingress.is_some()).collect();
+    if exposed.is_empty() { deployments } else { exposed }
+}
+
+impl<'s> Release<'s> {
+    pub fn new(stream: &'s Stream, workload: &'s Object) -> Self {
+        let namespace = workload.namespace.as_str();
+        let template = match workload.text("spec.workloadRef.name") {
+            Some(name) => stream.find(workload.text("spec.workloadRef.kind").unwrap_or("Deployment"), namespace, name),
+            None => Some(workload),
+        };
+        let targets = |hpa: &&Object| {
+            let is_text = |key: &str, text: &str| hpa.text(key) == Some(text);
+            hpa.namespace == namespace
+                && is_text("spec.scaleTargetRef.kind", &workload.kind)
+                && is_text("spec.scaleTargetRef.name", &workload.name)
+        };
+        let release = Self {
+            stream,
+            workload,
+            template,
+            ingress: None,
+            autoscaler: stream.of_kind("HorizontalPodAutoscaler").find(targets),
+            namespace: stream.find("Namespace", "", namespace),
+        };
+        Self { ingress: release.find_ingress(), ..release }
+    }
+
+    pub fn is_rollout(&self) -> bool {
+        self.workload.is("Rollout")
+    }
+
+    /// The labels of its pods.
+    pub fn labels(&self) -> &'s [crate::scenario::document::Entry] {
+        self.template.map_or(&[], |template| template.entries("spec.template.metadata.labels"))
+    }
+
+    /// The Services that the strategy names, in the stream or not, each with the key that names it.
+    pub fn named_services(&self) -> Vec<(&'static str, &'s Node)> {
+        SERVICES.into_iter().filter_map(|key| Some((key, self.workload.find(key)?))).collect()
+    }
+
+    /// A Service of the same namespace.
+    pub fn service(&self, name: &str) -> Option<&'s Object> {
+        self.stream.find("Service", &self.workload.namespace, name)
+    }
+
+    /// The Services whose pods these are: those that the strategy names, or all that select them.
+    pub fn services(&self) -> Vec<&'s Object> {
+        let named: Vec<_> = self.named_services().iter().filter_map(|(_, node)| self.service(node.text()?)).collect();
+        if !named.is_empty() {
+            return named;
+        }
+        let selects = |service: &&Object| {
+            service.namespace == self.workload.namespace
+                && Object::selects(service.entries("spec.selector"), self.labels())
+        };
+        self.stream.of_kind("Service").filter(selects).collect()
+    }
+
+    /// The name of the Ingress, or of the first of several, with its node.
+    pub fn named_ingress(&self) -> Option<&'s Node> {
+        self.workload.find(INGRESS).or_else(|| self.workload.items(INGRESSES).first())
+    }
+
+    fn find_ingress(&self) -> Option<&'s Object> {
+        if let Some(name) = self.named_ingress().and_then(Node::text) {
+            return self.stream.find("Ingress", &self.workload.namespace, name);
+        }
+        let names: Vec<_> = self.services().iter().map(|service| service.name.as_str()).collect();
+        let leads_here = |ingress: &&Object| {
+            ingress.namespace == self.workload.namespace
+                && backends(ingress).iter().filter_map(|node| node.text()).any(|backend| names.contains(&backend))
+        };
+        self.stream.of_kind("Ingress").find(leads_here)
+    }
+
+    /// What the objects name and the stream does not have. A stream without a single Service is a part of the whole, and so
+    /// is one without an Ingress: that is a warning.
+    pub fn references(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut has = |kind: &'static str, named: &[&'s Node]| {
+            let names: Vec<_> = named.iter().filter_map(|node| Some((*node, node.text()?))).collect();
+            let missing = |(_, name): &&(&Node, &str)| self.stream.find(kind, &self.workload.namespace, name).is_none();
+            let missing: Vec<_> = names.iter().filter(missing).collect();
+            let in_namespace: Vec<_> = self
+                .stream
+                .of_kind(kind)
+                .filter(|object| object.namespace == self.workload.namespace)
+                .map(|object| object.name.as_str())
+                .collect();
+            for (node, name) in missing {
+                let message = format!("there is no {kind} `{name}` in the namespace {}", self.workload.namespace);
+                if in_namespace.is_empty() {
+                    continue;
+                }
+                let help = match crate::scenario::reader::nearest(name, &in_namespace) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("these files have {}", in_namespace.join(", ")),
+                };
+                problems.push(error(message, node.place.clone(), help));
+            }
+        };
+        let services: Vec<_> = self.named_services().into_iter().map(|(_, node)| node).collect();
+        has("Service", &services);
+        has("Ingress", &self.named_ingress().into_iter().collect::<Vec<_>>());
+        problems.extend(self.ingress_backend());
+        problems
+    }
+
+    /// The Ingress leads to the Service whose action the controller writes. Source: `validation_references.go`.
+    fn ingress_backend(&self) -> Option<Problem> {
+        let (name, ingress) = (self.named_ingress()?, self.ingress?);
+        let root = self
+            .workload
+            .find("spec.strategy.canary.trafficRouting.alb.rootService")
+            .or_else(|| self.workload.find("spec.strategy.canary.stableService"))?;
+        let nodes = backends(ingress);
+        let backends: Vec<_> = nodes.iter().filter_map(|node| node.text()).collect();
+        let violation = crate::scenario::validation::ingress::violation(name.text()?, root.text()?, &backends)?;
+        let place = nodes.first().and_then(|node| node.place.clone()).or_else(|| root.place.clone());
+        Some(Problem {
+            severity: Severity::Error,
+            code: violation.rule.code(),
+            key: String::new(),
+            message: violation.detail,
+            place,
+            help: format!("name `{}` as the backend of a path, with the port name use-annotation", root.text()?),
+        })
+    }
+}
+
+/// The Services that the paths of an Ingress name.
+pub fn backends(ingress: &Object) -> Vec<&Node> {
+    let paths = ingress.items("spec.rules").iter().filter_map(|rule| rule.table()?.find("http.paths")?.array());
+    let default = ingress.find("spec.defaultBackend.service.name");
+    let named = paths.flatten().filter_map(|path| path.table()?.find("backend.service.name"));
+    named.chain(default).collect()
+}

@@ -1,0 +1,141 @@
+//! A stream of manifests: documents, Lists, what Helm and Kustomize print.
+
+use super::object::{NoObject, Object};
+use super::yaml;
+use crate::scenario::diagnostic::{Problem, Severity};
+use crate::scenario::document::Node;
+use crate::scenario::sources::{Source, Sources};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Kinds that a release may depend on, each with its group.
+const KNOWN: [(&str, &str); 16] = [
+    ("AnalysisTemplate", "argoproj.io"),
+    ("Application", "argoproj.io"),
+    ("ClusterAnalysisTemplate", "argoproj.io"),
+    ("Deployment", "apps"),
+    ("HTTPRoute", "gateway.networking.k8s.io"),
+    ("HorizontalPodAutoscaler", "autoscaling"),
+    ("Ingress", "networking.k8s.io"),
+    ("IngressClass", "networking.k8s.io"),
+    ("IngressClassParams", "elbv2.k8s.aws"),
+    ("Namespace", ""),
+    ("PodDisruptionBudget", "policy"),
+    ("ReplicaSet", "apps"),
+    ("Rollout", "argoproj.io"),
+    ("Service", ""),
+    ("TargetGroupBinding", "elbv2.k8s.aws"),
+    ("TargetGroupConfiguration", "gateway.k8s.aws"),
+];
+
+/// What stands in it.
+#[derive(Debug, Default)]
+pub struct Stream {
+    /// Objects of known kinds, in the order of the texts.
+    pub objects: Vec<Object>,
+    /// How many of other kinds there are.
+    pub others: BTreeMap<String, usize>,
+}
+
+impl Stream {
+    /// All problems come at once; what could be read is there all the same.
+    pub fn read(sources: &Sources) -> (Self, Vec<Problem>) {
+        let (mut stream, mut problems) = (Self::default(), Vec::new());
+        for source in sources.manifests() {
+            for document in yaml::documents(&source.text, source.start) {
+                match document {
+                    Ok(node) => stream.take(&node, source, &mut problems),
+                    Err(mistake) => problems.push(error(mistake.message, Some(mistake.place), mistake.help)),
+                }
+            }
+        }
+        stream.refuse_doubles(sources, &mut problems);
+        (stream, problems)
+    }
+
+    fn take(&mut self, node: &Node, source: &Source, problems: &mut Vec<Problem>) {
+        let object = match Object::new(node) {
+            Ok(object) => object,
+            Err(NoObject::Other) if !source.is_named => {
+                *self.others.entry("no object".to_owned()).or_default() += 1;
+                return;
+            }
+            Err(NoObject::Other) => {
+                let help = "a manifest begins with apiVersion and kind";
+                problems.push(error("this is no object of Kubernetes", node.place.clone(), help));
+                return;
+            }
+            Err(NoObject::Incomplete(missing)) => {
+                let message = format!("`{missing}` is missing: this is no object of Kubernetes");
+                problems.push(error(message, node.place.clone(), format!("write {missing}: …")));
+                return;
+            }
+        };
+        if object.kind == "Kustomization" && object.group == "kustomize.config.k8s.io" {
+            let help = "build it first: kustomize build … | sim run -";
+            problems.push(error("a Kustomization is no manifest, but makes some", Some(object.place), help));
+            return;
+        }
+        if object.kind.ends_with("List") && object.find("items").is_some() {
+            for item in object.items("items") {
+                self.take(item, source, problems);
+            }
+            return;
+        }
+        let is_hook = object.entries("metadata.annotations").iter().any(|entry| entry.key == "helm.sh/hook");
+        let is_known = KNOWN.iter().any(|(kind, group)| object.is(kind) && object.group == *group);
+        if is_hook || !is_known {
+            *self.others.entry(object.kind).or_default() += 1;
+            return;
+        }
+        if object.name.is_empty() {
+            let help = "an object has metadata.name";
+            let message = format!("this {} has no name", object.kind);
+            problems.push(error(message, Some(object.place), help));
+            return;
+        }
+        if object.name.contains("{{") {
+            let message = "this looks like a Helm template that nobody has rendered";
+            problems.push(error(message, Some(object.name_place), "render it first: helm template … | sim run -"));
+            return;
+        }
+        self.objects.push(object);
+    }
+
+    fn refuse_doubles(&self, sources: &Sources, problems: &mut Vec<Problem>) {
+        for (index, object) in self.objects.iter().enumerate() {
+            let first = self.objects[..index].iter().find(|other| {
+                (&other.kind, &other.namespace, &other.name) == (&object.kind, &object.namespace, &object.name)
+            });
+            let Some(first) = first else { continue };
+            let file = sources.locate(&first.place).map_or("", |(source, _)| source.name.as_str());
+            let (line, _) = sources.line_and_column(first.place.start);
+            let message = format!(
+                "there are two {} `{}` in the namespace {}",
+                plural(&object.kind),
+                object.name,
+                object.namespace
+            );
+            let help = format!("the first is at {file}:{line}; leave one of them out, or give them separately");
+            problems.push(error(message, Some(object.name_place.clone()), help));
+        }
+    }
+
+    pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Object> {
+        self.objects.iter().filter(move |object| object.is(kind))
+    }
+
+    pub fn find(&self, kind: &str, namespace: &str, name: &str) -> Option<&Object> {
+        self.objects.iter().find(|object| object.is(kind) && object.namespace == namespace && object.name == name)
+    }
+}
+
+/// `two Ingresses`.
+pub fn plural(kind: &str) -> String {
+    if kind.ends_with('s') { format!("{kind}es") } else { format!("{kind}s") }
+}
+
+pub fn error(message: impl Into<String>, place: Option<Range<usize>>, help: impl Into<String>) -> Problem {
+    let (message, help) = (message.into(), help.into());
+    Problem { severity: Severity::Error, code: None, key: String::new(), message, place, help }
+}

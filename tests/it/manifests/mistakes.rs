@@ -1,0 +1,121 @@
+//! What is wrong with manifests is told with its place, and nothing is written.
+
+use super::{WEB, folder, sim, sim_with_input, stderr};
+use std::fs;
+
+/// What is changed in a right manifest, and what is said about it, with line and column.
+const MISTAKES: &[(&str, &str, &str, &str)] = &[
+    ("  replicas: 4", "  replicas: four", "`replicas` is a string, it must be an integer", ":6:13"),
+    (
+        "  replicas: 4",
+        "  replicas: {{ .Values.replicas }}",
+        "this looks like a Helm template that nobody has rendered",
+        ":6:13",
+    ),
+    ("  replicas: 4", "  replicas: 4\n  replicas: 5", "`replicas` stands here twice", ":7:3"),
+    ("  replicas: 4", "\treplicas: 4", "YAML is not indented by tabs", ":6:1"),
+    ("  replicas: 4", "  replicas: [4", "this is not YAML", ":7:11"),
+    ("  name: web\n", "  name: \"{{ .Release.Name }}\"\n", "this looks like a Helm template", ":4:9"),
+    ("  name: web\n", "  labels: {}\n", "this Rollout has no name", ":2:7"),
+    ("kind: Rollout\n", "", "`kind` is missing: this is no object of Kubernetes", ":1:1"),
+    ("setWeight: 25", "setWeight: 125", "SetWeight needs to be between 0 and 100", ":32:22"),
+    ("duration: 10 }", "duration: 1d }", "Duration needs to be greater than 0", ":33:30"),
+    ("stableService: web-stable", "stableService: web-canary", "This rollout uses the same service", ":28:22"),
+    ("stableService: web-stable", "stableService: web-stabel", "there is no Service `web-stabel`", ":28:22"),
+    ("alb: { ingress: web,", "alb: { ingress: wbe,", "there is no Ingress `wbe` in the namespace default", ":30:25"),
+    (
+        "rootService: web-root",
+        "rootService: web-stable",
+        "ingress `web` has no rules using service web-stable",
+        ":61:41",
+    ),
+    (
+        "matchLabels: { app: web }",
+        "matchLabels: { app: shop }",
+        "`selector` does not match template `labels`",
+        ":11:15",
+    ),
+    ("seconds: \"10\"", "seconds: 10", "an annotation is a string, this is an integer", ":53:61"),
+    ("target-type: ip", "target-type: on", "`on` without quotes means true", ":52:44"),
+    (
+        "name: web-canary }",
+        "name: web-stable }",
+        "there are two Services `web-stable` in the namespace default",
+        ":44:19",
+    ),
+];
+
+#[test]
+fn each_mistake_has_its_message_and_its_place() {
+    let folder = folder("mistakes");
+    for (index, (right, wrong, message, place)) in MISTAKES.iter().enumerate() {
+        assert!(WEB.contains(right), "{right}");
+        let name = format!("{index}.yaml");
+        fs::write(folder.join(&name), WEB.replacen(right, wrong, 1)).unwrap();
+        let output = sim(&folder, &["run", &name]);
+        let said = stderr(&output);
+        assert!(said.contains(message), "{wrong}: {said}");
+        assert!(said.contains(&format!("{name}{place}")), "{wrong}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{wrong}");
+        assert!(!folder.join("output").exists(), "{wrong}");
+    }
+}
+
+#[test]
+fn all_broken_documents_are_told_at_once() {
+    let folder = folder("at_once");
+    let text = "a: [\n---\nkind: Rollout\n---\napiVersion: v1\nkind: Service\nmetadata: {}\n";
+    let said = stderr(&sim_with_input(&folder, &["run", "-"], text));
+    for message in ["this is not YAML", "`apiVersion` is missing", "this Service has no name"] {
+        assert!(said.contains(message), "{said}");
+    }
+}
+
+#[test]
+fn what_is_no_manifest_is_refused() {
+    let folder = folder("no_manifest");
+    fs::create_dir_all(folder.join("empty")).unwrap();
+    fs::write(folder.join("values.yaml"), "replicas: 1\n").unwrap();
+    fs::write(folder.join("kustomization.yaml"), "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n")
+        .unwrap();
+    fs::write(folder.join("service.yaml"), "apiVersion: v1\nkind: Service\nmetadata: { name: a }\n").unwrap();
+    fs::write(folder.join("binary.yaml"), b"a: \xff\xfe").unwrap();
+    fs::write(folder.join("web.yaml"), WEB).unwrap();
+    fs::write(folder.join("x.toml"), "[traffic]\nrate = \"1/s\"\n").unwrap();
+    for (arguments, message, code) in [
+        (&["values.yaml"][..], "error: this is no object of Kubernetes", 2),
+        (&["kustomization.yaml"], "error: a Kustomization is no manifest, but makes some", 2),
+        (&["service.yaml"], "error: there is nothing to release: no Rollout and no Deployment", 2),
+        (&["empty"], "error: empty holds no manifest", 2),
+        (&["*.yml"], "error: no file matches *.yml", 2),
+        (&["nowhere.yaml"], "error: cannot read nowhere.yaml: there is no such file", 3),
+        (&["binary.yaml"], "error: binary.yaml is not a text file (byte 3)", 2),
+        (&["x.toml", "web.yaml"], "error: x.toml is a scenario, and there are manifests beside it", 2),
+        (&["x.toml", "--rollout", "web"], "error: --rollout web: x.toml names no manifests", 2),
+    ] {
+        let output = sim(&folder, &[&["run"], arguments].concat());
+        assert!(stderr(&output).starts_with(message), "{arguments:?}: {}", stderr(&output));
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    }
+    assert!(!folder.join("output").exists());
+}
+
+#[test]
+fn a_flood_is_refused_in_bounded_memory() {
+    let folder = folder("flood");
+    let text = format!("{WEB}---\n{}", "# much\n".repeat(15 << 20));
+    let output = sim_with_input(&folder, &["run", "-"], &text);
+    assert!(stderr(&output).starts_with("error: - is larger than 16 MiB: that is no manifest"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn an_unknown_field_is_a_warning() {
+    let folder = folder("unknown_field");
+    let text = WEB.replace("  replicas: 4", "  replicas: 4\n  minReadySecond: 5");
+    let output = sim_with_input(&folder, &["run", "-"], &text);
+    let said = stderr(&output);
+    assert!(said.contains("warning: unknown key `minReadySecond`") && said.contains("-:7:3"), "{said}");
+    assert!(said.contains("did you mean `minReadySeconds`?"), "{said}");
+    assert_eq!(output.status.code(), Some(0));
+}
