@@ -31,6 +31,7 @@
 //! | [`scenario`] | what a run is a function of: read, checked, every default with its source |
 //! | [`simulation`] | the wiring: who tells whom, after which lag |
 //! | [`sweep`] | many runs: cells × seeds, on all cores |
+//! | [`check`] | findings about a deployment, with the failed requests that each costs |
 //! | [`report`] | a run as text, JSON, CSV or a picture |
 //! | [`cli`] | the commands; the only layer that opens files, prints or looks at the environment |
 //!
@@ -47,6 +48,7 @@
 //!   arrived, and has exactly one outcome.
 //! - What is left out, and what is assumed, stands at the head of each module and in every report.
 
+pub mod check;
 pub mod cli;
 pub mod engine;
 pub mod model;

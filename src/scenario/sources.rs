@@ -36,6 +36,20 @@ impl Sources {
         self.texts.push(Source { name: name.to_owned(), text: text.to_owned(), start, is_named });
     }
 
+    /// The same files with other texts.
+    #[must_use]
+    pub fn with_texts(&self, texts: Vec<String>) -> Self {
+        let mut changed = Self::default();
+        for (source, text) in self.texts.iter().zip(texts) {
+            if self.is_of_manifest(source.start) {
+                changed.add_manifests(&source.name, &text, source.is_named);
+            } else {
+                changed = Self::scenario(&source.name, &text);
+            }
+        }
+        changed
+    }
+
     pub fn texts(&self) -> &[Source] {
         &self.texts
     }

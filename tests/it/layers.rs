@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 /// Lowest first: a module uses only what stands before it.
-const LAYERS: [&str; 10] =
-    ["units", "random", "engine", "model", "run", "scenario", "simulation", "sweep", "report", "cli"];
+const LAYERS: [&str; 11] =
+    ["units", "random", "engine", "model", "run", "scenario", "simulation", "sweep", "check", "report", "cli"];
 
 struct Exception {
     /// A file, or a folder and all in it, under `src/` without the ending.

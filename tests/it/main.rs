@@ -3,6 +3,7 @@ mod analysis;
 mod article;
 mod autoscaling;
 mod by_hand;
+mod check;
 mod conservation;
 mod determinism;
 mod diagnostics;

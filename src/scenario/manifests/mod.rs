@@ -11,7 +11,7 @@ pub mod ignored;
 mod ingress;
 pub mod object;
 mod overlay;
-mod pod;
+pub mod pod;
 pub mod release;
 mod strategy;
 pub mod stream;

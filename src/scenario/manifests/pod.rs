@@ -6,7 +6,7 @@ use super::object::Object;
 use crate::scenario::document::{Kind, Node, Table};
 
 /// `template`, from the workload itself or from the object that `workloadRef` names.
-pub fn template(import: &mut Import<'_>, workload: &str, spec: &mut Table) {
+pub(super) fn template(import: &mut Import<'_>, workload: &str, spec: &mut Table) {
     if let Some(reference) = remove(spec, "workloadRef") {
         let template = import.release.template.and_then(|object| object.find("spec.template"));
         match template {

@@ -1,0 +1,5 @@
+//! A HorizontalPodAutoscaler beside a release.
+
+use super::Rule;
+
+pub const RULES: &[Rule] = &[];

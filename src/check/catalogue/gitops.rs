@@ -1,0 +1,5 @@
+//! Argo CD beside a Rollout.
+
+use super::Rule;
+
+pub const RULES: &[Rule] = &[];

@@ -1,0 +1,5 @@
+//! The Ingress, its rules and actions.
+
+use super::Rule;
+
+pub const RULES: &[Rule] = &[];

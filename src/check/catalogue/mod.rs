@@ -1,0 +1,37 @@
+//! The rules, by what they are about. The codes K… and ALB… are those of the two lists of practices that the rules follow:
+//! for Kubernetes and for the load balancer; R… are the hazards of the Rollouts controller, M… are about the manifests.
+
+mod autoscaling;
+mod gitops;
+mod ingress;
+mod manifests;
+mod pod;
+mod probes;
+mod services;
+mod strategy;
+mod target_group;
+mod workload;
+
+use super::finding::{Found, Page};
+use super::subject::Subject;
+use super::suppression;
+
+/// One kind of finding.
+#[derive(Debug)]
+pub struct Rule {
+    pub page: Page,
+    pub look: fn(&Subject<'_>) -> Vec<Found>,
+}
+
+/// All rules.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    let of_pods = [pod::RULES, probes::RULES, workload::RULES, autoscaling::RULES, services::RULES];
+    let of_the_load_balancer = [target_group::RULES, ingress::RULES];
+    let of_the_release = [strategy::RULES, gitops::RULES, manifests::RULES];
+    of_pods.into_iter().chain(of_the_load_balancer).chain(of_the_release).flatten()
+}
+
+/// All pages that `sim explain` has for findings.
+pub fn pages() -> impl Iterator<Item = &'static Page> {
+    rules().map(|rule| &rule.page).chain([&suppression::UNUSED, &suppression::WITHOUT_REASON])
+}

@@ -1,0 +1,5 @@
+//! The probes of the pod.
+
+use super::Rule;
+
+pub const RULES: &[Rule] = &[];

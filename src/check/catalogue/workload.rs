@@ -1,0 +1,5 @@
+//! Replicas, disruptions and images of a workload.
+
+use super::Rule;
+
+pub const RULES: &[Rule] = &[];

@@ -1,0 +1,176 @@
+//! Changes of manifests: the smallest that helps, in the user's own text, whose comments and format stay.
+
+use crate::scenario::document::{Entry, Node, Table};
+use crate::scenario::manifests::object::Object;
+use crate::scenario::path::{self, Segment};
+use crate::scenario::sources::Sources;
+use std::ops::Range;
+
+/// One or several edits that make sense together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What to write: `set dynamicStableScale: false`.
+    pub words: String,
+    pub edits: Vec<Edit>,
+}
+
+/// Some bytes of the texts, and what takes their place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    pub at: Range<usize>,
+    pub text: String,
+}
+
+impl Change {
+    /// Sets a field of an object to a value in YAML: `false`, `30`, `"25%"`.
+    pub fn set(sources: &Sources, object: &Object, key: &str, value: &str) -> Option<Self> {
+        let edit = set(sources, object, key, value)?;
+        let short = key.strip_prefix("spec.").unwrap_or(key);
+        Some(Self { words: format!("set {short}: {value}"), edits: vec![edit] })
+    }
+
+    /// Takes a field out.
+    pub fn remove(sources: &Sources, object: &Object, key: &str) -> Option<Self> {
+        let edit = remove(sources, object, key)?;
+        let short = key.strip_prefix("spec.").unwrap_or(key);
+        Some(Self { words: format!("remove {short}"), edits: vec![edit] })
+    }
+
+    /// This change and another.
+    pub fn and(mut self, other: Option<Self>) -> Option<Self> {
+        let other = other?;
+        self.words = format!("{}, {}", self.words, other.words);
+        self.edits.extend(other.edits);
+        Some(self)
+    }
+}
+
+/// The texts with the edits; None if two of them overlap. An edit that stands twice counts once.
+pub fn apply(sources: &Sources, edits: &[Edit]) -> Option<Sources> {
+    let mut edits = edits.to_vec();
+    edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
+    edits.dedup();
+    if edits.windows(2).any(|pair| pair[1].at.start < pair[0].at.end) {
+        return None;
+    }
+    let mut changed = Vec::new();
+    for source in sources.texts() {
+        let mut text = source.text.clone();
+        let end = source.start + source.text.len();
+        for edit in edits.iter().rev().filter(|edit| edit.at.start >= source.start && edit.at.end <= end) {
+            let within = edit.at.start - source.start..edit.at.end - source.start;
+            text.get(within.clone())?;
+            text.replace_range(within, &edit.text);
+        }
+        changed.push(text);
+    }
+    Some(sources.with_texts(changed))
+}
+
+/// What a path leads to, as far as it leads.
+struct Way<'a> {
+    /// The innermost value that is there.
+    node: Option<&'a Node>,
+    table: &'a Table,
+    /// The keys that are not there.
+    rest: Vec<String>,
+    /// The last entry on the way.
+    entry: Option<&'a Entry>,
+}
+
+fn walk<'a>(object: &'a Object, key: &str) -> Option<Way<'a>> {
+    let mut way = Way { node: None, table: &object.table, rest: Vec::new(), entry: None };
+    let mut segments = path::parse(key).ok()?.into_iter();
+    while let Some(segment) = segments.next() {
+        match segment {
+            Segment::Key(key) => {
+                let Some(entry) = way.table.get(&key) else {
+                    let rest = segments.map(|segment| match segment {
+                        Segment::Key(key) => Some(key),
+                        Segment::Index(_) => None,
+                    });
+                    way.rest = std::iter::once(Some(key)).chain(rest).collect::<Option<_>>()?;
+                    return Some(way);
+                };
+                (way.entry, way.node) = (Some(entry), Some(&entry.value));
+            }
+            Segment::Index(index) => way.node = Some(way.node?.array()?.get(index)?),
+        }
+        if let Some(table) = way.node.and_then(Node::table) {
+            way.table = table;
+        }
+    }
+    Some(way)
+}
+
+fn set(sources: &Sources, object: &Object, key: &str, value: &str) -> Option<Edit> {
+    let way = walk(object, key)?;
+    if way.rest.is_empty() {
+        let at = way.node?.place.clone()?;
+        return Some(Edit { at, text: value.to_owned() });
+    }
+    // A value that is no table can hold nothing.
+    if way.node.is_some_and(|node| node.table().is_none()) {
+        return None;
+    }
+    let is_flow =
+        way.node.and_then(|node| node.place.as_ref()).is_some_and(|place| sources.text(place).starts_with('{'));
+    if is_flow {
+        let at = way.node?.place.as_ref()?.start + 1;
+        let inner = way.rest.iter().rev().fold(value.to_owned(), |inner, key| match inner == value {
+            true => format!("{key}: {inner}"),
+            false => format!("{key}: {{ {inner} }}"),
+        });
+        let end = if way.table.entries.is_empty() { " " } else { "," };
+        return Some(Edit { at: at..at, text: format!(" {inner}{end}") });
+    }
+    insert(sources, way.table, &way.rest, value)
+}
+
+/// A new entry below the last of a table in block style, or above the first, if the last stands somewhere else.
+fn insert(sources: &Sources, table: &Table, keys: &[String], value: &str) -> Option<Edit> {
+    let first = table.entries.first()?.key_place.clone()?;
+    let (_, column) = sources.line_and_column(first.start);
+    let indent = " ".repeat(column - 1);
+    let mut lines = Vec::new();
+    for (depth, key) in keys.iter().enumerate() {
+        let end = if depth + 1 == keys.len() { format!(" {value}") } else { String::new() };
+        lines.push(format!("{indent}{}{key}:{end}", "  ".repeat(depth)));
+    }
+    let end_of = |entry: &Entry| {
+        let (key, value) = (entry.key_place.as_ref()?, entry.value.place.as_ref()?);
+        // The value of an alias stands with its anchor.
+        (value.start > key.end).then_some(value.end)
+    };
+    let is_in_order = table.entries.windows(2).all(|pair| {
+        pair[0].key_place.as_ref().map(|place| place.start) < pair[1].key_place.as_ref().map(|place| place.start)
+    });
+    match table.entries.last().filter(|_| is_in_order).and_then(end_of) {
+        Some(end) => {
+            let (source, within) = sources.locate(&(end..end))?;
+            let line_end = source.text[within.start..].find('\n').map_or(source.text.len(), |at| within.start + at);
+            let line_end = line_end - usize::from(source.text[..line_end].ends_with('\r'));
+            let at = source.start + line_end;
+            Some(Edit { at: at..at, text: format!("\n{}", lines.join("\n")) })
+        }
+        None => {
+            let text = format!("{}\n{indent}", lines.join("\n").trim_start());
+            Some(Edit { at: first.start..first.start, text })
+        }
+    }
+}
+
+fn remove(sources: &Sources, object: &Object, key: &str) -> Option<Edit> {
+    let way = walk(object, key)?;
+    let entry = way.entry.filter(|_| way.rest.is_empty())?;
+    let (key, value) = (entry.key_place.clone()?, entry.value.place.clone()?);
+    let (source, within) = sources.locate(&(key.start..value.end))?;
+    let line_start = source.text[..within.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let is_alone = source.text[line_start..within.start].chars().all(|c| c == ' ');
+    if value.start < key.end || !is_alone {
+        // In braces, or behind the dash of a list: there the rest of the line is another's.
+        return None;
+    }
+    let line_end = source.text[within.end..].find('\n').map_or(source.text.len(), |at| within.end + at + 1);
+    Some(Edit { at: source.start + line_start..source.start + line_end, text: String::new() })
+}

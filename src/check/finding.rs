@@ -1,0 +1,138 @@
+//! What is found, and the page that explains it.
+
+use super::change::Change;
+use crate::scenario::diagnostic::{Problem, Severity};
+use std::ops::Range;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Good to know.
+    Note,
+    /// It costs requests, or time, in some release.
+    Warning,
+    /// A controller refuses it, or nothing works.
+    Error,
+}
+
+impl Level {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What `sim explain` prints of a kind of finding.
+#[derive(Debug)]
+pub struct Page {
+    pub code: &'static str,
+    /// One line without a full stop.
+    pub title: &'static str,
+    pub level: Level,
+    pub cause: &'static str,
+    pub consequence: &'static str,
+    pub remedy: &'static str,
+    /// Where it is written, by somebody else.
+    pub source: &'static str,
+    /// A command that shows it.
+    pub reproduce: &'static str,
+}
+
+/// What a rule found.
+#[derive(Debug)]
+pub struct Found {
+    pub place: Option<Range<usize>>,
+    /// One sentence with the user's own numbers.
+    pub message: String,
+    /// Changes that help, the smallest first; the first that leaves the fewest failed requests is proposed.
+    pub changes: Vec<Change>,
+    /// Whether the changes are worth playing: they are about failed requests.
+    pub is_played: bool,
+}
+
+impl Found {
+    pub fn at(place: Option<Range<usize>>, message: impl Into<String>) -> Self {
+        Self { place, message: message.into(), changes: Vec::new(), is_played: false }
+    }
+
+    /// With a change that is a matter of taste or of safety, not of failed requests in this release.
+    pub fn with(mut self, change: Option<Change>) -> Self {
+        self.changes.extend(change);
+        self
+    }
+
+    /// With changes against failed requests.
+    pub fn played(mut self, changes: impl IntoIterator<Item = Change>) -> Self {
+        self.changes.extend(changes);
+        self.is_played = true;
+        self
+    }
+}
+
+/// Failed requests of one release, on average, with and without a change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    pub without: f64,
+    pub with: f64,
+}
+
+/// One finding.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub code: &'static str,
+    pub level: Level,
+    pub place: Option<Range<usize>>,
+    pub message: String,
+    /// What to do, in words.
+    pub help: String,
+    /// The change that is proposed; the others that were thought of are in `changes`.
+    pub change: Option<Change>,
+    pub changes: Vec<Change>,
+    pub is_played: bool,
+    pub prediction: Option<Prediction>,
+}
+
+/// A mistake of the input: what cannot be read cannot be checked.
+pub const INPUT: &str = "INPUT";
+/// A field that nobody knows.
+pub const UNKNOWN_FIELD: &str = "M001";
+
+impl Finding {
+    pub fn new(page: &Page, found: Found) -> Self {
+        let help = found.changes.first().map_or_else(|| page.remedy.to_owned(), |change| change.words.clone());
+        Self {
+            code: page.code,
+            level: page.level,
+            place: found.place,
+            message: found.message,
+            help,
+            change: found.changes.first().cloned(),
+            changes: found.changes,
+            is_played: found.is_played,
+            prediction: None,
+        }
+    }
+
+    /// What the reader of a scenario says. Its warnings the rules of the catalogue say better, all but one.
+    pub fn of_problem(problem: &Problem) -> Option<Self> {
+        let is_unknown = problem.message.starts_with("unknown ") || problem.message.starts_with("there is no step ");
+        let (code, level) = match problem.severity {
+            Severity::Error => (problem.code.unwrap_or(INPUT), Level::Error),
+            Severity::Warning if is_unknown => (UNKNOWN_FIELD, Level::Warning),
+            Severity::Warning => return None,
+        };
+        Some(Self {
+            code,
+            level,
+            place: problem.place.clone(),
+            message: problem.message.clone(),
+            help: problem.help.clone(),
+            change: None,
+            changes: Vec::new(),
+            is_played: false,
+            prediction: None,
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! `sim check`: what is wrong with a deployment before it is released, what it costs in failed requests, and the smallest
+//! change that helps.
+//!
+//! A rule looks at the manifests and at the scenario that they amount to. Where a change helps against failed requests,
+//! the release is simulated with and without it: the number is played, not guessed.
+
+pub mod catalogue;
+pub mod change;
+pub mod finding;
+pub mod predict;
+pub mod subject;
+pub mod suppression;
+
+use crate::scenario::Loaded;
+use crate::scenario::diagnostic::Problem;
+use crate::scenario::document::Table;
+use crate::scenario::load::load_release;
+use crate::scenario::manifests::release::Release;
+use crate::scenario::sources::Sources;
+use finding::{Finding, Level};
+use predict::Predictor;
+use subject::Subject;
+
+/// One deployment, checked.
+#[derive(Debug)]
+pub struct Checked {
+    /// `Rollout web`.
+    pub title: String,
+    /// In the order of the files.
+    pub findings: Vec<Finding>,
+    /// Failed requests of one release, on average; None if it cannot be simulated.
+    pub failed: Option<f64>,
+    /// All requests of one release, on average.
+    pub requests: Option<f64>,
+    /// Whether it cannot be simulated because of mistakes that are no findings: of the input.
+    pub is_wrong_input: bool,
+}
+
+/// What is laid over the manifests, and how often a release is played.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// The name and the document of the scenario that names the manifests.
+    pub scenario: (Option<&'a str>, &'a Table),
+    pub overrides: &'a [String],
+    pub seeds: &'a [u64],
+}
+
+pub fn check(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> Checked {
+    let loaded = load_release(sources, release, setting.scenario, setting.overrides);
+    let scenario = loaded.as_ref().ok().map(|loaded| &loaded.scenario);
+    let subject = Subject::new(sources, release, scenario);
+    let mut findings: Vec<Finding> = Vec::new();
+    for rule in catalogue::rules() {
+        findings.extend((rule.look)(&subject).into_iter().map(|found| Finding::new(&rule.page, found)));
+    }
+    let is_wrong_input = read(&loaded, &mut findings);
+    let predictor = Predictor::new(sources, release, setting);
+    let base = scenario.map(|scenario| predictor.play(scenario));
+    if let Some(base) = base {
+        predict::predict(&predictor, base, &mut findings);
+    }
+    findings.sort_by_key(|finding| (finding.place.as_ref().map(|place| place.start), finding.code));
+    Checked {
+        title: release.workload.title(),
+        findings,
+        failed: base.map(|base| base.failed),
+        requests: base.map(|base| base.requests),
+        is_wrong_input,
+    }
+}
+
+/// What the reader and the controllers say. Returns whether something is no finding, but a mistake of the input.
+fn read(loaded: &Result<Loaded, Vec<Problem>>, findings: &mut Vec<Finding>) -> bool {
+    let problems = match loaded {
+        Ok(loaded) => loaded.warnings.as_slice(),
+        Err(problems) => problems.as_slice(),
+    };
+    let mut is_wrong_input = false;
+    for problem in problems {
+        let is_told = findings.iter().any(|finding| finding.level == Level::Error && finding.place == problem.place);
+        let Some(finding) = Finding::of_problem(problem).filter(|_| !is_told) else { continue };
+        is_wrong_input |= finding.code == finding::INPUT;
+        findings.push(finding);
+    }
+    is_wrong_input
+}

@@ -1,0 +1,99 @@
+//! `sim check`: each rule finds what it is for and nothing else, and what it proposes is played.
+
+use rollout_sim::check::catalogue::{pages, rules};
+use rollout_sim::check::finding::Finding;
+use rollout_sim::check::{Checked, Setting, check};
+use rollout_sim::scenario::document::Table;
+use rollout_sim::scenario::manifests::release::releases;
+use rollout_sim::scenario::manifests::stream::Stream;
+use rollout_sim::scenario::sources::Sources;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/findings")
+}
+
+/// A manifest of `tests/findings`, checked. Lines `# --set KEY=VALUE` say what no manifest can.
+fn checked(name: &str) -> (String, Sources, Checked) {
+    let path = folder().join(name);
+    let text = fs::read_to_string(&path).unwrap_or_else(|problem| panic!("{}: {problem}", path.display()));
+    let set: Vec<String> = text.lines().filter_map(|line| line.strip_prefix("# --set ")).map(str::to_owned).collect();
+    let mut sources = Sources::default();
+    sources.add_manifests(name, &text, true);
+    let (stream, problems) = Stream::read(&sources);
+    assert_eq!(problems, [], "{name}");
+    let releases = releases(&stream);
+    assert_eq!(releases.len(), 1, "{name}");
+    let setting = Setting { scenario: (None, &Table::default()), overrides: &set, seeds: &[1] };
+    let checked = check(&sources, &releases[0], setting);
+    (text, sources, checked)
+}
+
+fn find<'a>(checked: &'a Checked, code: &str) -> Option<&'a Finding> {
+    checked.findings.iter().find(|finding| finding.code == code)
+}
+
+/// Each rule has a smallest manifest that it finds fault with, at the line that says `# <-`, and the same without the fault.
+#[test]
+fn each_rule_finds_its_fault_and_spares_the_mended_manifest() {
+    for rule in rules() {
+        let code = rule.page.code;
+        let (text, sources, bad) = checked(&format!("{code}.bad.yaml"));
+        let finding = find(&bad, code).unwrap_or_else(|| panic!("{code} finds nothing: {:#?}", bad.findings));
+        let line = finding.place.as_ref().map(|place| sources.line_and_column(place.start).0);
+        let marked = text.lines().position(|line| line.ends_with("# <-")).map(|index| index + 1);
+        assert_eq!(line, marked, "{code}: {}", finding.message);
+        let (_, _, good) = checked(&format!("{code}.good.yaml"));
+        assert!(find(&good, code).is_none(), "{code}: {:#?}", find(&good, code));
+    }
+}
+
+/// A change that is proposed leaves no fault of its kind, or at least fewer failed requests.
+#[test]
+fn what_is_proposed_helps() {
+    for rule in rules() {
+        let code = rule.page.code;
+        let (text, sources, bad) = checked(&format!("{code}.bad.yaml"));
+        let Some(change) = find(&bad, code).and_then(|finding| finding.change.clone()) else { continue };
+        let changed = rollout_sim::check::change::apply(&sources, &change.edits).unwrap_or_else(|| panic!("{code}"));
+        let (stream, problems) = Stream::read(&changed);
+        assert_eq!(problems, [], "{code}: {}", changed.texts()[0].text);
+        let releases = releases(&stream);
+        let set: Vec<String> =
+            text.lines().filter_map(|line| line.strip_prefix("# --set ")).map(str::to_owned).collect();
+        let setting = Setting { scenario: (None, &Table::default()), overrides: &set, seeds: &[1] };
+        let after = check(&changed, &releases[0], setting);
+        let helped = after.failed < bad.failed;
+        assert!(find(&after, code).is_none() || helped, "{code}: {}\n{:#?}", change.words, after.findings);
+        // Comments and everything else stay as they were.
+        let kept: BTreeSet<&str> = changed.texts()[0].text.lines().collect();
+        let lost = text.lines().filter(|line| !kept.contains(line)).count();
+        assert!(lost <= change.edits.len(), "{code}: {}", changed.texts()[0].text);
+    }
+}
+
+#[test]
+fn every_page_is_whole() {
+    let codes: Vec<_> = pages().map(|page| page.code).collect();
+    assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len(), "{codes:?}");
+    for page in pages() {
+        for text in [page.cause, page.consequence, page.source] {
+            assert!(text.len() > 10 && text.starts_with(|c: char| !c.is_whitespace()), "{}: {text}", page.code);
+        }
+        assert!(!page.title.ends_with('.') && page.title.len() < 80, "{}", page.code);
+        assert!(page.cause.ends_with('.') && page.consequence.ends_with('.'), "{}", page.code);
+        assert!(page.reproduce.starts_with("sim "), "{}", page.code);
+    }
+}
+
+/// No manifest of the tests is left over.
+#[test]
+fn every_manifest_belongs_to_a_rule() {
+    let codes: BTreeSet<_> = rules().map(|rule| rule.page.code).collect();
+    for entry in fs::read_dir(folder()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(codes.contains(name.split('.').next().unwrap()), "{name}");
+    }
+}
