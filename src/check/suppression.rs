@@ -3,6 +3,7 @@
 //! The comment stands at the end of the line that the finding is about, or alone on a line above it, or above the whole
 //! document, where it counts for all of it.
 
+use super::Checked;
 use super::finding::{Finding, Found, Level, Page};
 use crate::scenario::sources::Sources;
 use std::ops::Range;
@@ -42,38 +43,46 @@ struct Suppression {
     reach: Range<usize>,
 }
 
-/// Takes out what is suppressed, and adds what is wrong with the suppressions. Returns how many are suppressed.
-pub fn suppress(sources: &Sources, findings: &mut Vec<Finding>) -> usize {
+/// Takes out what is suppressed, and adds what is wrong with the suppressions to the first deployment. Returns how many are
+/// suppressed.
+pub fn suppress(sources: &Sources, checked: &mut [Checked]) -> usize {
     let suppressions = read(sources);
-    let before = findings.len();
     let mut used = vec![false; suppressions.len()];
-    findings.retain(|finding| {
-        let Some(place) = &finding.place else { return true };
-        let suppressed_by = suppressions.iter().position(|suppression| {
-            suppression.reach.contains(&place.start) && suppression.codes.iter().any(|code| code == finding.code)
-        });
-        // An error is none the less one: nothing would come of such manifests.
-        match suppressed_by.filter(|_| finding.level != Level::Error) {
-            Some(index) => {
+    let mut count = 0;
+    for checked in checked.iter_mut() {
+        let before = checked.findings.len();
+        checked.findings.retain(|finding| {
+            let suppressed_by = suppressions.iter().position(|suppression| suppression.covers(finding));
+            if let Some(index) = suppressed_by {
                 used[index] = true;
-                false
             }
-            None => true,
-        }
-    });
-    let count = before - findings.len();
+            suppressed_by.is_none()
+        });
+        count += before - checked.findings.len();
+    }
+    let Some(first) = checked.first_mut() else { return count };
     for (suppression, used) in suppressions.iter().zip(used) {
         let codes = suppression.codes.join(", ");
+        let place = Some(suppression.place.clone());
         if !used {
             let message = format!("there is no finding {codes} here to ignore");
-            findings.push(Finding::new(&UNUSED, Found::at(Some(suppression.place.clone()), message)));
+            first.findings.push(Finding::new(&UNUSED, Found::at(place, message)));
         } else if !suppression.has_reason {
             let message = format!("{codes} is ignored without a reason");
-            findings.push(Finding::new(&WITHOUT_REASON, Found::at(Some(suppression.place.clone()), message)));
+            first.findings.push(Finding::new(&WITHOUT_REASON, Found::at(place, message)));
         }
     }
-    findings.sort_by_key(|finding| (finding.place.as_ref().map(|place| place.start), finding.code));
+    first.findings.sort_by_key(|finding| (finding.place.as_ref().map(|place| place.start), finding.code));
     count
+}
+
+impl Suppression {
+    /// An error is none the less one: nothing would come of such manifests.
+    fn covers(&self, finding: &Finding) -> bool {
+        finding.level != Level::Error
+            && finding.place.as_ref().is_some_and(|place| self.reach.contains(&place.start))
+            && self.codes.iter().any(|code| code == finding.code)
+    }
 }
 
 fn read(sources: &Sources) -> Vec<Suppression> {

@@ -25,6 +25,13 @@ pub struct Arguments {
 pub enum Command {
     /// Simulate one deployment of each scenario
     Run(RunArguments),
+    /// Find what is wrong with a deployment before it is released, and what it costs
+    Check(CheckArguments),
+    /// Explain a finding, a cause or a term; without one, list them
+    Explain {
+        /// A code like K005, a cause like connection_refused, a term like rule_lag
+        code: Option<String>,
+    },
     /// Simulate every combination of some parameters' values, with several seeds each
     Sweep(SweepArguments),
     /// Join the shards of a sweep into the folder that one process would have written
@@ -58,6 +65,64 @@ pub struct RunArguments {
     /// What to print on stdout: the report, or summary.json (of several files one after the other)
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// Manifests of one deployment or several: files (.yaml, .yml, .json), folders, - for stdin; or scenarios (.toml) that
+    /// name manifests
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Set a value of the scenario, like load_balancer_controller.rule_lag=70s
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Of several releases in manifests, the one of this name
+    #[arg(long, value_name = "NAME")]
+    pub rollout: Option<String>,
+    /// Play each release with the seeds 1 to N
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..=1000))]
+    pub seeds: u32,
+    /// Say what a change does: the same deployments before it, as files or folders
+    #[arg(long, value_name = "OLD")]
+    pub against: Vec<PathBuf>,
+    /// Make the fewest changes that bring the failed requests to zero, or as low as they go; with - the changed manifests go
+    /// to stdout
+    #[arg(long, conflicts_with = "diff")]
+    pub fix: bool,
+    /// Show what --fix would change
+    #[arg(long)]
+    pub diff: bool,
+    /// With --fix or --diff: the changes of these findings, helpful against failed requests or not
+    #[arg(long, value_name = "CODE,CODE,…", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// What to print on stdout: the findings, or JSON
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Write SARIF 2.1.0
+    #[arg(long, value_name = "FILE")]
+    pub sarif: Option<PathBuf>,
+    /// Write JUnit XML: one test case per finding
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Write Markdown, for a comment on a pull request
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+    /// Write a GitLab Code Quality report
+    #[arg(long, value_name = "FILE")]
+    pub gitlab: Option<PathBuf>,
+    /// The least level that makes the exit code 1
+    #[arg(long, value_enum, default_value_t = FailOn::Warning)]
+    pub fail_on: FailOn,
+    /// Exit with 0 where findings would give 1
+    #[arg(long)]
+    pub exit_zero: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    Note,
+    Warning,
+    Error,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,7 @@
 //! Problems as text: the message, the file with line and column, the line itself, and what to write instead.
 
+use crate::check::finding::{self, Finding};
+use crate::report::check::text;
 use crate::scenario::diagnostic::{Problem, Severity};
 use crate::scenario::sources::Sources;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
@@ -12,12 +14,34 @@ pub struct Input<'a> {
     pub overrides: &'a [String],
 }
 
+/// One finding, coloured.
+pub fn render_finding(finding: &Finding, input: Input<'_>) -> String {
+    let level = match finding.level {
+        finding::Level::Error => Level::ERROR,
+        finding::Level::Warning => Level::WARNING,
+        finding::Level::Note => Level::NOTE,
+    };
+    let problem = Problem {
+        severity: Severity::Warning,
+        code: Some(finding.code).filter(|code| *code != finding::INPUT),
+        key: String::new(),
+        message: finding.message.clone(),
+        place: finding.place.clone(),
+        help: text::help(finding),
+    };
+    render_as(level, &problem, input)
+}
+
 /// One problem, coloured.
 pub fn render(problem: &Problem, input: Input<'_>) -> String {
     let level = match problem.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
+    render_as(level, problem, input)
+}
+
+fn render_as(level: Level<'_>, problem: &Problem, input: Input<'_>) -> String {
     let title = level.primary_title(problem.message.as_str());
     let title = match problem.code {
         Some(code) => title.id(code),

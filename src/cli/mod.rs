@@ -1,8 +1,10 @@
 //! The commands: the only layer that opens files, prints, or looks at the environment.
 
 mod arguments;
+mod check;
 mod console;
 pub mod diagnostics;
+mod explain;
 mod files;
 pub mod gallery;
 mod init;
@@ -62,6 +64,8 @@ pub fn execute(arguments: &Arguments) -> Exit {
     let mut console = Console::new(arguments.color, arguments.quiet, arguments.verbose);
     let done = match &arguments.command {
         Command::Run(arguments) => return run::run(arguments, &mut console),
+        Command::Check(arguments) => return conclude(check::check(arguments, &mut console), &mut console),
+        Command::Explain { code } => explain::explain(code.as_deref(), &mut console),
         Command::Sweep(arguments) => return conclude(sweep::sweep(arguments, &mut console), &mut console),
         Command::Merge(arguments) => return conclude(sweep::merge(arguments, &mut console), &mut console),
         Command::Plot(arguments) => plot::plot(arguments, &mut console),

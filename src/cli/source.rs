@@ -5,7 +5,7 @@ use super::diagnostics::{self, Input};
 use super::{Done, Exit, Failure, conclude, gallery, manifests};
 use crate::scenario::document::{self, MAX_BYTES, Table};
 use crate::scenario::load::{load, load_release};
-use crate::scenario::manifests::release;
+use crate::scenario::manifests::release::{self, Release};
 use crate::scenario::manifests::stream::Stream;
 use crate::scenario::sources::Sources;
 use crate::scenario::{Loaded, diagnostic::Problem};
@@ -45,9 +45,7 @@ pub fn read(paths: &[PathBuf], choice: Choice<'_>, console: &mut Console) -> Don
         }
     }
     if !manifests.is_empty() {
-        let mut sources = Sources::default();
-        let files = manifests::read(&manifests, &mut sources)?;
-        match releases((sources, files), None, choice, console) {
+        match releases(&open_manifests(&manifests)?, choice, console) {
             Ok(given) => good.extend(given),
             Err(failure) => worst = worst.max(conclude(Err(failure), console)),
         }
@@ -55,12 +53,40 @@ pub fn read(paths: &[PathBuf], choice: Choice<'_>, console: &mut Console) -> Don
     if worst == Exit::Fine { Ok(good) } else { Err(Failure::Reported(worst)) }
 }
 
+/// Texts that belong together.
+#[derive(Debug)]
+pub struct Opened {
+    pub sources: Sources,
+    /// Every file that was read.
+    pub inputs: Vec<PathBuf>,
+    /// The name and the document of the scenario that names the manifests.
+    pub scenario: Option<(String, Table)>,
+}
+
+/// The manifests of several files, folders and patterns: one stream.
+pub fn open_manifests(paths: &[PathBuf]) -> Done<Opened> {
+    let mut sources = Sources::default();
+    let inputs = manifests::read(paths, &mut sources)?;
+    Ok(Opened { sources, inputs, scenario: None })
+}
+
+/// A scenario with the manifests that it names; None if it names none.
+pub fn open_scenario(path: &Path, text: &str) -> Done<Option<Opened>> {
+    let named = document::parse(text).ok().and_then(|document| Some((manifests_of(&document)?, document)));
+    let Some((patterns, document)) = named else { return Ok(None) };
+    let mut sources = Sources::scenario(&path.display().to_string(), text);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let patterns: Vec<_> = patterns.iter().map(|pattern| folder.join(pattern)).collect();
+    let mut inputs = manifests::read(&patterns, &mut sources)?;
+    inputs.push(path.to_path_buf());
+    Ok(Some(Opened { sources, inputs, scenario: Some((name(path), document)) }))
+}
+
 /// Reads and checks one scenario; its problems are printed.
 fn scenario_and_manifests(path: &Path, choice: Choice<'_>, console: &mut Console) -> Done<Vec<Given>> {
     let text = text(path)?;
-    let shown = path.display().to_string();
-    let named = document::parse(&text).ok().and_then(|document| Some((manifests_of(&document)?, document)));
-    let Some((patterns, document)) = named else {
+    let shown = path.display();
+    let Some(opened) = open_scenario(path, &text)? else {
         if let Some(rollout) = choice.rollout {
             let message = format!("--rollout {rollout}: {shown} names no manifests");
             return Err(Failure::Input(message, "it picks one of several releases in manifests".to_owned()));
@@ -68,12 +94,7 @@ fn scenario_and_manifests(path: &Path, choice: Choice<'_>, console: &mut Console
         let loaded = check(path, &text, choice.overrides, console)?;
         return Ok(vec![Given { loaded, inputs: vec![path.to_path_buf()] }]);
     };
-    let mut sources = Sources::scenario(&shown, &text);
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let patterns: Vec<_> = patterns.iter().map(|pattern| folder.join(pattern)).collect();
-    let mut inputs = manifests::read(&patterns, &mut sources)?;
-    inputs.push(path.to_path_buf());
-    let given = releases((sources, inputs), Some((&name(path), &document)), choice, console)?;
+    let given = releases(&opened, choice, console)?;
     if given.len() > 1 {
         let names: Vec<_> = given.iter().map(|given| given.loaded.scenario.title.as_str()).collect();
         let message = format!("the manifests of {shown} have {} releases: {}", given.len(), names.join(", "));
@@ -89,44 +110,49 @@ fn manifests_of(document: &Table) -> Option<Vec<String>> {
     texts.filter(|texts| !texts.is_empty())
 }
 
-/// The releases of a stream, each under the scenario that is laid over it.
-fn releases(
-    (sources, inputs): (Sources, Vec<PathBuf>),
-    scenario: Option<(&str, &Table)>,
-    choice: Choice<'_>,
-    console: &mut Console,
-) -> Done<Vec<Given>> {
-    let (stream, problems) = Stream::read(&sources);
-    let input = Input { sources: &sources, overrides: choice.overrides };
+/// The objects of a stream; what is wrong with it is printed.
+pub fn stream(sources: &Sources, overrides: &[String], console: &mut Console) -> Done<Stream> {
+    let (stream, problems) = Stream::read(sources);
     if !problems.is_empty() {
-        show(&problems, input, console);
+        show(&problems, Input { sources, overrides }, console);
         return Err(Failure::Reported(Exit::Input));
     }
     if console.verbose && !stream.others.is_empty() {
         let kinds: Vec<_> = stream.others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         console.note(&format!("skipped: {}", kinds.join(", ")));
     }
-    let all = release::releases(&stream);
-    let picked: Vec<_> =
-        all.iter().filter(|release| choice.rollout.is_none_or(|rollout| release.workload.name == rollout)).collect();
-    if picked.is_empty() {
-        let names: Vec<_> = all.iter().map(|release| release.workload.name.as_str()).collect();
-        return Err(match choice.rollout {
-            Some(rollout) if !names.is_empty() => {
-                let message = format!("--rollout {rollout}: there is none of that name");
-                Failure::Input(message, format!("these files have {}", names.join(", ")))
-            }
-            _ => Failure::Input(
-                "there is nothing to release: no Rollout and no Deployment".to_owned(),
-                "give the manifest of a Rollout, and what belongs to it: Services, Ingress".to_owned(),
-            ),
-        });
+    Ok(stream)
+}
+
+/// All releases, or the one that is named.
+pub fn pick<'s>(stream: &'s Stream, rollout: Option<&str>) -> Done<Vec<Release<'s>>> {
+    let all = release::releases(stream);
+    let names: Vec<_> = all.iter().map(|release| release.workload.name.as_str()).collect();
+    let is_picked = |release: &Release<'_>| rollout.is_none_or(|rollout| release.workload.name == rollout);
+    let picked: Vec<_> = all.iter().copied().filter(is_picked).collect();
+    match rollout {
+        _ if !picked.is_empty() => Ok(picked),
+        Some(rollout) if !names.is_empty() => {
+            let message = format!("--rollout {rollout}: there is none of that name");
+            Err(Failure::Input(message, format!("these files have {}", names.join(", "))))
+        }
+        Some(_) | None => Err(Failure::Input(
+            "there is nothing to release: no Rollout and no Deployment".to_owned(),
+            "give the manifest of a Rollout, and what belongs to it: Services, Ingress".to_owned(),
+        )),
     }
+}
+
+/// The releases of a stream, each under the scenario that is laid over it.
+fn releases(opened: &Opened, choice: Choice<'_>, console: &mut Console) -> Done<Vec<Given>> {
+    let Opened { sources, inputs, scenario } = opened;
+    let stream = stream(sources, choice.overrides, console)?;
+    let input = Input { sources, overrides: choice.overrides };
     let (mut worst, mut given) = (Exit::Fine, Vec::new());
     let empty = Table::default();
-    for release in picked {
-        let laid_over = scenario.map_or((None, &empty), |(name, document)| (Some(name), document));
-        match load_release(&sources, release, laid_over, choice.overrides) {
+    for release in pick(&stream, choice.rollout)? {
+        let laid_over = scenario.as_ref().map_or((None, &empty), |(name, document)| (Some(name.as_str()), document));
+        match load_release(sources, &release, laid_over, choice.overrides) {
             Ok(loaded) => {
                 show(&loaded.warnings, input, console);
                 given.push(Given { loaded, inputs: inputs.clone() });

@@ -2,6 +2,8 @@
 //!
 //! Every time in a report is relative to the release: t = 0 is its start, the warm-up lies before it.
 
+pub mod check;
+pub mod ci;
 pub mod csv;
 #[cfg(feature = "png")]
 pub mod png;

@@ -50,6 +50,8 @@ use hpa::HpaSpec;
 use monitoring::MonitoringSpec;
 use workload::Workload;
 
+pub use reader::nearest;
+
 /// A checked scenario: it cannot fail any more.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {

@@ -3,6 +3,7 @@
 use super::definition::Definition;
 use super::results::{Results, reason};
 use super::table::Row;
+use crate::report::ci::{cell, escape, escape_property, fingerprint};
 use crate::report::{counted, grouped, grouped_decimal};
 use crate::sweep::design::Design;
 use crate::sweep::play::FIGURES;
@@ -128,27 +129,4 @@ impl<'a> Ci<'a> {
         bytes.push(b'\n');
         bytes
     }
-}
-
-/// FNV-1a, 64 bits: stays the same from run to run, so that GitLab knows a finding again.
-fn fingerprint(parts: &[&str]) -> String {
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-    let hash =
-        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{hash:016x}")
-}
-
-/// Text of a workflow command.
-fn escape(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-/// A property of a workflow command.
-fn escape_property(text: &str) -> String {
-    escape(text).replace(':', "%3A").replace(',', "%2C")
-}
-
-/// Text in a table of Markdown.
-fn cell(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|").replace(['\r', '\n'], " ").replace('<', "&lt;").replace('*', "\\*")
 }

@@ -1,0 +1,48 @@
+//! Findings as JSON, schema `rollout-sim/check/v1`.
+
+use super::{Findings, Position};
+use crate::check::finding::Finding;
+use serde_json::{Value, json};
+
+pub const SCHEMA: &str = "rollout-sim/check/v1";
+
+pub fn render(findings: &Findings<'_>) -> String {
+    let deployments = findings.checked.iter().map(|checked| {
+        json!({
+            "deployment": checked.title,
+            "failed": checked.failed,
+            "requests": checked.requests,
+            "failed_before": findings.before.and_then(|before| super::markdown::before(before, &checked.title)),
+            "findings": checked.findings.iter().map(|finding| self::finding(findings, finding)).collect::<Vec<_>>(),
+        })
+    });
+    let value = json!({
+        "schema": SCHEMA,
+        "version": env!("CARGO_PKG_VERSION"),
+        "seeds": findings.seeds,
+        "suppressed": findings.suppressed,
+        "deployments": deployments.collect::<Vec<_>>(),
+    });
+    format!("{}\n", serde_json::to_string_pretty(&value).expect("JSON can be written"))
+}
+
+fn finding(findings: &Findings<'_>, finding: &Finding) -> Value {
+    let position = Position::of(findings.sources, finding.place.as_ref());
+    let prediction = finding
+        .prediction
+        .map(|prediction| json!({ "failed": prediction.without, "failed_with_change": prediction.with }));
+    json!({
+        "code": finding.code,
+        "level": finding.level.name(),
+        "message": finding.message,
+        "help": finding.help,
+        "position": position.map(|position| json!({
+            "file": position.file,
+            "line": position.line,
+            "column": position.column,
+            "end_line": position.end_line,
+            "end_column": position.end_column,
+        })),
+        "prediction": prediction,
+    })
+}

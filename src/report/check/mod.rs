@@ -1,0 +1,67 @@
+//! Findings for people and for CI systems.
+
+pub mod github;
+pub mod gitlab;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod page;
+pub mod sarif;
+pub mod text;
+
+use crate::check::Checked;
+use crate::check::finding::{Finding, Level};
+use crate::scenario::sources::Sources;
+use std::ops::Range;
+
+/// What `sim check` has found, of all deployments.
+#[derive(Clone, Copy, Debug)]
+pub struct Findings<'a> {
+    pub sources: &'a Sources,
+    pub checked: &'a [Checked],
+    pub suppressed: usize,
+    /// The failed requests of the same deployments before, by their titles.
+    pub before: Option<&'a [(String, Option<f64>)]>,
+    /// The seeds that each release was played with.
+    pub seeds: usize,
+}
+
+impl<'a> Findings<'a> {
+    pub fn all(&self) -> impl Iterator<Item = &'a Finding> {
+        self.checked.iter().flat_map(|checked| &checked.findings)
+    }
+
+    pub fn count(&self, level: Level) -> usize {
+        self.all().filter(|finding| finding.level == level).count()
+    }
+}
+
+/// Where something stands; all of it counts from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub file: String,
+    pub line: usize,
+    /// In UTF-16 units, as SARIF and editors count.
+    pub column: usize,
+    pub end_line: usize,
+    pub end_column: usize,
+}
+
+impl Position {
+    /// None for what is about no line at all.
+    pub fn of(sources: &Sources, place: Option<&Range<usize>>) -> Option<Self> {
+        let (source, within) = sources.locate(place?)?;
+        let at = |byte: usize| {
+            let before = source.text.get(..byte)?;
+            let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+            Some((before.matches('\n').count() + 1, before[start..].encode_utf16().count() + 1))
+        };
+        let ((line, column), (end_line, end_column)) = (at(within.start)?, at(within.end)?);
+        Some(Self { file: source.name.replace('\\', "/"), line, column, end_line, end_column })
+    }
+}
+
+/// A number of requests that is a mean: whole from ten on.
+pub fn requests(mean: f64) -> String {
+    super::grouped_decimal(mean, if mean >= 10.0 { 0 } else { 1 })
+}

@@ -1,0 +1,69 @@
+//! The end of `sim check` on a terminal: what a release costs, and which change helps how much.
+
+use super::{Findings, requests};
+use crate::check::Checked;
+use crate::check::finding::{Finding, Level};
+use crate::report::text::{BAD, GOOD, TITLE, paint};
+use crate::report::{counted, percent};
+
+/// The verdict, after the findings themselves.
+pub fn render(findings: &Findings<'_>) -> String {
+    let mut text = String::new();
+    for checked in findings.checked {
+        text.push_str(&deployment(checked, findings.seeds));
+    }
+    for sentence in super::markdown::comparison(findings) {
+        text.push_str(&format!("{sentence}\n"));
+    }
+    let count = |level: Level| findings.count(level) as u64;
+    let mut words = vec![
+        counted(count(Level::Error), "error"),
+        counted(count(Level::Warning), "warning"),
+        counted(count(Level::Note), "note"),
+    ];
+    if findings.suppressed > 0 {
+        words.push(format!("{} ignored by comments", findings.suppressed));
+    }
+    text.push_str(&format!("{}\n", words.join(", ")));
+    text
+}
+
+fn deployment(checked: &Checked, seeds: usize) -> String {
+    let (Some(failed), Some(all)) = (checked.failed, checked.requests) else {
+        return format!("{}: it cannot be simulated\n", paint(TITLE, &checked.title));
+    };
+    let mean = if seeds > 1 { format!(", mean of {seeds} seeds") } else { String::new() };
+    let verdict = if failed == 0.0 {
+        paint(GOOD, "no failed request in a release")
+    } else {
+        let share = percent(failed / all.max(1.0));
+        paint(BAD, format!("{} of {} requests fail in a release ({share})", requests(failed), requests(all)))
+    };
+    let mut text = format!("{}: {verdict}{mean}\n", paint(TITLE, &checked.title));
+    let mut helping: Vec<(&Finding, f64, &str)> = checked.findings.iter().filter_map(helps).collect();
+    helping.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let width = helping.iter().map(|(_, _, words)| words.chars().count()).max().unwrap_or(0).min(60);
+    for (finding, with, words) in helping {
+        text.push_str(&format!("  {:6}  {words:width$}  → {}\n", finding.code, requests(with)));
+    }
+    text
+}
+
+/// A change that leaves fewer failed requests.
+fn helps(finding: &Finding) -> Option<(&Finding, f64, &str)> {
+    let prediction = finding.prediction.filter(|prediction| prediction.with < prediction.without)?;
+    Some((finding, prediction.with, finding.change.as_ref()?.words.as_str()))
+}
+
+/// The help of a finding: what to do, and what that brings.
+pub fn help(finding: &Finding) -> String {
+    match finding.prediction {
+        Some(prediction) => format!(
+            "{} (failed requests of a release: {} → {})",
+            finding.help,
+            requests(prediction.without),
+            requests(prediction.with)
+        ),
+        None => finding.help.clone(),
+    }
+}
