@@ -25,15 +25,13 @@ impl Change {
     /// Sets a field of an object to a value in YAML: `false`, `30`, `"25%"`.
     pub fn set(sources: &Sources, object: &Object, key: &str, value: &str) -> Option<Self> {
         let edit = set(sources, object, key, value)?;
-        let short = key.strip_prefix("spec.").unwrap_or(key);
-        Some(Self { words: format!("set {short}: {value}"), edits: vec![edit] })
+        Some(Self { words: format!("set {}: {value}", short(key)), edits: vec![edit] })
     }
 
     /// Takes a field out.
     pub fn remove(sources: &Sources, object: &Object, key: &str) -> Option<Self> {
         let edit = remove(sources, object, key)?;
-        let short = key.strip_prefix("spec.").unwrap_or(key);
-        Some(Self { words: format!("remove {short}"), edits: vec![edit] })
+        Some(Self { words: format!("remove {}", short(key)), edits: vec![edit] })
     }
 
     /// This change and another.
@@ -42,6 +40,18 @@ impl Change {
         self.words = format!("{}, {}", self.words, other.words);
         self.edits.extend(other.edits);
         Some(self)
+    }
+}
+
+/// A key without what its readers know of it: where strategies and pods stand.
+fn short(key: &str) -> &str {
+    let mut key = key;
+    for prefix in ["spec.", "strategy.", "canary.", "blueGreen.", "template.spec."] {
+        key = key.strip_prefix(prefix).unwrap_or(key);
+    }
+    match key.strip_prefix("containers[").and_then(|rest| rest.split_once("].")) {
+        Some((_, rest)) => rest,
+        None => key,
     }
 }
 

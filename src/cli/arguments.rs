@@ -38,7 +38,7 @@ pub enum Command {
     Merge(MergeArguments),
     /// Draw the timeline of scenarios or of run folders, or the results of a sweep, as one SVG
     Plot(PlotArguments),
-    /// Write a scenario from the built-in gallery to this folder
+    /// Write a scenario to this folder: from the built-in gallery, or from manifests
     Init(InitArguments),
     /// Print the JSON Schema of a scenario, for editors
     Schema,
@@ -254,6 +254,12 @@ pub struct InitArguments {
     /// List the gallery
     #[arg(long, conflicts_with = "name")]
     pub list: bool,
+    /// Write the scenario that manifests amount to: files, folders, - for stdin
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["name", "list"])]
+    pub from: Vec<PathBuf>,
+    /// With --from: of several releases, the one of this name
+    #[arg(long, value_name = "NAME", requires = "from")]
+    pub rollout: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -2,7 +2,9 @@
 
 use super::arguments::InitArguments;
 use super::console::Console;
+use super::source::{self, Choice};
 use super::{Done, Failure, files, gallery};
+use crate::report::resolved;
 use std::path::{Path, PathBuf};
 
 pub fn init(arguments: &InitArguments, console: &mut Console) -> Done<()> {
@@ -10,6 +12,9 @@ pub fn init(arguments: &InitArguments, console: &mut Console) -> Done<()> {
         let width = gallery::SCENARIOS.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
         let line = |(name, text): &(&str, &str)| format!("{name:width$}  {}\n", gallery::title(text));
         return console.print(&gallery::SCENARIOS.iter().map(line).collect::<String>());
+    }
+    if !arguments.from.is_empty() {
+        return from_manifests(arguments, console);
     }
     let wanted = arguments.name.as_deref().unwrap_or(gallery::DEFAULT);
     let wanted = wanted.strip_suffix(".toml").unwrap_or(wanted);
@@ -20,7 +25,23 @@ pub fn init(arguments: &InitArguments, console: &mut Console) -> Done<()> {
         };
         return Err(Failure::Input(format!("the gallery has no scenario `{wanted}`"), help));
     };
-    let file = format!("{}.toml", gallery::base(name));
+    write(gallery::base(name), text, console)
+}
+
+/// What the manifests amount to, each value with where it comes from.
+fn from_manifests(arguments: &InitArguments, console: &mut Console) -> Done<()> {
+    let choice = Choice { rollout: arguments.rollout.as_deref(), overrides: &[] };
+    let given = source::read(&arguments.from, choice, console)?;
+    let [given] = &given[..] else {
+        let titles: Vec<_> = given.iter().map(|given| given.loaded.scenario.title.as_str()).collect();
+        let message = format!("there are {} releases: {}", titles.len(), titles.join(", "));
+        return Err(Failure::Input(message, "pick one: --rollout NAME".to_owned()));
+    };
+    write(&given.loaded.scenario.name, &resolved::of_manifests(&given.loaded), console)
+}
+
+fn write(name: &str, text: &str, console: &mut Console) -> Done<()> {
+    let file = format!("{name}.toml");
     if PathBuf::from(&file).symlink_metadata().is_ok() {
         let help = "remove or rename it first".to_owned();
         return Err(Failure::Input(format!("{file} exists already: it stays as it is"), help));

@@ -3,6 +3,7 @@
 use super::console::Console;
 use super::diagnostics::{self, Input};
 use super::{Done, Exit, Failure, conclude, gallery, manifests};
+use crate::report::resolved;
 use crate::scenario::document::{self, MAX_BYTES, Table};
 use crate::scenario::load::{load, load_release};
 use crate::scenario::manifests::release::{self, Release};
@@ -80,6 +81,27 @@ pub fn open_scenario(path: &Path, text: &str) -> Done<Option<Opened>> {
     let mut inputs = manifests::read(&patterns, &mut sources)?;
     inputs.push(path.to_path_buf());
     Ok(Some(Opened { sources, inputs, scenario: Some((name(path), document)) }))
+}
+
+/// The text of a scenario; of manifests, and of a scenario that names some, that of the scenario that they amount to.
+pub fn flattened(path: &Path, console: &mut Console) -> Done<String> {
+    let opened = if manifests::is_manifest(path) {
+        open_manifests(&[path.to_path_buf()])?
+    } else {
+        let text = text(path)?;
+        match open_scenario(path, &text)? {
+            None => return Ok(text),
+            Some(opened) => opened,
+        }
+    };
+    let given = releases(&opened, Choice { rollout: None, overrides: &[] }, console)?;
+    match &given[..] {
+        [given] => Ok(resolved::of_manifests(&given.loaded)),
+        several => {
+            let message = format!("{} has {} releases, and a sweep is of one", path.display(), several.len());
+            Err(Failure::Input(message, "write the one that you mean to a scenario: sim init --from".to_owned()))
+        }
+    }
 }
 
 /// Reads and checks one scenario; its problems are printed.

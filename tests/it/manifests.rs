@@ -393,3 +393,38 @@ fn an_autoscaler_scales_if_the_scenario_knows_what_pods_use() {
     let scaling = loaded(&scaled, "[application]\ncpu_per_request = \"10ms\"\n", &[]);
     assert!(scaling.scenario.hpa.is_some());
 }
+
+#[test]
+fn init_writes_the_scenario_that_manifests_amount_to() {
+    let folder = folder("init");
+    fs::write(folder.join("all.yaml"), WEB.replace("pause: { duration: 10 }", "pause: {}")).unwrap();
+    let output = sim(&folder, &["init", "--from", "all.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let fingerprint = |arguments: &[&str]| {
+        let output = sim(&folder, &[&["run", "--format", "json"], arguments].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        serde_json::from_str::<serde_json::Value>(&stdout(&output)).unwrap()["fingerprint"].clone()
+    };
+    assert_eq!(fingerprint(&["web.toml", "-o", "a"]), fingerprint(&["all.yaml", "-o", "b"]));
+    // What is there stays.
+    let output = sim(&folder, &["init", "--from", "all.yaml"]);
+    assert!(stderr(&output).starts_with("error: web.toml exists already"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn manifests_can_be_swept_and_drawn() {
+    let folder = folder("sweep");
+    fs::write(folder.join("all.yaml"), WEB).unwrap();
+    fs::write(folder.join("x.toml"), "manifests = [\"all.yaml\"]\n[traffic]\nrate = \"50/s\"\n").unwrap();
+    let vary = "rollout.strategy.canary.steps[0].setWeight=25,75";
+    for (file, name) in [("all.yaml", "all"), ("x.toml", "x")] {
+        let output = sim(&folder, &["sweep", file, "--vary", vary, "-q"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let rows = fs::read_to_string(folder.join(format!("output/{name}/cells.csv"))).unwrap();
+        assert_eq!(rows.lines().count(), 3, "{rows}");
+    }
+    let output = sim(&folder, &["plot", "all.yaml", "-o", "web.svg"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(fs::read_to_string(folder.join("web.svg")).unwrap().contains("Rollout web"));
+}

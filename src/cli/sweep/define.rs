@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const MANY_CELLS: u64 = 1_000_000;
 
 pub fn define(arguments: &SweepArguments, console: &mut Console) -> Done<Definition> {
-    let text = source::text(&arguments.file)?;
+    let text = source::flattened(&arguments.file, console)?;
     let loaded = source::check(&arguments.file, &text, &arguments.set, console)?;
     let axes = axes(arguments, &text, &loaded, console)?;
     if axes.is_empty() {
@@ -147,7 +147,7 @@ fn files_of(axis: &Axis, folder: &Path, set: &[String], console: &mut Console) -
         let named = written.trim_matches(['"', '\'']);
         // As seen from the file that names it, if one does.
         let path = folder.join(named);
-        let text = source::text(&path)?;
+        let text = source::flattened(&path, console)?;
         source::check(&path, &text, set, console)?;
         sources.push(Source { path: written.clone(), name: source::name(&path), text });
     }

@@ -2,8 +2,9 @@
 //! Each valid Rollout is released to an end; each invalid file gets the finding that it is there for.
 
 use rayon::prelude::*;
+use rollout_sim::report::resolved::of_manifests;
 use rollout_sim::scenario::document::Table;
-use rollout_sim::scenario::load::load_release;
+use rollout_sim::scenario::load::{load, load_release};
 use rollout_sim::scenario::manifests::release::releases;
 use rollout_sim::scenario::manifests::stream::Stream;
 use rollout_sim::scenario::sources::Sources;
@@ -81,6 +82,11 @@ fn every_valid_rollout_is_released_to_an_end() {
                 let run = run(&loaded.scenario, 1);
                 assert_eq!(run.rollout.outcome.name(), "promoted", "{paths:?}: {:?}", run.waits_for);
                 agrees(&loaded.scenario, &files, paths);
+                // As a scenario the same is the same.
+                let text = of_manifests(&loaded);
+                let again = load(&text, "again", &[]).unwrap_or_else(|problems| panic!("{problems:#?}\n{text}"));
+                let again = rollout_sim::simulation::run(&again.scenario, 1);
+                assert_eq!(again.fingerprint, run.fingerprint, "{paths:?}\n{text}");
             }
             releases.iter().filter(|release| release.is_rollout()).count()
         })
