@@ -7,6 +7,7 @@
 pub mod catalogue;
 pub mod change;
 pub mod finding;
+pub mod glossary;
 pub mod predict;
 pub mod subject;
 pub mod suppression;

@@ -3,23 +3,41 @@
 use super::console::Console;
 use super::{Done, Failure};
 use crate::check::catalogue::pages;
+use crate::check::glossary::entries;
 use crate::report::check::page;
 use crate::scenario::nearest;
+use crate::scenario::schema::{Field, fields};
 
-pub fn explain(code: Option<&str>, console: &mut Console) -> Done<()> {
-    let Some(code) = code else {
-        let mut all: Vec<_> = pages().collect();
-        all.sort_by_key(|page| page.code);
-        let lines = all.iter().map(|page| format!("{:6}  {:7}  {}\n", page.code, page.level.name(), page.title));
-        return console.print(&lines.collect::<String>());
-    };
-    if let Some(found) = pages().find(|page| page.code.eq_ignore_ascii_case(code)) {
-        return console.print(&page::render(found, console.width()));
+pub fn explain(name: Option<&str>, console: &mut Console) -> Done<()> {
+    let Some(name) = name else { return console.print(&list()) };
+    let width = console.width();
+    if let Some(found) = pages().find(|page| page.code.eq_ignore_ascii_case(name)) {
+        return console.print(&page::render(found, width));
     }
-    let codes: Vec<_> = pages().map(|page| page.code).collect();
-    let help = match nearest(&code.to_uppercase(), &codes) {
-        Some(near) => format!("did you mean {near}?"),
-        None => "`sim explain` lists what there is".to_owned(),
+    if let Some(entry) = entries().find(|entry| entry.name.eq_ignore_ascii_case(name)) {
+        return console.print(&page::entry(&entry, width));
+    }
+    // A parameter, by its whole key or by its last name.
+    let last = |path: &str| path.rsplit('.').next().unwrap_or(path).to_owned();
+    let fields: Vec<Field> =
+        fields().into_iter().filter(|field| field.path == name || last(&field.path) == name).collect();
+    if !fields.is_empty() {
+        return console.print(&fields.iter().map(|field| page::parameter(field, width)).collect::<String>());
+    }
+    let names: Vec<_> = pages().map(|page| page.code).chain(entries().map(|entry| entry.name)).collect();
+    let help = match nearest(name, &names).or_else(|| nearest(&name.to_uppercase(), &names)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`sim explain` lists what there is; the name of any parameter will do, too".to_owned(),
     };
-    Err(Failure::Input(format!("there is no page about `{code}`"), help))
+    Err(Failure::Input(format!("there is no page about `{name}`"), help))
+}
+
+fn list() -> String {
+    let mut all: Vec<_> = pages().collect();
+    all.sort_by_key(|page| page.code);
+    let findings = all.iter().map(|page| format!("{:7} {:7}  {}\n", page.code, page.level.name(), page.title));
+    let mut text = format!("Findings of sim check\n\n{}", findings.collect::<String>());
+    text.push_str("\nRules of the Rollouts controller, causes of failed answers, terms\n\n");
+    text.extend(entries().map(|entry| format!("{:28} {}\n", entry.name, entry.title)));
+    text
 }

@@ -15,19 +15,28 @@ pub struct Field {
     pub note: &'static str,
 }
 
-/// For editors: what may stand where, with its default.
-pub fn schema() -> Value {
+/// Every key of the file format.
+pub fn fields() -> Vec<Field> {
     let mut pass = Pass { fields: Some(Vec::new()), ..Pass::default() };
     super::load::read(&mut pass, "", &Table::default());
+    pass.fields.unwrap_or_default()
+}
+
+/// For editors: what may stand where, with its default.
+pub fn schema() -> Value {
     let mut root = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "rollout-sim scenario",
         "description": "An Argo Rollouts canary behind an AWS Application Load Balancer, for the program sim",
         "type": "object",
-        "required": ["traffic", "rollout"],
+        "anyOf": [
+            { "required": ["traffic", "rollout"] },
+            { "required": ["traffic", "deployment"] },
+            { "required": ["manifests"] },
+        ],
         "definitions": { "delay": delay_schema() },
     });
-    for field in pass.fields.unwrap_or_default() {
+    for field in fields() {
         insert(&mut root, field);
     }
     root["properties"]["traffic"]["required"] = json!(["rate"]);

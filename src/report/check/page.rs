@@ -1,7 +1,9 @@
 //! A page of `sim explain`.
 
 use crate::check::finding::Page;
+use crate::check::glossary::Entry;
 use crate::report::text::{TITLE, paint};
+use crate::scenario::schema::Field;
 
 /// No line is wider than `width`.
 pub fn render(page: &Page, width: usize) -> String {
@@ -14,6 +16,25 @@ pub fn render(page: &Page, width: usize) -> String {
         ("To see it", page.reproduce),
     ] {
         text.push_str(&section(head, words, width));
+    }
+    text
+}
+
+/// A page about a cause, a rule or a term.
+pub fn entry(entry: &Entry, width: usize) -> String {
+    let mut text = format!("{}  {}\n\n", paint(TITLE, entry.name), entry.title);
+    for (head, words) in [("Meaning", entry.words), ("Source", entry.source), ("To see it", entry.reproduce)] {
+        text.push_str(&section(head, words, width));
+    }
+    text
+}
+
+/// A page about a parameter of a scenario.
+pub fn parameter(field: &Field, width: usize) -> String {
+    let mut text = format!("{}\n\n", paint(TITLE, &field.path));
+    text.push_str(&section("Meaning", field.note, width));
+    if let Some(default) = field.schema.get("default") {
+        text.push_str(&section("Default", &default.to_string(), width));
     }
     text
 }

@@ -1,0 +1,245 @@
+//! What `sim explain` says besides the findings: causes of failed answers, the Rollouts controller's rules for a spec, and
+//! terms.
+
+use crate::model::outcome::Cause;
+
+/// A page about a word of the reports.
+#[derive(Debug)]
+pub struct Entry {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub words: &'static str,
+    pub source: &'static str,
+    /// A command that shows it.
+    pub reproduce: &'static str,
+}
+
+/// The page about a cause.
+pub const fn cause(cause: Cause) -> Entry {
+    let (words, reproduce) = match cause {
+        Cause::ConnectionRefused => (
+            "The target answers the SYN with RST: its program has closed the port or is gone, while its pod still has a network. \
+             This is the usual answer of a pod without a preStop hook, from SIGTERM until the last ALB node has let go of it. In \
+             the access log the three times are -1, and TargetConnectionErrorCount counts it.",
+            "sim run scenarios/article/1-original.toml",
+        ),
+        Cause::HostUnreachable => (
+            "The pod's network is gone, and its node says so by ICMP. It takes the place of connection_refused once the sandbox of \
+             the pod has been removed; in the access log the two look alike.",
+            "sim run scenarios/article/1-original.toml",
+        ),
+        Cause::ResetInFlight => (
+            "The connection broke while the target worked on the request: the program exited, or SIGKILL came at the end of the \
+             grace period. In the access log target_processing_time is above 0 and response_processing_time is -1.",
+            "sim run scenarios/first-run.toml --set application.on_sigterm=exit",
+        ),
+        Cause::KeepAliveRace => (
+            "The target closed an idle connection in the moment in which the load balancer sent a request on it: its keep-alive \
+             time is not longer than the load balancer's idle time-out. It happens outside of releases, too.",
+            "sim run scenarios/first-run.toml --set application.keep_alive=5s",
+        ),
+        Cause::DeregistrationDelayExpired => (
+            "The target was still working on the request when deregistration_delay.timeout_seconds ran out: the load balancer \
+             closes the connection.",
+            "sim explain ALB005",
+        ),
+        Cause::NoRegisteredTargets => (
+            "The weighted rule chose a target group in which no target may get the request: all have been deregistered, or the new \
+             ones have not passed their first health check. Behind an ALB a weighted rule never falls back to the other group.",
+            "sim run scenarios/article/2b-empty-group.toml",
+        ),
+        Cause::ConnectTimeout => (
+            "Nobody answered the SYN within 10 s: the pod's address is gone. The client waits those 10 s.",
+            "sim run scenarios/field-reports/lbc-2366-traffic-after-draining.toml",
+        ),
+        Cause::BacklogFull => (
+            "Nobody answered the SYN within 10 s, although the pod lives: more requests wait for its workers than its queue of \
+             connections holds. Too few pods have too large a share.",
+            "sim run scenarios/hazards/h10-third-version-in-the-middle.toml",
+        ),
+        Cause::IdleTimeout => (
+            "The target took the request and gave no answer within the load balancer's idle time-out (60 s unless set).",
+            "sim run scenarios/hazards/h10-third-version-in-the-middle.toml",
+        ),
+    };
+    Entry {
+        name: cause.name(),
+        title: cause.description(),
+        words,
+        source: "Elastic Load Balancing, User Guide for Application Load Balancers: Troubleshoot, Access logs",
+        reproduce,
+    }
+}
+
+const VALIDATION: &str = "argo-rollouts, pkg/apis/rollouts/validation/validation.go at 9f8d111d (after 1.10.0-rc1)";
+
+const fn rule(name: &'static str, title: &'static str, words: &'static str) -> Entry {
+    Entry { name, title, words, source: VALIDATION, reproduce: "sim check FILE, with such a Rollout in it" }
+}
+
+/// Why the Rollouts controller refuses a spec. Until it is mended the controller does nothing at all: the Rollout is
+/// Degraded with the condition InvalidSpec.
+pub const RULES: [Entry; 24] = [
+    rule(
+        "V1",
+        "a deadline that is not above minReadySeconds",
+        "progressDeadlineSeconds must be greater than minReadySeconds.",
+    ),
+    rule("V2", "no strategy, or two", "A Rollout has one of canary and blueGreen under strategy."),
+    rule(
+        "V3",
+        "selector and labels that do not fit",
+        "selector must be there, must not be empty, and must match the labels of the pod template.",
+    ),
+    rule("V4", "maxSurge and maxUnavailable are both 0", "With both at 0 no pod could ever be replaced."),
+    rule("V5", "one Service for stable and canary", "canaryService and stableService must be two Services."),
+    rule(
+        "V6",
+        "a router without its Services",
+        "Most routers need both canaryService and stableService; an ALB may have pingPong instead.",
+    ),
+    rule(
+        "V7",
+        "scaleDownDelaySeconds without a router",
+        "Without trafficRouting the old pods go as the new ones come: there is nothing to delay.",
+    ),
+    rule(
+        "V8",
+        "dynamicStableScale without a router",
+        "Without trafficRouting the numbers of pods are the weights already.",
+    ),
+    rule(
+        "V9",
+        "dynamicStableScale beside scaleDownDelaySeconds",
+        "The two exclude each other: with dynamicStableScale nothing is left to delay after the promotion.",
+    ),
+    rule("V10", "maxTrafficWeight with a router that has none", "Only nginx and plugins know another whole than 100."),
+    rule("V11", "a weight that is no share", "setWeight lies between 0 and 100, or maxTrafficWeight."),
+    rule(
+        "V12",
+        "a pause that is no duration",
+        "A pause has seconds, or a Go duration: 60, 60s, 1h30m. There is no unit for days.",
+    ),
+    rule("V13", "setCanaryScale without a router", "Without trafficRouting the number of canary pods is the weight."),
+    rule("V14", "setHeaderRoute with a router that has none", "Header routes need Istio, an ALB, Apisix or a plugin."),
+    rule(
+        "V15",
+        "a header that an ALB cannot match",
+        "Behind an ALB a header matches by exact, not by regex or prefix.",
+    ),
+    rule(
+        "V16",
+        "a header match of no kind, or of several",
+        "A header value has exactly one of exact, regex and prefix.",
+    ),
+    rule(
+        "V17",
+        "setMirrorRoute with a router that has none",
+        "Only Istio and plugins mirror requests; an ALB does not.",
+    ),
+    rule("V18", "a route without managedRoutes", "Steps that set routes need trafficRouting.managedRoutes."),
+    rule("V19", "a route that is not managed", "The name of a route must stand in trafficRouting.managedRoutes."),
+    rule(
+        "V20",
+        "a step of no kind, or of several",
+        "A step has one of setWeight, pause, experiment and analysis at most, and something at all.",
+    ),
+    rule(
+        "V21",
+        "a weight for an experiment that nobody can give",
+        "Experiments get a share of the traffic from SMI, an ALB, Istio or a plugin alone.",
+    ),
+    rule(
+        "V22",
+        "pingPong that cannot work",
+        "It needs two different Services, an ALB, Istio or a plugin, and with an ALB a rootService.",
+    ),
+    rule(
+        "V23",
+        "antiAffinity of no kind, or of two",
+        "One of required and preferred, and the weight of a preference from 1 to 100.",
+    ),
+    rule(
+        "V24",
+        "blueGreen with one Service, or a limit above the history",
+        "activeService and previewService must differ; scaleDownDelayRevisionLimit is not above revisionHistoryLimit.",
+    ),
+];
+
+/// Words of the reports that are nobody's field.
+pub const TERMS: [Entry; 8] = [
+    Entry {
+        name: "elb_5xx",
+        title: "an answer that the load balancer made up",
+        words: "502, 503 or 504 without an answer of the target: elb_status_code is set and target_status_code is `-`. In CloudWatch: \
+                HTTPCode_ELB_5XX_Count. What the program itself answers is target_5xx.",
+        source: "Elastic Load Balancing, CloudWatch metrics for your Application Load Balancer",
+        reproduce: "sim run scenarios/article/1-original.toml",
+    },
+    Entry {
+        name: "effective",
+        title: "a weight that the last ALB node follows",
+        words: "The Rollouts controller asks for a weight by an annotation; the load balancer controller sends ModifyRule after its rule \
+                lag; the load balancer collects changes for a while and pushes them to its nodes, one later than the other. The weight \
+                is effective when the last of them routes by it.",
+        source: "AWS Load Balancer Controller issues 3588 and 4039, argo-rollouts issue 3617",
+        reproduce: "sim run scenarios/article/1-original.toml",
+    },
+    Entry {
+        name: "rule lag",
+        title: "the time from the annotation to ModifyRule",
+        words: "All Ingresses of a group are one work item of the load balancer controller. A busy account, or a group with many rules, \
+                makes a reconcile take a minute and more. load_balancer_controller.rule_lag says how long.",
+        source: "AWS Load Balancer Controller issue 3588",
+        reproduce: "sim run scenarios/article/1-original.toml --set load_balancer_controller.rule_lag=5s",
+    },
+    Entry {
+        name: "deregistration",
+        title: "how a target leaves the load balancer",
+        words: "Two different things: the propagation of DeregisterTargets to the nodes, in which they still send requests \
+                (load_balancer.deregistration), and the deregistration delay, in which requests that are under way may end \
+                (deregistration_delay.timeout_seconds, 300 s unless set).",
+        source: "AWS Load Balancer Controller issues 1719 and 2366; Elastic Load Balancing, target group attributes",
+        reproduce: "sim run scenarios/field-reports/lbc-2366-traffic-after-draining.toml",
+    },
+    Entry {
+        name: "extra pod-seconds",
+        title: "what a release costs in pods",
+        words: "The time of all pods that exist, terminating ones included, beyond what the replicas alone would have cost. 3,600 \
+                pod-seconds are a pod for an hour.",
+        source: "Kubernetes counts a terminating pod's requests until its containers have ended",
+        reproduce: "sim run scenarios/article/4-fixed.toml",
+    },
+    Entry {
+        name: "readiness gate",
+        title: "a pod that is ready when its targets are healthy",
+        words: "In a namespace with the label elbv2.k8s.aws/pod-readiness-gate-inject the load balancer controller adds a gate for each \
+                target group whose Service selects the pod at its creation. The first pods of a canary without pingPong have none: \
+                the Service selects them later.",
+        source: "AWS Load Balancer Controller, pod readiness gate",
+        reproduce: "sim run scenarios/first-run.toml --set namespace.labels='{\"elbv2.k8s.aws/pod-readiness-gate-inject\"=\"enabled\"}'",
+    },
+    Entry {
+        name: "fingerprint",
+        title: "the whole run in 16 digits",
+        words: "It folds every event of the control plane and the outcome of every request. The same version, scenario and seed have \
+                the same fingerprint on any machine; a manifest and the scenario that it amounts to, too.",
+        source: "this program",
+        reproduce: "sim run scenarios/first-run.toml",
+    },
+    Entry {
+        name: "outcome",
+        title: "how a release ends",
+        words: "promoted: the new version is stable. aborted: back at the old one. paused: somebody has to promote it. degraded: the \
+                controller has given up, or cannot go on. running: it was not over at simulation.horizon. Whatever is not over \
+                says on what it waits.",
+        source: "argo-rollouts, phases of a Rollout",
+        reproduce: "sim run scenarios/strategies/analysis-of-a-bad-version.toml",
+    },
+];
+
+/// All entries.
+pub fn entries() -> impl Iterator<Item = Entry> {
+    let copy = |entry: &'static Entry| Entry { ..*entry };
+    Cause::ALL.into_iter().map(cause).chain(RULES.iter().map(copy)).chain(TERMS.iter().map(copy))
+}
