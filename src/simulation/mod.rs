@@ -233,7 +233,12 @@ impl Simulation<'_> {
                 DeleteReplicaSet(_) => {}
                 Promoted(revision) => {
                     self.recorder.promoted(now);
-                    self.log(now, "rollouts-controller", "Promoted", revision, "");
+                    self.record_sizes(now);
+                    self.log(now, NAME, "Promoted", revision, "");
+                }
+                TakenBack(revision) => {
+                    self.on_taken_back(now);
+                    self.log(now, NAME, "TakenBack", revision, "");
                 }
             }
         }

@@ -120,6 +120,13 @@ fn a_retry_begins_again_with_the_first_step() {
     assert_eq!(again.rollout.outcome, RolloutOutcome::Promoted);
     let starts = events(&again, "StepStarted", 0.0).into_iter().filter(|start| start.starts_with("step 0 ")).count();
     assert_eq!(starts, 2);
+    // The table tells of the second try, and keeps what failed in the first.
+    let rollout = &again.rollout;
+    assert_eq!(rollout.began_anew, again.steps[0].started);
+    assert!(rollout.elb_5xx_superseded > 0, "the abort lost requests");
+    let steps: u64 = again.steps.iter().map(|step| step.elb_5xx).sum();
+    let outside = rollout.elb_5xx_superseded + rollout.elb_5xx_after_last_step + rollout.elb_5xx_after_abort;
+    assert_eq!(steps + outside, again.requests.elb_5xx());
 }
 
 #[test]

@@ -61,7 +61,9 @@ fn requests_add_up(run: &Run) -> Checked {
         prop_assert_eq!(causes.map(|cause| run.causes[cause.index()].count).sum::<u64>(), count, "causes of {}", code);
     }
     let in_steps: u64 = run.steps.iter().map(|step| step.elb_5xx).sum();
-    prop_assert!(in_steps + run.rollout.elb_5xx_after_last_step <= requests.elb_5xx(), "steps count no failure twice");
+    let rollout = &run.rollout;
+    let outside = rollout.elb_5xx_after_last_step + rollout.elb_5xx_after_abort + rollout.elb_5xx_superseded;
+    prop_assert!(in_steps + outside <= requests.elb_5xx(), "no failure counts twice");
     Ok(())
 }
 

@@ -6,6 +6,7 @@ mod by_hand;
 mod conservation;
 mod determinism;
 mod diagnostics;
+mod endings;
 mod field_reports;
 mod hazards;
 mod invariants;

@@ -220,7 +220,7 @@ fn recreate_is_an_outage_from_the_last_old_target_to_the_first_new_one() {
 
 #[test]
 fn a_deployment_goes_back_by_undo() {
-    let undo = format!("{DEPLOYMENT}[[actions]]\nat = \"8s\"\ndo = \"undo\"\n");
+    let undo = format!("{DEPLOYMENT}[[actions]]\nat = \"4s\"\ndo = \"undo\"\n");
     let run = play(&undo, &[]);
     assert_eq!(run.rollout.outcome, RolloutOutcome::Aborted, "revision 1 is in force again");
     assert_eq!(run.seconds.last().map(|second| second.stable_serving), Some(10));

@@ -33,7 +33,7 @@ pub mod verification;
 
 use crate::model::analysis::metric::Phase;
 use crate::model::replica_set;
-use crate::model::{Revision, Service};
+use crate::model::{Revision, Service, Update};
 use crate::units::{Instant, TrafficWeight};
 use analysis::{Kind, Templates};
 use controller::Profile;
@@ -139,6 +139,8 @@ pub enum Effect {
     Aborted(String),
     /// The revision is the stable one from now on.
     Promoted(Revision),
+    /// The template is that of the stable revision again, which has all its pods and all the traffic.
+    TakenBack(Revision),
 }
 
 #[derive(Clone, Debug)]
@@ -162,8 +164,7 @@ pub struct Rollout {
     services: Option<[Selector; 2]>,
     ingress: Ingress,
     reconcile_queued: bool,
-    /// The template was changed since the Rollout was at rest.
-    updated: bool,
+    update: Update,
     /// The number of the next AnalysisRun.
     next_run: u32,
     observed_aws: Aws,
@@ -210,7 +211,7 @@ impl Rollout {
             services: Some([service; 2]),
             ingress: Ingress::default(),
             reconcile_queued: false,
-            updated: false,
+            update: Update::None,
             next_run: 0,
             observed_aws: Aws::Error,
             failed_passes: 0,
@@ -355,10 +356,10 @@ impl Rollout {
     pub fn is_at_rest(&self) -> bool {
         let stable = self.status.stable;
         let is_alone = self.replica_sets.iter().all(|set| Some(set.revision) == stable || set.replicas == 0);
-        let is_unused = self.status.weights.is_none_or(|weights| weights.canary == TrafficWeight::ZERO);
         let stays = self.spec.abort_scale_down() == AbortScaleDown::Never;
-        let is_aborted = self.status.abort && is_unused && (is_alone || stays);
-        self.is_fully_promoted() && is_alone || is_aborted
+        let is_aborted = self.status.abort && self.has_all_traffic_on_stable() && (is_alone || stays);
+        let is_over = self.is_fully_promoted() && self.update != Update::Begun;
+        is_over && is_alone || is_aborted
     }
 
     /// Of the ReplicaSet that was the newest before the current one: where `undo` goes.
@@ -367,9 +368,26 @@ impl Rollout {
         others.max_by_key(|set| set.number).map_or(self.template, |set| set.revision)
     }
 
-    /// Whether the template was ever changed.
-    pub fn has_been_updated(&self) -> bool {
-        self.updated
+    pub fn update(&self) -> Update {
+        self.update
+    }
+
+    /// Whether nothing goes to another revision than the stable one.
+    pub fn has_all_traffic_on_stable(&self) -> bool {
+        let status = &self.status;
+        match status.weights {
+            Some(weights) => weights.canary == TrafficWeight::ZERO,
+            None if self.is_blue_green() => status.active == status.stable,
+            // The pods split the traffic.
+            None => self.replica_sets.iter().all(|set| Some(set.revision) == status.stable || set.available == 0),
+        }
+    }
+
+    /// Whether a change of the template that brought stable back is over.
+    fn is_back(&self) -> bool {
+        let stable = self.status.stable.and_then(|stable| self.replica_set(stable));
+        let has_all_pods = stable.is_some_and(|stable| stable.available >= self.spec.replicas);
+        self.is_fully_promoted() && has_all_pods && self.has_all_traffic_on_stable()
     }
 
     /// Whether the ReplicaSet of this revision exists.
@@ -399,8 +417,9 @@ impl Rollout {
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
         match input {
             TemplateChanged(revision) => {
-                self.updated = true;
-                self.template = revision;
+                if revision != self.template {
+                    (self.template, self.update) = (revision, Update::Begun);
+                }
                 self.reconcile_soon()
             }
             ReplicasChanged(replicas) => {
@@ -444,6 +463,10 @@ impl Rollout {
                 let changed = self.status != status || self.replica_sets != replica_sets;
                 if changed || effects.iter().any(writes) {
                     effects.extend(self.reconcile_soon());
+                }
+                if self.update == Update::Begun && self.is_back() {
+                    self.update = Update::TakenBack;
+                    effects.push(TakenBack(self.template));
                 }
                 effects
             }

@@ -10,7 +10,7 @@ use super::step::Step;
 use super::traffic_routing::{decide, rolling_back_to_stable};
 use super::verification::Verification;
 use super::{Effect, Rollout, conditions, replicas};
-use crate::model::Revision;
+use crate::model::{Revision, Update};
 use crate::units::{Duration, Instant};
 
 /// An invalid spec is looked at again after this long. Source: `rollout/controller.go:syncHandler`.
@@ -336,6 +336,7 @@ impl<'a> Pass<'a> {
             });
         }
         status.stable = status.current;
+        self.rollout.update = Update::Promoted;
         self.effects.push(Effect::Promoted(self.rollout.template));
     }
 
