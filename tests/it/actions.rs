@@ -252,3 +252,22 @@ fn a_release_that_is_not_over_says_on_what_it_waits() {
         assert_eq!(waits(actions, set).as_deref(), expected);
     }
 }
+
+#[test]
+fn a_rollout_that_is_paused_in_its_manifest_waits_for_somebody() {
+    let paused = |actions: &str| {
+        let set = ["rollout.paused=true", "rollout.strategy.canary.steps[5]={ pause = { duration = \"5s\" } }"];
+        let text = format!("{SCENARIO}{actions}");
+        let loaded = load(&text, "paused", &set.map(str::to_owned)).unwrap_or_else(|problems| panic!("{problems:?}"));
+        simulation::run(&loaded.scenario, 1)
+    };
+    let waiting = paused("");
+    assert_eq!(waiting.rollout.outcome, RolloutOutcome::Paused);
+    assert!(events(&waiting, "ScaleReplicaSet", 0.0).is_empty(), "no pods, no steps");
+    assert_eq!(waiting.steps[0].completed, None);
+    let waits = "`kubectl argo rollouts promote`: the Rollout was paused by hand";
+    assert_eq!(waiting.waits_for.as_deref(), Some(waits));
+    let promoted = paused("[[actions]]\nat = \"1m\"\ndo = \"promote\"\n");
+    assert_eq!(promoted.rollout.outcome, RolloutOutcome::Promoted);
+    assert!(events(&promoted, "ScaleReplicaSet", 0.0).len() > 2, "and then it goes its way");
+}

@@ -147,8 +147,6 @@ pub enum Effect {
 pub struct Rollout {
     profile: Profile,
     spec: RolloutSpec,
-    /// `spec.paused`
-    paused: bool,
     /// `spec.restartAt`
     restart_at: Option<Instant>,
     /// Pods of each revision that are older than that.
@@ -201,7 +199,6 @@ impl Rollout {
         Self {
             profile: Profile::default(),
             spec,
-            paused: false,
             restart_at: None,
             observed_old_pods: vec![],
             refusal: None,
@@ -311,7 +308,7 @@ impl Rollout {
 
     /// `spec.paused`
     pub fn is_paused_by_hand(&self) -> bool {
-        self.paused
+        self.spec.paused
     }
 
     /// The revision of the pod template.
@@ -478,7 +475,7 @@ impl Rollout {
         let count = self.spec.steps().len();
         match command {
             Command::Promote => {
-                self.paused = false;
+                self.spec.paused = false;
                 if !self.status.pause_conditions.is_empty() {
                     self.status.pause_conditions.clear();
                 } else if let Some(index) = self.status.step_index.filter(|index| *index < count) {
@@ -494,7 +491,7 @@ impl Rollout {
             Command::PromoteFull => self.status.promote_full = self.status.current != self.status.stable,
             Command::Abort => self.status.abort = true,
             Command::Retry => self.status.abort = false,
-            Command::Pause => self.paused = true,
+            Command::Pause => self.spec.paused = true,
             Command::Restart => self.restart_at = Some(now.floor_to_second()),
         }
         vec![]

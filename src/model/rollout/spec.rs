@@ -12,6 +12,8 @@ use crate::units::{Duration, TrafficWeight};
 #[derive(Clone, Debug, PartialEq)]
 pub struct RolloutSpec {
     pub replicas: u32,
+    /// Nothing is scaled and no step completes until somebody promotes.
+    pub paused: bool,
     pub min_ready: Duration,
     /// `progressDeadlineSeconds`, 600 s unless set.
     pub progress_deadline: Duration,
@@ -35,6 +37,7 @@ impl Default for RolloutSpec {
     fn default() -> Self {
         Self {
             replicas: 1,
+            paused: false,
             min_ready: Duration::ZERO,
             progress_deadline: Duration::secs(600),
             progress_deadline_abort: false,
