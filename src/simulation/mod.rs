@@ -173,6 +173,10 @@ impl Simulation<'_> {
             Event::LookAtMetrics => self.look_at_metrics(now),
             Event::Action(index) => self.act(now, index),
             Event::ReadinessGate(service, input) => self.tell_readiness_gate(now, service, input),
+            Event::Resync => {
+                self.queue.schedule(now + self.scenario.rollouts_controller.resync_period, Event::Resync);
+                self.tell_rollout(now, rollout::Input::Timer);
+            }
         }
     }
 

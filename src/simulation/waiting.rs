@@ -62,12 +62,19 @@ fn waits_for(rollout: &Rollout) -> Option<String> {
     let pods = pods_of_the_update(rollout);
     let index = rollout.step_index();
     let is_unverified = status.weights.is_some_and(|weights| weights.verified == Some(false)) || rollout.is_verifying();
+    let to_see = |what: &str| match rollout.fails_to_ask_aws() {
+        true => format!(
+            "a look at AWS that does not fail, to see {what}: the newest one failed, and the next comes with the resync at \
+             the latest"
+        ),
+        false => format!("AWS to show {what}"),
+    };
     let late = if status.phase == Phase::Degraded { ", and the progress deadline has passed" } else { "" };
     let is_switched = status.active.is_some() && status.active == status.current;
     let Some(step) = rollout.steps().get(index) else {
         let waits = match () {
-            () if is_unverified => "AWS to show the full weight".to_owned(),
-            () if is_switched => "AWS to show the new pods as targets of the active Service".to_owned(),
+            () if is_unverified => to_see("the full weight"),
+            () if is_switched => to_see("the new pods as targets of the active Service"),
             () => pods,
         };
         return Some(format!("the promotion: {waits}{late}"));
@@ -76,8 +83,11 @@ fn waits_for(rollout: &Rollout) -> Option<String> {
         Step::Pause(None) => format!("somebody to promote it: step {index} ({step}) has no end"),
         Step::Pause(Some(_)) => format!("the end of step {index} ({step})"),
         Step::Analysis(_) => format!("the verdict of step {index} ({step})"),
-        Step::SetWeight(_) if is_unverified => format!("AWS to show the weight of step {index} ({step}){late}"),
-        Step::SetWeight(_) | Step::SetCanaryScale(_) | Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => {
+        Step::SetWeight(_) if is_unverified => to_see(&format!("the weight of step {index} ({step})")) + late,
+        Step::SetWeight(_) | Step::SetCanaryScale(_) => {
+            format!("step {index} ({step}): {pods}{late}")
+        }
+        Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => {
             format!("step {index} ({step}): {pods}{late}")
         }
     })

@@ -330,6 +330,11 @@ impl Rollout {
         self.failed_passes > 0
     }
 
+    /// The newest look at AWS failed: throttled, or denied.
+    pub fn fails_to_ask_aws(&self) -> bool {
+        self.profile.aws_verify_target_group && self.observed_aws == Aws::Error
+    }
+
     /// Waits for a person.
     pub fn is_paused_indefinitely(&self) -> bool {
         let index = self.status.step_index.unwrap_or(0);
