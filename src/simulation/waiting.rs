@@ -84,7 +84,7 @@ fn waits_for(rollout: &Rollout) -> Option<String> {
         Step::Pause(Some(_)) => format!("the end of step {index} ({step})"),
         Step::Analysis(_) => format!("the verdict of step {index} ({step})"),
         Step::SetWeight(_) if is_unverified => to_see(&format!("the weight of step {index} ({step})")) + late,
-        Step::SetWeight(_) | Step::SetCanaryScale(_) => {
+        Step::SetWeight(_) | Step::SetCanaryScale(_) | Step::SetCanaryScaleAndWeight(..) => {
             format!("step {index} ({step}): {pods}{late}")
         }
         Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => {

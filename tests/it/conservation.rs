@@ -321,9 +321,9 @@ impl Story<'_> {
     /// A weight rises when the canary has its pods, or goes back to that of the nearest setWeight before.
     fn may_rise(&self, entry: &LogEntry, weight: u32) -> Checked {
         let steps = self.scenario.workload.steps();
-        let set_weight = |steps: &[Step]| match steps.iter().rev().find(|step| matches!(step, Step::SetWeight(_))) {
-            Some(Step::SetWeight(weight)) => u32::try_from(weight.get()).expect("a percentage"),
-            _ => 0,
+        let set_weight = |steps: &[Step]| {
+            let weight = steps.iter().rev().find_map(Step::weight);
+            weight.map_or(0, |weight| u32::try_from(weight.get()).expect("a percentage"))
         };
         if weight == set_weight(&steps[..self.index]) && self.most_ready(self.current, entry.at) > 0 {
             return Ok(());

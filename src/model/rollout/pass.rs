@@ -365,7 +365,9 @@ impl<'a> Pass<'a> {
                 let is_verified = self.weights.is_none_or(|weights| weights.verified != Some(false));
                 is_verified && replicas::at_desired_replica_counts(&observed, self.weights)
             }
-            Some(Step::SetCanaryScale(_)) => replicas::at_desired_replica_counts(&observed, self.weights),
+            Some(Step::SetCanaryScale(_) | Step::SetCanaryScaleAndWeight(..)) => {
+                replicas::at_desired_replica_counts(&observed, self.weights)
+            }
             Some(Step::Pause(duration)) => self.is_pause_over(*duration),
             Some(Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_)) => true,
             Some(Step::Analysis(_)) => self.is_step_analysis_successful(),

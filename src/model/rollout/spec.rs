@@ -97,8 +97,8 @@ impl RolloutSpec {
                 let background = canary.analysis.iter().map(|it| ("canary.analysis".to_owned(), &it.templates, false));
                 let steps = canary.steps.iter().enumerate().filter_map(|(index, step)| match step {
                     Step::Analysis(templates) => Some((format!("canary.steps[{index}].analysis"), templates, true)),
-                    Step::SetWeight(_) | Step::SetCanaryScale(_) | Step::Pause(_) => None,
-                    Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => None,
+                    Step::SetWeight(_) | Step::SetCanaryScale(_) | Step::SetCanaryScaleAndWeight(..) => None,
+                    Step::Pause(_) | Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => None,
                 });
                 background.chain(steps).collect()
             }
