@@ -215,16 +215,21 @@ pub struct RolloutRecord {
     pub outcome: RolloutOutcome,
     /// When `status.stableRS` became the new revision.
     pub promoted: Option<Instant>,
-    /// When the release was aborted last, by a person or by the controller. None after a retry.
+    /// When the release was aborted last, by a person or by the controller, or when a template that brought the stable
+    /// revision back had done so. None after a retry.
     pub aborted: Option<Instant>,
     /// When the last pod of the revision that was stable before was removed. None while there is one.
     pub stable_gone: Option<Instant>,
-    /// From the new template to the promotion or the abort, else to the end of the run.
+    /// From the first new template to the promotion or the abort that was the end of it, else to the end of the run.
     pub duration: Duration,
     /// ELB 5xx of the requests that arrived after the last step was completed.
     pub elb_5xx_after_last_step: u64,
     /// ELB 5xx of the requests that arrived after an abort, until a retry.
     pub elb_5xx_after_abort: u64,
+    /// When the steps began anew last, by a retry or by another template.
+    pub began_anew: Option<Instant>,
+    /// ELB 5xx of the requests that arrived before that, since the first step began.
+    pub elb_5xx_superseded: u64,
 }
 
 /// What the release cost. A pod counts from its creation until its object is removed, terminating included.

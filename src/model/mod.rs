@@ -44,6 +44,19 @@ impl fmt::Display for Revision {
     }
 }
 
+/// How far the newest change of the pod template has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Update {
+    /// The template was never changed.
+    #[default]
+    None,
+    Begun,
+    /// What it brought is the stable revision, be it one that there was before.
+    Promoted,
+    /// It brought the stable revision back before anything else was promoted, and all is as it was.
+    TakenBack,
+}
+
 /// The two Services of a traffic-routed canary. Each has one target group, which goes by the Service's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {

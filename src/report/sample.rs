@@ -264,6 +264,8 @@ pub fn quiet() -> Run {
             duration: Duration::millis(480_100),
             elb_5xx_after_last_step: 0,
             elb_5xx_after_abort: 0,
+            began_anew: None,
+            elb_5xx_superseded: 0,
             aborted: None,
         },
         waits_for: None,

@@ -145,6 +145,10 @@ fn step_table(run: &Run, width: usize) -> Vec<String> {
     if before > 0 {
         rows.push(row("before the release", "–".into(), before));
     }
+    if let Some(began) = run.rollout.began_anew {
+        let name = format!("until the steps began anew, {}", time(run, began));
+        rows.push(row(&name, time(run, run.release), run.rollout.elb_5xx_superseded));
+    }
     rows.extend(stages(run).map(|stage| (stage.elb_5xx(), stage_cells(run, stage))));
     if run.steps.is_empty() {
         rows.push(row("the release, without steps", time(run, run.release), after));
@@ -185,7 +189,8 @@ fn outside_the_steps(run: &Run) -> (u64, u64) {
     }
     let after = run.rollout.elb_5xx_after_last_step;
     let steps: u64 = run.steps.iter().map(|step| step.elb_5xx).sum();
-    (run.requests.elb_5xx() - steps - after - run.rollout.elb_5xx_after_abort, after)
+    let others = run.rollout.elb_5xx_after_abort + run.rollout.elb_5xx_superseded;
+    (run.requests.elb_5xx() - steps - after - others, after)
 }
 
 /// What is left of a step's words at least.

@@ -141,8 +141,21 @@ pub fn rollouts_controller(reader: &mut Reader<'_, '_>) -> RolloutsControllerSpe
         ),
         honor_scale_down_delay: honor_scale_down_delay(reader),
     };
+    let resync_period = resync_period(reader);
     let (aws_query_time, aws_error_share) = aws_queries(reader, profile.aws_verify_target_group);
-    RolloutsControllerSpec { profile, reconcile_delay, aws_query_time, aws_error_share }
+    RolloutsControllerSpec { profile, reconcile_delay, resync_period, aws_query_time, aws_error_share }
+}
+
+fn resync_period(reader: &mut Reader<'_, '_>) -> Duration {
+    let default = RolloutsControllerSpec::default().resync_period;
+    let period = reader.whole_seconds(
+        "resync_period",
+        Duration::secs(1)..=Duration::secs(86_400),
+        Some(default),
+        "The controller looks at the Rollout again this often, whatever happened; first so long after the start of the \
+         run. Argo Rollouts, `--rollout-resync`: 900 s unless set",
+    );
+    period.unwrap_or(default)
 }
 
 /// No assumption of anybody's, unless somebody asks.

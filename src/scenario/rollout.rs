@@ -41,12 +41,13 @@ pub fn read(reader: &mut Reader<'_, '_>) -> WorkloadSection {
         window.optional_count("revisions", 1..=1_000, "So many revisions back")
     });
     reader.ignored(&["selector", "metadata"]);
-    reader.not_simulated(&["paused", "restartAt", "workloadRef"]);
+    reader.not_simulated(&["restartAt", "workloadRef"]);
     // Limits of the history of runs.
     reader.ignored(&["analysis"]);
     let (pod, pre_stop) = pod_template::read(reader);
     let mut spec = RolloutSpec {
         replicas,
+        paused: paused(reader),
         min_ready,
         progress_deadline,
         progress_deadline_abort,
@@ -68,6 +69,14 @@ pub fn read(reader: &mut Reader<'_, '_>) -> WorkloadSection {
         }
     });
     WorkloadSection { workload: Workload::Rollout(spec), pod, pre_stop }
+}
+
+/// No assumption of anybody's, unless somebody asks.
+fn paused(reader: &mut Reader<'_, '_>) -> bool {
+    const NAME: &str = "paused";
+    const NOTE: &str = "A pause by hand from the start of the run: the new template gets its ReplicaSet, but no pods and no \
+                        steps until an action promotes. Argo Rollouts: false unless set";
+    (reader.has(NAME) || reader.writes_schema()) && reader.boolean(NAME, false, NOTE)
 }
 
 fn canary_strategy(reader: &mut Reader<'_, '_>) -> Canary {

@@ -20,6 +20,9 @@ pub const HELP: &str = "a step is { setWeight = 25 }, { setCanaryScale = { repli
 /// Of which one step has one at most, for the controller.
 const EXCLUSIVE: [&str; 4] = ["setWeight", "pause", "experiment", "analysis"];
 
+/// Which the controller takes in one step, and we do, too.
+const PAIR: [&str; 2] = ["setCanaryScale", "setWeight"];
+
 pub fn schema() -> Value {
     let percent = json!({ "type": "integer", "minimum": 0, "maximum": 100 });
     let object =
@@ -38,7 +41,7 @@ pub fn schema() -> Value {
     }));
     let kinds = [
         ("setWeight", percent.clone()),
-        ("setCanaryScale", scale),
+        ("setCanaryScale", scale.clone()),
         ("pause", pause),
         ("setHeaderRoute", routes::header_schema()),
         (MIRROR, routes::mirror_schema()),
@@ -49,6 +52,9 @@ pub fn schema() -> Value {
         step["required"] = json!([kind]);
         step
     });
+    let mut pair = object(json!({ PAIR[0]: scale, PAIR[1]: percent }));
+    pair["required"] = json!(PAIR);
+    let kinds: Vec<_> = kinds.into_iter().chain([pair]).collect();
     json!({ "type": "array", "items": { "oneOf": kinds } })
 }
 
@@ -87,6 +93,12 @@ fn step(pass: &mut Pass, key: &str, node: &Node) -> Option<Step> {
         // A step of no kind: the controller refuses it.
         [] => None,
         [entry] => step_of_kind(pass, key, entry),
+        [one, other] if [one, other].iter().all(|entry| PAIR.contains(&entry.key.as_str())) => {
+            let (one, other) = (step_of_kind(pass, key, one), step_of_kind(pass, key, other));
+            let steps: Vec<_> = one.into_iter().chain(other).collect();
+            let (scale, weight) = (steps.iter().find_map(Step::canary_scale), steps.iter().find_map(Step::weight));
+            Some(Step::SetCanaryScaleAndWeight(scale?, weight?))
+        }
         [_, second, ..] => {
             // Several of these the controller refuses itself, the others make one step that does all of them.
             if kinds.iter().filter(|entry| EXCLUSIVE.contains(&entry.key.as_str())).count() < 2 {

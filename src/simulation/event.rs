@@ -36,6 +36,8 @@ pub enum Event {
     /// A person does what the scenario says.
     Action(u32),
     ReadinessGate(Service, readiness_gate::Input),
+    /// The informers of the Rollouts controller resync.
+    Resync,
 }
 
 /// Folds every event in order. FNV-1a over little-endian bytes: the same on every machine.

@@ -173,6 +173,10 @@ impl Simulation<'_> {
             Event::LookAtMetrics => self.look_at_metrics(now),
             Event::Action(index) => self.act(now, index),
             Event::ReadinessGate(service, input) => self.tell_readiness_gate(now, service, input),
+            Event::Resync => {
+                self.queue.schedule(now + self.scenario.rollouts_controller.resync_period, Event::Resync);
+                self.tell_rollout(now, rollout::Input::Timer);
+            }
         }
     }
 
@@ -233,7 +237,12 @@ impl Simulation<'_> {
                 DeleteReplicaSet(_) => {}
                 Promoted(revision) => {
                     self.recorder.promoted(now);
-                    self.log(now, "rollouts-controller", "Promoted", revision, "");
+                    self.record_sizes(now);
+                    self.log(now, NAME, "Promoted", revision, "");
+                }
+                TakenBack(revision) => {
+                    self.on_taken_back(now);
+                    self.log(now, NAME, "TakenBack", revision, "");
                 }
             }
         }

@@ -5,6 +5,7 @@ use crate::model::rollout::step::Step;
 use crate::model::tally::Totals;
 use crate::run::{LogEntry, Pods, RolloutOutcome, RolloutRecord, Run, Second, StepRecord};
 use crate::units::{Duration, Instant, Percent, TrafficWeight};
+use std::ops::Range;
 
 /// The control plane's columns of the timeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct State {
 /// What the requests of a stretch of time are counted under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Section {
+    /// Before the steps began anew.
+    Superseded,
     Step(usize),
     AfterLastStep,
     AfterAbort,
@@ -39,9 +42,14 @@ pub struct Recorder {
     started: Vec<Option<Instant>>,
     /// The sections of the tally but the first, which lies before the release.
     sections: Vec<Section>,
+    /// When the steps began anew last.
+    began_anew: Option<Instant>,
     completed: Vec<Option<Instant>>,
     promoted: Option<Instant>,
     aborted: Option<Instant>,
+    taken_back: Option<Instant>,
+    /// When the template was changed while steps were left, and none has begun since.
+    cut_off: Option<Instant>,
     stable_gone: Option<Instant>,
     peak: u32,
     pod_time: Duration,
@@ -70,9 +78,12 @@ impl Recorder {
             asked: vec![(Instant::START, Percent::ZERO)],
             started: vec![None; steps],
             sections: vec![],
+            began_anew: None,
             completed: vec![None; steps],
             promoted: None,
             aborted: None,
+            taken_back: None,
+            cut_off: None,
             stable_gone: None,
             peak: 0,
             pod_time: Duration::ZERO,
@@ -107,13 +118,21 @@ impl Recorder {
     /// Begins a section of the tally. After a retry, and in another update, a step begins once more, and those behind it
     /// have not yet.
     pub fn step_started(&mut self, now: Instant, index: usize) {
+        if index == 0 && !self.sections.is_empty() {
+            self.sections.fill(Section::Superseded);
+            self.began_anew = Some(now);
+        }
         self.started[index] = Some(now);
         self.completed[index] = None;
         self.started[index + 1..].fill(None);
         self.completed[index + 1..].fill(None);
         self.promoted = None;
         self.sections.push(Section::Step(index));
-        self.aborted = None;
+        (self.aborted, self.taken_back, self.cut_off) = (None, None, None);
+    }
+
+    pub fn template_changed(&mut self, now: Instant) {
+        self.cut_off = Some(now);
     }
 
     pub fn step_completed(&mut self, now: Instant, index: usize) {
@@ -128,7 +147,14 @@ impl Recorder {
     /// Begins a section of the tally: until a retry no step is in force.
     pub fn aborted(&mut self, now: Instant) {
         self.sections.push(Section::AfterAbort);
-        self.aborted = Some(now);
+        (self.aborted, self.taken_back) = (Some(now), None);
+    }
+
+    /// The same, by a template that brought stable back: perhaps after an abort.
+    pub fn taken_back(&mut self, now: Instant) {
+        self.sections.push(Section::AfterAbort);
+        self.aborted.get_or_insert(now);
+        self.taken_back = Some(now);
     }
 
     /// ELB 5xx of the requests that arrived in sections of this kind.
@@ -159,8 +185,9 @@ impl Recorder {
         let steps = self.step_records(&totals, ending);
         let after = self.in_sections(&totals, Section::AfterLastStep);
         let after_abort = self.in_sections(&totals, Section::AfterAbort);
+        let superseded = self.in_sections(&totals, Section::Superseded);
         let seconds = self.fill_seconds(totals.seconds);
-        let until = self.over().unwrap_or(ending.end);
+        let until = self.over(ending.outcome).unwrap_or(ending.end);
         Run {
             seed: ending.seed,
             fingerprint: ending.fingerprint,
@@ -179,6 +206,8 @@ impl Recorder {
                 duration: until.saturating_since(ending.release),
                 elb_5xx_after_last_step: after,
                 elb_5xx_after_abort: after_abort,
+                began_anew: self.began_anew,
+                elb_5xx_superseded: superseded,
                 aborted: self.aborted,
             },
             pods: Pods {
@@ -218,11 +247,12 @@ impl Recorder {
             let weight =
                 set_weight_at(ending.steps, index, TrafficWeight::HUNDRED).percent().unwrap_or(Percent::HUNDRED);
             let started = self.started[index];
-            let is_set_weight = matches!(step, Step::SetWeight(_));
-            let weight_asked = started.filter(|_| is_set_weight).and_then(|at| in_force(&self.asked, at, weight));
+            let is_set_weight = step.weight().is_some();
             // The pass after the one that completes the step may write it; what comes after the next one is another's.
             let over = self.next_set_weight(ending, index).unwrap_or(ending.end);
-            let weight_asked = weight_asked.filter(|at| *at <= over);
+            let completed = self.completed[index].unwrap_or(over);
+            let asked = started.filter(|_| is_set_weight).and_then(|at| self.asked_for(weight, at..completed));
+            let asked = asked.filter(|asked| asked.at <= over);
             let (stable_pods, canary_pods) = self.settled(ending, index);
             StepRecord {
                 index,
@@ -230,8 +260,8 @@ impl Recorder {
                 started,
                 completed: self.completed[index],
                 weight_requested: weight,
-                weight_asked,
-                weight_effective: weight_asked.and_then(|at| in_force(&self.effective, at, weight)),
+                weight_asked: asked.map(|asked| asked.at),
+                weight_effective: asked.and_then(|asked| self.in_force(weight, asked)),
                 stable_pods,
                 canary_pods,
                 elb_5xx: self.in_sections(totals, Section::Step(index)),
@@ -240,16 +270,25 @@ impl Recorder {
         (0..ending.steps.len()).map(record).collect()
     }
 
-    /// When the steps had no say any more: the promotion, or the abort.
-    fn over(&self) -> Option<Instant> {
-        self.promoted.or(self.aborted)
+    /// When the release came to this end.
+    fn over(&self, outcome: RolloutOutcome) -> Option<Instant> {
+        match outcome {
+            RolloutOutcome::Promoted => self.promoted,
+            RolloutOutcome::Aborted => self.taken_back.or(self.aborted),
+            RolloutOutcome::Paused | RolloutOutcome::Degraded | RolloutOutcome::Running => None,
+        }
+    }
+
+    /// When the steps had no say any more: the promotion, the abort, or another template.
+    fn steps_ended(&self) -> Option<Instant> {
+        [self.promoted, self.aborted, self.cut_off].into_iter().flatten().min()
     }
 
     /// When the next weight was asked for, be it by a step or by the promotion.
     fn next_set_weight(&self, ending: &Ending<'_>, index: usize) -> Option<Instant> {
-        let is_set_weight = |next: &usize| matches!(ending.steps[*next], Step::SetWeight(_));
+        let is_set_weight = |next: &usize| ending.steps[*next].weight().is_some();
         let next = (index + 1..ending.steps.len()).find(is_set_weight);
-        next.and_then(|next| self.started[next]).or(self.over())
+        next.and_then(|next| self.started[next]).or(self.steps_ended())
     }
 
     /// The wanted sizes just before the next step but pauses began, or before the promotion.
@@ -258,14 +297,41 @@ impl Recorder {
         // After a last pause the promotion goes on to its own sizes.
         let last = ending.steps.len() - 1;
         let paused = self.completed[last].filter(|_| matches!(ending.steps[last], Step::Pause(_)));
-        let until = next.and_then(|next| self.started[next]).or(paused).or(self.over()).unwrap_or(ending.end);
+        let until = next.and_then(|next| self.started[next]).or(paused).or(self.steps_ended()).unwrap_or(ending.end);
         let (_, stable, canary) = self.sizes.iter().rfind(|(at, ..)| *at < until).expect("the first is at the start");
         (*stable, *canary)
     }
+
+    /// When a step that lasted so long asked for its weight. What was there already counts, unless something replaced it
+    /// before the step was over: then another update had left it behind.
+    fn asked_for(&self, weight: Percent, step: Range<Instant>) -> Option<Asked> {
+        let there = self.asked.iter().rposition(|(at, _)| *at <= step.start).unwrap_or(0);
+        let ((written, before), later) = (self.asked[there], &self.asked[there + 1..]);
+        let is_replaced = later.iter().any(|(at, then)| *at < step.end && *then != weight);
+        if before == weight && !is_replaced {
+            return Some(Asked { at: step.start, written });
+        }
+        later.iter().find(|(_, then)| *then == weight).map(|(at, _)| Asked { at: *at, written: *at })
+    }
+
+    /// When all nodes routed by a weight that was asked for. Earlier weights may still be on their way: what is followed by
+    /// one of those was an earlier one, too.
+    fn in_force(&self, weight: Percent, asked: Asked) -> Option<Instant> {
+        let there = self.effective.iter().rposition(|(at, _)| *at <= asked.at).unwrap_or(0);
+        let is_newer = |(at, weight): &(Instant, Percent)| {
+            self.asked.iter().any(|(written, then)| then == weight && asked.written < *written && written <= at)
+        };
+        let mut entries = self.effective[there..].iter().enumerate();
+        let found = entries
+            .find(|(index, (_, then))| *then == weight && self.effective.get(there + index + 1).is_none_or(is_newer));
+        found.map(|(_, (at, _))| (*at).max(asked.at))
+    }
 }
 
-/// When `weight` was in force, at `since` or later.
-fn in_force(history: &[(Instant, Percent)], since: Instant, weight: Percent) -> Option<Instant> {
-    let at_that_time = history.iter().rposition(|(at, _)| *at <= since).unwrap_or(0);
-    history[at_that_time..].iter().find(|(_, then)| *then == weight).map(|(at, _)| (*at).max(since))
+/// How a step came to its weight.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    at: Instant,
+    /// When it was written into the annotation: perhaps before the step began.
+    written: Instant,
 }

@@ -177,6 +177,10 @@ impl<'a> Simulation<'a> {
         simulation.establish_pods(&ids);
         simulation.on_load_balancer_effects(Instant::START, effects);
         simulation.queue.schedule(release, Event::Release);
+        if simulation.workload.rollout().is_some() {
+            let first = Instant::START + scenario.rollouts_controller.resync_period;
+            simulation.queue.schedule(first, Event::Resync);
+        }
         if scenario.hpa.is_some() {
             simulation.queue.schedule(Instant::START + SYNC_PERIOD, Event::SyncAutoscaler);
         }

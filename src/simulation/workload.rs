@@ -7,10 +7,10 @@ use crate::model::replica_set::{self, ReplicaSet};
 use crate::model::rollout::status::{Phase, Status};
 use crate::model::rollout::step::Step;
 use crate::model::rollout::{self, Rollout};
-use crate::model::{Revision, Service};
+use crate::model::{Revision, Service, Update};
 use crate::run::RolloutOutcome;
 use crate::scenario::{self, Scenario};
-use crate::units::{Instant, TrafficWeight};
+use crate::units::Instant;
 
 pub enum Workload {
     Rollout(Box<Rollout>),
@@ -110,7 +110,15 @@ impl Workload {
         }
     }
 
-    /// Pods wanted of the revision that was stable before the release, and of all others.
+    /// The revision that was stable when the update began, until it is promoted.
+    fn stable(&self) -> Revision {
+        match self {
+            Self::Rollout(rollout) => rollout.status().stable.unwrap_or(STABLE),
+            Self::Deployment(deployment) => deployment.completed(),
+        }
+    }
+
+    /// Pods wanted of the revision that is stable now, and of all others.
     fn wanted(&self) -> (u32, u32) {
         let sets: Vec<(Revision, u32)> = match self {
             Self::Rollout(rollout) => rollout.replica_sets().iter().map(|set| (set.revision, set.replicas)).collect(),
@@ -118,20 +126,20 @@ impl Workload {
                 deployment.replica_sets().iter().map(|set| (set.revision, set.replicas)).collect()
             }
         };
+        let stable = self.stable();
         let sum =
-            |is_stable| sets.iter().filter(|(revision, _)| (*revision == STABLE) == is_stable).map(|set| set.1).sum();
+            |is_stable| sets.iter().filter(|(revision, _)| (*revision == stable) == is_stable).map(|set| set.1).sum();
         (sum(true), sum(false))
     }
 
     pub fn outcome(&self) -> RolloutOutcome {
         match self {
             Self::Rollout(rollout) => outcome_of_rollout(rollout),
-            Self::Deployment(deployment) => match deployment.completed() {
-                // What it is told to be, it has been since.
-                Some(revision) if revision == deployment.template() && revision == STABLE => RolloutOutcome::Aborted,
-                Some(revision) if revision == deployment.template() => RolloutOutcome::Promoted,
-                Some(_) | None if deployment.is_progress_deadline_exceeded() => RolloutOutcome::Degraded,
-                Some(_) | None => RolloutOutcome::Running,
+            Self::Deployment(deployment) => match deployment.update() {
+                Update::Promoted => RolloutOutcome::Promoted,
+                Update::TakenBack => RolloutOutcome::Aborted,
+                Update::None | Update::Begun if deployment.is_progress_deadline_exceeded() => RolloutOutcome::Degraded,
+                Update::None | Update::Begun => RolloutOutcome::Running,
             },
         }
     }
@@ -139,27 +147,22 @@ impl Workload {
 
 fn outcome_of_rollout(rollout: &Rollout) -> RolloutOutcome {
     let status = rollout.status();
-    let is_over = rollout.is_fully_promoted() && rollout.has_been_updated();
-    if is_over && status.stable != Some(STABLE) {
-        RolloutOutcome::Promoted
-    } else if is_over || status.abort && has_no_traffic(rollout) {
-        RolloutOutcome::Aborted
-    } else if rollout.is_paused_indefinitely() || rollout.is_paused_by_hand() {
-        RolloutOutcome::Paused
-    } else if status.phase == Phase::Degraded {
-        RolloutOutcome::Degraded
-    } else {
-        RolloutOutcome::Running
+    match rollout.update() {
+        Update::Promoted => RolloutOutcome::Promoted,
+        Update::TakenBack => RolloutOutcome::Aborted,
+        // An abort is one when nothing goes to the aborted revision any more.
+        Update::None | Update::Begun if status.abort && rollout.has_all_traffic_on_stable() => RolloutOutcome::Aborted,
+        Update::None | Update::Begun if rollout.is_paused_indefinitely() || rollout.is_paused_by_hand() => {
+            RolloutOutcome::Paused
+        }
+        Update::None | Update::Begun if status.phase == Phase::Degraded => RolloutOutcome::Degraded,
+        Update::None | Update::Begun => RolloutOutcome::Running,
     }
-}
-
-/// An abort is one when nothing goes to the aborted revision any more.
-fn has_no_traffic(rollout: &Rollout) -> bool {
-    rollout.status().weights.is_none_or(|weights| weights.canary == TrafficWeight::ZERO)
 }
 
 impl Simulation<'_> {
     pub(super) fn change_template(&mut self, now: Instant, revision: Revision) {
+        self.recorder.template_changed(now);
         match self.workload {
             Workload::Rollout(_) => self.tell_rollout(now, rollout::Input::TemplateChanged(revision)),
             Workload::Deployment(_) => self.tell_deployment(now, deployment::Input::TemplateChanged(revision)),
@@ -196,7 +199,10 @@ impl Simulation<'_> {
         let Workload::Deployment(deployment) = &mut self.workload else {
             unreachable!("{input:?} is for a Deployment");
         };
-        for effect in deployment.handle(now, input) {
+        let before = deployment.update();
+        let effects = deployment.handle(now, input);
+        let after = deployment.update();
+        for effect in effects {
             match effect {
                 ReconcileSoon => {
                     // Assumption: as its neighbour in kube-controller-manager, the ReplicaSet controller.
@@ -207,16 +213,21 @@ impl Simulation<'_> {
                 CreateReplicaSet(revision) => self.create_replica_set(now, NAME, revision),
                 DeleteReplicaSet(_) => {}
                 Scale { revision, from, to } => self.scale(now, NAME, (revision, from, to)),
-                Completed(revision) => {
-                    if now >= self.release && revision != STABLE {
-                        self.recorder.promoted(now);
-                    }
-                    self.log(now, NAME, "Completed", revision, "");
-                }
+                Completed(revision) => self.log(now, NAME, "Completed", revision, ""),
                 ProgressDeadlineExceeded(revision) => self.log(now, NAME, "ProgressDeadlineExceeded", revision, ""),
             }
         }
+        match after {
+            Update::Promoted if before != after => self.recorder.promoted(now),
+            Update::TakenBack if before != after => self.on_taken_back(now),
+            Update::None | Update::Begun | Update::Promoted | Update::TakenBack => {}
+        }
         self.end_if_over(now);
+    }
+
+    pub(super) fn on_taken_back(&mut self, now: Instant) {
+        self.tally.begin_section(now);
+        self.recorder.taken_back(now);
     }
 
     pub(super) fn create_replica_set(&mut self, now: Instant, controller: &'static str, revision: Revision) {
@@ -228,8 +239,12 @@ impl Simulation<'_> {
 
     pub(super) fn scale(&mut self, now: Instant, controller: &'static str, (revision, from, to): (Revision, u32, u32)) {
         self.log(now, controller, "ScaleReplicaSet", revision, format!("{from} -> {to}"));
+        self.record_sizes(now);
+        self.tell_replica_set(now, revision, replica_set::Input::Scale(to));
+    }
+
+    pub(super) fn record_sizes(&mut self, now: Instant) {
         let (stable, others) = self.workload.wanted();
         self.recorder.sizes(now, stable, others);
-        self.tell_replica_set(now, revision, replica_set::Input::Scale(to));
     }
 }

@@ -120,6 +120,13 @@ fn a_retry_begins_again_with_the_first_step() {
     assert_eq!(again.rollout.outcome, RolloutOutcome::Promoted);
     let starts = events(&again, "StepStarted", 0.0).into_iter().filter(|start| start.starts_with("step 0 ")).count();
     assert_eq!(starts, 2);
+    // The table tells of the second try, and keeps what failed in the first.
+    let rollout = &again.rollout;
+    assert_eq!(rollout.began_anew, again.steps[0].started);
+    assert!(rollout.elb_5xx_superseded > 0, "the abort lost requests");
+    let steps: u64 = again.steps.iter().map(|step| step.elb_5xx).sum();
+    let outside = rollout.elb_5xx_superseded + rollout.elb_5xx_after_last_step + rollout.elb_5xx_after_abort;
+    assert_eq!(steps + outside, again.requests.elb_5xx());
 }
 
 #[test]
@@ -244,4 +251,53 @@ fn a_release_that_is_not_over_says_on_what_it_waits() {
     ] {
         assert_eq!(waits(actions, set).as_deref(), expected);
     }
+}
+
+#[test]
+fn a_rollout_that_is_paused_in_its_manifest_waits_for_somebody() {
+    let paused = |actions: &str| {
+        let set = ["rollout.paused=true", "rollout.strategy.canary.steps[5]={ pause = { duration = \"5s\" } }"];
+        let text = format!("{SCENARIO}{actions}");
+        let loaded = load(&text, "paused", &set.map(str::to_owned)).unwrap_or_else(|problems| panic!("{problems:?}"));
+        simulation::run(&loaded.scenario, 1)
+    };
+    let waiting = paused("");
+    assert_eq!(waiting.rollout.outcome, RolloutOutcome::Paused);
+    assert!(events(&waiting, "ScaleReplicaSet", 0.0).is_empty(), "no pods, no steps");
+    assert_eq!(waiting.steps[0].completed, None);
+    let waits = "`kubectl argo rollouts promote`: the Rollout was paused by hand";
+    assert_eq!(waiting.waits_for.as_deref(), Some(waits));
+    let promoted = paused("[[actions]]\nat = \"1m\"\ndo = \"promote\"\n");
+    assert_eq!(promoted.rollout.outcome, RolloutOutcome::Promoted);
+    assert!(events(&promoted, "ScaleReplicaSet", 0.0).len() > 2, "and then it goes its way");
+}
+
+/// The controller lets it pass, and calls it complete when the canary has the pods of its `setCanaryScale`.
+#[test]
+fn a_step_of_a_scale_and_a_weight_asks_for_both() {
+    let of = |verifies: bool| {
+        let set = [
+            "rollout.strategy.canary.steps[0]={ setCanaryScale = { replicas = 4 }, setWeight = 10 }",
+            "rollout.strategy.canary.steps[2]={ setCanaryScale = { matchTrafficWeight = true }, setWeight = 60 }",
+            "rollout.strategy.canary.steps[5]={ pause = { duration = \"5s\" } }",
+        ];
+        let flag = format!("rollouts_controller.aws_verify_target_group={verifies}");
+        let set: Vec<_> = set.iter().map(|set| (*set).to_owned()).chain([flag]).collect();
+        let loaded = load(SCENARIO, "both", &set).unwrap_or_else(|problems| panic!("{problems:?}"));
+        simulation::run(&loaded.scenario, 1)
+    };
+    let run = of(false);
+    assert_eq!(run.rollout.outcome, RolloutOutcome::Promoted);
+    let weights = events(&run, "SetWeight", 0.0);
+    assert_eq!(weights[..2], ["ingress canary 10 stable 90", "ingress canary 60 stable 40"]);
+    assert_eq!(events(&run, "ScaleReplicaSet", 0.0)[..2], ["v2 0 -> 4", "v2 4 -> 6"]);
+    assert_eq!(run.steps[0].step, "setWeight 10, setCanaryScale replicas 4");
+    assert!(run.steps[0].weight_effective.is_some(), "its weight is told like that of any setWeight");
+    // Verification holds a setWeight up, and not this one.
+    let took = |run: &Run, step: usize| {
+        (run.steps[step].completed.expect("it was") - run.steps[step].started.expect("it was")).as_secs_f64()
+    };
+    let verified = of(true);
+    assert!((took(&verified, 2) - took(&run, 2)).abs() < 3.0, "{} s", took(&verified, 2));
+    assert!(took(&verified, 4) > took(&run, 4) + 3.0, "{} s", took(&verified, 4));
 }

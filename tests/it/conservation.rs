@@ -61,7 +61,9 @@ fn requests_add_up(run: &Run) -> Checked {
         prop_assert_eq!(causes.map(|cause| run.causes[cause.index()].count).sum::<u64>(), count, "causes of {}", code);
     }
     let in_steps: u64 = run.steps.iter().map(|step| step.elb_5xx).sum();
-    prop_assert!(in_steps + run.rollout.elb_5xx_after_last_step <= requests.elb_5xx(), "steps count no failure twice");
+    let rollout = &run.rollout;
+    let outside = rollout.elb_5xx_after_last_step + rollout.elb_5xx_after_abort + rollout.elb_5xx_superseded;
+    prop_assert!(in_steps + outside <= requests.elb_5xx(), "no failure counts twice");
     Ok(())
 }
 
@@ -319,9 +321,9 @@ impl Story<'_> {
     /// A weight rises when the canary has its pods, or goes back to that of the nearest setWeight before.
     fn may_rise(&self, entry: &LogEntry, weight: u32) -> Checked {
         let steps = self.scenario.workload.steps();
-        let set_weight = |steps: &[Step]| match steps.iter().rev().find(|step| matches!(step, Step::SetWeight(_))) {
-            Some(Step::SetWeight(weight)) => u32::try_from(weight.get()).expect("a percentage"),
-            _ => 0,
+        let set_weight = |steps: &[Step]| {
+            let weight = steps.iter().rev().find_map(Step::weight);
+            weight.map_or(0, |weight| u32::try_from(weight.get()).expect("a percentage"))
         };
         if weight == set_weight(&steps[..self.index]) && self.most_ready(self.current, entry.at) > 0 {
             return Ok(());

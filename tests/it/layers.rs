@@ -25,8 +25,15 @@ const UPWARDS: [Exception; 1] = [Exception {
 }];
 
 /// What every component of the model may know of it, besides its own parts: ids, what a request came to, arithmetic.
-const COMMON: [&str; 6] =
-    ["model::PodId", "model::Revision", "model::Service", "model::outcome", "model::fenceposts", "model::comparison"];
+const COMMON: [&str; 7] = [
+    "model::PodId",
+    "model::Revision",
+    "model::Service",
+    "model::Update",
+    "model::outcome",
+    "model::fenceposts",
+    "model::comparison",
+];
 
 /// One component that knows another.
 const ACROSS: [Exception; 10] = [

@@ -7,6 +7,7 @@ mod check;
 mod conservation;
 mod determinism;
 mod diagnostics;
+mod endings;
 mod field_reports;
 mod hazards;
 mod invariants;

@@ -198,7 +198,7 @@ fn each_rule_of_the_controllers_has_its_message() {
         (canary("steps[0]={ experiment = {} }"), "the step `experiment` is not simulated yet"),
         (canary("steps[0]={ analysis = {} }"), "an analysis names its templates"),
         (
-            canary("steps[0]={ setWeight = 5, setCanaryScale = {} }"),
+            canary("steps[0]={ setHeaderRoute = { name = \"h\" }, setCanaryScale = {} }"),
             "a step that does several things is not simulated yet",
         ),
         (canary("steps[1].pause.duration=-5"), "Duration needs to be greater than 0"),

@@ -146,6 +146,52 @@ fn an_aborted_preview_goes_after_thirty_seconds() {
     assert_eq!(run.requests.elb_5xx(), 0, "the active Service never moved");
 }
 
+/// Unlike the Services of a canary, both stay where they are.
+#[test]
+fn a_pause_by_hand_keeps_both_services_of_blue_green() {
+    let pause =
+        |at: &str| format!("{BLUE_GREEN}autoPromotionSeconds = 10\n[[actions]]\nat = \"{at}\"\ndo = \"pause\"\n");
+    let short = ["simulation.horizon=\"100s\""];
+    for (text, services) in [
+        // Before the controller saw the template; the new pods come all the same.
+        (BLUE_GREEN.replace("replicas = 10", "replicas = 10\npaused = true"), vec![]),
+        (pause("3s"), vec!["preview v1 -> v2"]),
+    ] {
+        let run = play(&text, &short);
+        assert_eq!(details(&run, "SwitchService"), services, "{text}");
+        assert_eq!(details(&run, "ScaleReplicaSet"), ["v2 0 -> 10"], "{text}");
+        assert_eq!(run.rollout.outcome, RolloutOutcome::Paused);
+        let waits = "`kubectl argo rollouts promote`: the Rollout was paused by hand";
+        assert_eq!(run.waits_for.as_deref(), Some(waits));
+    }
+    // Not even an abort takes the active Service back.
+    let template = "[[analysis_templates]]\nname = \"long\"\nmetrics = [{ name = \"m\", count = 60, interval = \"10s\", \
+                    provider.simulation.query = \"success.rate\" }]\n";
+    let after = "postPromotionAnalysis = { templates = [{ templateName = \"long\" }] }\n";
+    let actions = "[[actions]]\nat = \"40s\"\ndo = \"pause\"\n[[actions]]\nat = \"50s\"\ndo = \"abort\"\n";
+    let run = play(&format!("{BLUE_GREEN}{after}{template}{actions}"), &short);
+    assert_eq!(details(&run, "SwitchService"), ["preview v1 -> v2", "active v1 -> v2"]);
+    let waits = "`kubectl argo rollouts promote`: the pause by hand keeps the active Service where it is";
+    assert_eq!(run.waits_for.as_deref(), Some(waits));
+    let promote = "[[actions]]\nat = \"60s\"\ndo = \"promote\"\n";
+    let run = play(&format!("{}{promote}", pause("3s")), &[]);
+    assert_eq!(run.rollout.outcome, RolloutOutcome::Promoted);
+    let moved = at(&run, "SwitchService", "active", "v1 -> v2");
+    assert!((70.0..72.0).contains(&moved), "the pause of the strategy begins then: {moved}");
+}
+
+#[test]
+fn the_pause_before_the_switch_begins_when_the_analysis_is_over() {
+    let analysis = "autoPromotionSeconds = 20\nprePromotionAnalysis = { templates = [{ templateName = \"t\" }] }\n\
+                    [[analysis_templates]]\nname = \"t\"\nmetrics = [{ name = \"m\", count = 5, interval = \"10s\", \
+                    provider.simulation.query = \"success.rate\" }]\n";
+    let run = play(&format!("{BLUE_GREEN}{analysis}"), &[]);
+    let finished = of(&run, "Finished").next().expect("it ends");
+    let pause = at(&run, "SwitchService", "active", "v1 -> v2") - seconds(&run, finished);
+    assert!((19.0..21.5).contains(&pause), "{pause}");
+    assert!(seconds(&run, finished) > 40.0, "five measurements, ten seconds apart");
+}
+
 /// P11: preview URLs have an outage in each release, the active one has none.
 #[test]
 fn a_preview_points_at_nothing_first() {
@@ -220,7 +266,7 @@ fn recreate_is_an_outage_from_the_last_old_target_to_the_first_new_one() {
 
 #[test]
 fn a_deployment_goes_back_by_undo() {
-    let undo = format!("{DEPLOYMENT}[[actions]]\nat = \"8s\"\ndo = \"undo\"\n");
+    let undo = format!("{DEPLOYMENT}[[actions]]\nat = \"4s\"\ndo = \"undo\"\n");
     let run = play(&undo, &[]);
     assert_eq!(run.rollout.outcome, RolloutOutcome::Aborted, "revision 1 is in force again");
     assert_eq!(run.seconds.last().map(|second| second.stable_serving), Some(10));

@@ -220,6 +220,9 @@ fn step() -> impl Strategy<Value = String> {
         2 => (0u32..=6).prop_map(|replicas| format!("{{ setCanaryScale = {{ replicas = {replicas} }} }}")),
         2 => Just("{ setCanaryScale = { matchTrafficWeight = true } }".to_owned()),
         1 => Just("{ pause = {} }".to_owned()),
+        1 => (0u32..=100, 0u32..=6).prop_map(|(weight, replicas)| {
+            format!("{{ setWeight = {weight}, setCanaryScale = {{ replicas = {replicas} }} }}")
+        }),
     ]
 }
 

@@ -119,6 +119,43 @@ fn a_verification_that_never_passes_ends_with_a_sentence() {
     assert_eq!(run.waits_for.as_deref(), Some(waits));
 }
 
+/// A look that fails is followed by no other, until something else wakes the controller: at the latest the resync.
+#[test]
+fn a_resync_looks_again_where_looks_at_aws_fail() {
+    let fails = |share: &str| format!("rollouts_controller.aws_error_share={share}");
+    let stuck = play("", &[VERIFIED, &fails("1.0"), "simulation.horizon=\"1h\""]);
+    assert_eq!(stuck.rollout.outcome, RolloutOutcome::Degraded);
+    let waits = stuck.waits_for.expect("it waits");
+    assert!(waits.starts_with("a look at AWS that does not fail, to see the weight of step 0"), "{waits}");
+    let often = "rollouts_controller.resync_period=\"100s\"";
+    let runs = [
+        play("", &[VERIFIED, &fails("0.7"), "simulation.horizon=\"4h\""]),
+        play("", &[VERIFIED, &fails("0.7"), "simulation.horizon=\"4h\"", often]),
+    ];
+    let [rare, frequent] = runs.each_ref().map(|run| {
+        assert_eq!(run.rollout.outcome, RolloutOutcome::Promoted);
+        run.rollout.duration.as_secs_f64()
+    });
+    assert!(rare > 900.0, "not before the first resync: {rare}");
+    assert!(frequent < rare, "{frequent} < {rare}");
+    // The first resync that finds the weight ends the step: it lies a whole number of periods after the start of the run.
+    let completed = runs[1].steps[0].completed.expect("it was") - rollout_sim::units::Instant::START;
+    assert!(completed.as_secs_f64() % 100.0 < 2.0, "{completed:?}");
+}
+
+#[test]
+fn a_resync_at_rest_changes_nothing_and_keeps_no_run_going() {
+    let every = |period: &str, duration: &[&str]| {
+        let period = format!("rollouts_controller.resync_period=\"{period}\"");
+        play("", &[&[period.as_str()], duration].concat())
+    };
+    assert_eq!(every("7s", &[]).end, every("24h", &[]).end);
+    // Promoted after four minutes.
+    let figures = |run: Run| (run.seconds, run.rollout, run.pods);
+    let duration = ["simulation.duration=\"400s\""];
+    assert_eq!(figures(every("300s", &duration)), figures(every("24h", &duration)));
+}
+
 const ABORT: &str = "[[actions]]\nwhen = \"step 3\"\nafter = \"50s\"\ndo = \"abort\"\n";
 
 #[test]
@@ -142,7 +179,7 @@ fn a_delay_after_an_abort_blocked_it_in_1_9() {
     let blocked = play(ABORT, &[&version("1.9"), delay]);
     assert_eq!(blocked.rollout.outcome, RolloutOutcome::Degraded);
     let waits = blocked.waits_for.expect("it waits");
-    assert!(waits.starts_with("stable to take its traffic back: 20 % still go to the aborted revision"), "{waits}");
+    assert!(waits.starts_with("stable to take its traffic back: 20 % still go to v2"), "{waits}");
     let freed = play(ABORT, &[&version("1.10"), delay]);
     assert_eq!(freed.rollout.outcome, RolloutOutcome::Aborted);
 }

@@ -15,7 +15,7 @@ mod rolling;
 mod scaling;
 
 use crate::model::fenceposts::{Fenceposts, IntOrPercent, fenceposts};
-use crate::model::{Revision, replica_set};
+use crate::model::{Revision, Update, replica_set};
 use crate::units::{Duration, Instant};
 use progress::{Reason, Status};
 use {Effect::*, Input::*};
@@ -122,7 +122,8 @@ pub struct Deployment {
     replica_sets: Vec<ReplicaSet>,
     reconcile_queued: bool,
     /// The revision that was complete last.
-    completed: Option<Revision>,
+    completed: Revision,
+    update: Update,
 }
 
 impl Deployment {
@@ -136,7 +137,8 @@ impl Deployment {
             progressing: (Reason::NewReplicaSetAvailable, Instant::START),
             replica_sets: vec![],
             reconcile_queued: false,
-            completed: None,
+            completed: Revision(1),
+            update: Update::None,
         };
         let observed = replica_set::Status { created: pods, available: pods };
         let first = deployment.new_replica_set(Revision(1));
@@ -149,9 +151,13 @@ impl Deployment {
         self.template
     }
 
-    /// The revision that was complete last, since the template was changed first.
-    pub fn completed(&self) -> Option<Revision> {
+    /// The revision that was complete last.
+    pub fn completed(&self) -> Revision {
         self.completed
+    }
+
+    pub fn update(&self) -> Update {
+        self.update
     }
 
     /// `spec.replicas`
@@ -193,7 +199,8 @@ impl Deployment {
 
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
         match input {
-            TemplateChanged(revision) => self.template = revision,
+            TemplateChanged(revision) if revision == self.template => {}
+            TemplateChanged(revision) => (self.template, self.update) = (revision, Update::Begun),
             ReplicasChanged(replicas) => self.spec.replicas = replicas,
             ReplicaSetStatus(revision, status) => self.with(revision, |set| set.observed = status),
             PodsOf(revision, pods) => {

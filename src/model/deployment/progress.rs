@@ -4,7 +4,7 @@
 
 use super::Deployment;
 use super::Effect::{self, Completed};
-use crate::model::Revision;
+use crate::model::{Revision, Update};
 use crate::units::{Duration, Instant};
 
 /// `status` of a Deployment.
@@ -33,8 +33,10 @@ impl Deployment {
         self.status = status;
         let (reason, since) = self.progressing;
         if status.replicas == status.updated && reason == Reason::NewReplicaSetAvailable {
-            // No rollout is under way.
-            self.completed = Some(self.template);
+            // No rollout is under way; or it goes back under Recreate, and no pod has come yet.
+            if self.is_complete_by(status) {
+                self.complete();
+            }
             return None;
         }
         let old_pods = |status: Status| status.replicas - status.updated;
@@ -43,7 +45,7 @@ impl Deployment {
             || status.available > before.available;
         if self.is_complete_by(status) {
             let is_news = self.set_progressing(Reason::NewReplicaSetAvailable, now);
-            self.completed = Some(self.template);
+            self.complete();
             return is_news.then_some(Completed(self.template));
         }
         if is_progress {
@@ -54,6 +56,15 @@ impl Deployment {
         let is_late = may_time_out && now > since + self.spec.progress_deadline;
         let is_news = is_late && self.set_progressing(Reason::ProgressDeadlineExceeded, now);
         is_news.then_some(Effect::ProgressDeadlineExceeded(self.template))
+    }
+
+    /// Later changes of size do not complete the update once more.
+    fn complete(&mut self) {
+        if self.update == Update::Begun {
+            let is_back = self.template == self.completed;
+            self.update = if is_back { Update::TakenBack } else { Update::Promoted };
+        }
+        self.completed = self.template;
     }
 
     /// Whether the reason is a new one; the time of one that stays is kept. Source: `SetDeploymentCondition`.

@@ -116,7 +116,7 @@ impl Pass<'_> {
     fn reconcile_run(&mut self, kind: Kind) -> Option<Run> {
         let observed = self.observed();
         let current = observed.run(kind).cloned();
-        let is_paused = !observed.status.pause_conditions.is_empty() || self.rollout.paused;
+        let is_paused = !observed.status.pause_conditions.is_empty() || self.rollout.spec.paused;
         let is_inconclusive = self.has_pause_condition(PauseReason::InconclusiveAnalysisRun);
         if kind == Kind::Step && is_paused {
             return current;

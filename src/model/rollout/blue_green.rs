@@ -29,8 +29,10 @@ impl Observed<'_> {
 
 impl Pass<'_> {
     pub(super) fn reconcile_blue_green(&mut self) {
-        // Before its pods are there.
-        self.point(Service::Canary, self.observed().new, Needs::Nothing);
+        if !self.halts_progress() {
+            // Before its pods are there.
+            self.point(Service::Canary, self.observed().new, Needs::Nothing);
+        }
         if self.template_or_steps_changed() {
             return self.start_update();
         }
@@ -77,12 +79,16 @@ impl Pass<'_> {
     fn reconcile_blue_green_pause(&mut self, is_fast_tracked: bool) {
         let (observed, blue_green) = (self.observed(), self.blue_green());
         let is_first = observed.stable.is_none();
-        if self.is_aborted() || self.rollout.paused || is_first || !observed.is_ready_for_pause(&blue_green) {
+        if self.is_aborted() || self.rollout.spec.paused || is_first || !observed.is_ready_for_pause(&blue_green) {
             return;
         }
         let is_switched = self.active() == observed.new_revision();
         if is_fast_tracked || is_switched {
             return self.pause.removes.push(PauseReason::BlueGreenPause);
+        }
+        // The pause counts from the end of the analysis, not beside it.
+        if !self.has_passed_pre_promotion_analysis() {
+            return;
         }
         let is_resumed = self.rollout.status.controller_pause;
         match self.blue_green_pause() {
@@ -120,8 +126,16 @@ impl Pass<'_> {
         }
     }
 
+    /// The two Services stay where they are; unlike those of a canary. Source: `haltProgress`.
+    fn halts_progress(&self) -> bool {
+        self.rollout.spec.paused || self.is_halted()
+    }
+
     /// Source: `reconcileActiveService`.
     fn reconcile_active_service(&mut self, is_fast_tracked: bool) {
+        if self.halts_progress() {
+            return;
+        }
         let (observed, blue_green) = (self.observed(), self.blue_green());
         if self.is_aborted() {
             return self.point(Service::Stable, observed.stable, Needs::Nothing);

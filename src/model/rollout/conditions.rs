@@ -80,7 +80,7 @@ pub(super) fn is_retried(status: &Status) -> bool {
 /// progress deadline again.
 pub(super) fn calculate(pass: &mut Pass<'_>, status: &mut Status) -> Option<Instant> {
     let (now, before) = (pass.now, pass.rollout.status.clone());
-    let is_paused = !before.pause_conditions.is_empty() || pass.rollout.paused;
+    let is_paused = !before.pause_conditions.is_empty() || pass.rollout.spec.paused;
     let is_aborted = pass.is_aborted();
     let healthy = is_healthy(&pass.rollout.spec, status);
     let mut became_unhealthy = false;

@@ -4,6 +4,7 @@
 //! the stale-cache requeue of 1.10, and the order of weight and status when an update is superseded (1.9).
 
 use crate::random::Distribution;
+use crate::units::Duration;
 
 /// `[rollouts_controller]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +12,8 @@ pub struct RolloutsControllerSpec {
     pub profile: Profile,
     /// From whatever wakes the controller (its own last write, too) until the pass that it wakes.
     pub reconcile_delay: Distribution,
+    /// The informers hand every Rollout to the controller again, changed or not. Source: `--rollout-resync`.
+    pub resync_period: Duration,
     /// What a pass that asks AWS takes longer.
     pub aws_query_time: Distribution,
     /// Of the passes that ask AWS, the share that gets an error for an answer.
@@ -22,6 +25,7 @@ impl Default for RolloutsControllerSpec {
         Self {
             profile: Profile::default(),
             reconcile_delay: Distribution::millis(100),
+            resync_period: Duration::secs(900),
             aws_query_time: Distribution::millis(500),
             aws_error_share: 0.0,
         }

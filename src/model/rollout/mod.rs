@@ -33,7 +33,7 @@ pub mod verification;
 
 use crate::model::analysis::metric::Phase;
 use crate::model::replica_set;
-use crate::model::{Revision, Service};
+use crate::model::{Revision, Service, Update};
 use crate::units::{Instant, TrafficWeight};
 use analysis::{Kind, Templates};
 use controller::Profile;
@@ -139,14 +139,14 @@ pub enum Effect {
     Aborted(String),
     /// The revision is the stable one from now on.
     Promoted(Revision),
+    /// The template is that of the stable revision again, which has all its pods and all the traffic.
+    TakenBack(Revision),
 }
 
 #[derive(Clone, Debug)]
 pub struct Rollout {
     profile: Profile,
     spec: RolloutSpec,
-    /// `spec.paused`
-    paused: bool,
     /// `spec.restartAt`
     restart_at: Option<Instant>,
     /// Pods of each revision that are older than that.
@@ -162,8 +162,7 @@ pub struct Rollout {
     services: Option<[Selector; 2]>,
     ingress: Ingress,
     reconcile_queued: bool,
-    /// The template was changed since the Rollout was at rest.
-    updated: bool,
+    update: Update,
     /// The number of the next AnalysisRun.
     next_run: u32,
     observed_aws: Aws,
@@ -200,7 +199,6 @@ impl Rollout {
         Self {
             profile: Profile::default(),
             spec,
-            paused: false,
             restart_at: None,
             observed_old_pods: vec![],
             refusal: None,
@@ -210,7 +208,7 @@ impl Rollout {
             services: Some([service; 2]),
             ingress: Ingress::default(),
             reconcile_queued: false,
-            updated: false,
+            update: Update::None,
             next_run: 0,
             observed_aws: Aws::Error,
             failed_passes: 0,
@@ -310,7 +308,7 @@ impl Rollout {
 
     /// `spec.paused`
     pub fn is_paused_by_hand(&self) -> bool {
-        self.paused
+        self.spec.paused
     }
 
     /// The revision of the pod template.
@@ -330,6 +328,11 @@ impl Rollout {
     /// Passes fail because AWS does not show the full weight.
     pub fn is_verifying(&self) -> bool {
         self.failed_passes > 0
+    }
+
+    /// The newest look at AWS failed: throttled, or denied.
+    pub fn fails_to_ask_aws(&self) -> bool {
+        self.profile.aws_verify_target_group && self.observed_aws == Aws::Error
     }
 
     /// Waits for a person.
@@ -355,10 +358,10 @@ impl Rollout {
     pub fn is_at_rest(&self) -> bool {
         let stable = self.status.stable;
         let is_alone = self.replica_sets.iter().all(|set| Some(set.revision) == stable || set.replicas == 0);
-        let is_unused = self.status.weights.is_none_or(|weights| weights.canary == TrafficWeight::ZERO);
         let stays = self.spec.abort_scale_down() == AbortScaleDown::Never;
-        let is_aborted = self.status.abort && is_unused && (is_alone || stays);
-        self.is_fully_promoted() && is_alone || is_aborted
+        let is_aborted = self.status.abort && self.has_all_traffic_on_stable() && (is_alone || stays);
+        let is_over = self.is_fully_promoted() && self.update != Update::Begun;
+        is_over && is_alone || is_aborted
     }
 
     /// Of the ReplicaSet that was the newest before the current one: where `undo` goes.
@@ -367,9 +370,26 @@ impl Rollout {
         others.max_by_key(|set| set.number).map_or(self.template, |set| set.revision)
     }
 
-    /// Whether the template was ever changed.
-    pub fn has_been_updated(&self) -> bool {
-        self.updated
+    pub fn update(&self) -> Update {
+        self.update
+    }
+
+    /// Whether nothing goes to another revision than the stable one.
+    pub fn has_all_traffic_on_stable(&self) -> bool {
+        let status = &self.status;
+        match status.weights {
+            Some(weights) => weights.canary == TrafficWeight::ZERO,
+            None if self.is_blue_green() => status.active == status.stable,
+            // The pods split the traffic.
+            None => self.replica_sets.iter().all(|set| Some(set.revision) == status.stable || set.available == 0),
+        }
+    }
+
+    /// Whether a change of the template that brought stable back is over.
+    fn is_back(&self) -> bool {
+        let stable = self.status.stable.and_then(|stable| self.replica_set(stable));
+        let has_all_pods = stable.is_some_and(|stable| stable.available >= self.spec.replicas);
+        self.is_fully_promoted() && has_all_pods && self.has_all_traffic_on_stable()
     }
 
     /// Whether the ReplicaSet of this revision exists.
@@ -399,8 +419,9 @@ impl Rollout {
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
         match input {
             TemplateChanged(revision) => {
-                self.updated = true;
-                self.template = revision;
+                if revision != self.template {
+                    (self.template, self.update) = (revision, Update::Begun);
+                }
                 self.reconcile_soon()
             }
             ReplicasChanged(replicas) => {
@@ -445,6 +466,10 @@ impl Rollout {
                 if changed || effects.iter().any(writes) {
                     effects.extend(self.reconcile_soon());
                 }
+                if self.update == Update::Begun && self.is_back() {
+                    self.update = Update::TakenBack;
+                    effects.push(TakenBack(self.template));
+                }
                 effects
             }
         }
@@ -455,7 +480,7 @@ impl Rollout {
         let count = self.spec.steps().len();
         match command {
             Command::Promote => {
-                self.paused = false;
+                self.spec.paused = false;
                 if !self.status.pause_conditions.is_empty() {
                     self.status.pause_conditions.clear();
                 } else if let Some(index) = self.status.step_index.filter(|index| *index < count) {
@@ -471,7 +496,7 @@ impl Rollout {
             Command::PromoteFull => self.status.promote_full = self.status.current != self.status.stable,
             Command::Abort => self.status.abort = true,
             Command::Retry => self.status.abort = false,
-            Command::Pause => self.paused = true,
+            Command::Pause => self.spec.paused = true,
             Command::Restart => self.restart_at = Some(now.floor_to_second()),
         }
         vec![]

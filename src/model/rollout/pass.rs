@@ -10,7 +10,7 @@ use super::step::Step;
 use super::traffic_routing::{decide, rolling_back_to_stable};
 use super::verification::Verification;
 use super::{Effect, Rollout, conditions, replicas};
-use crate::model::Revision;
+use crate::model::{Revision, Update};
 use crate::units::{Duration, Instant};
 
 /// An invalid spec is looked at again after this long. Source: `rollout/controller.go:syncHandler`.
@@ -37,7 +37,7 @@ impl<'a> Pass<'a> {
     fn reconcile(&mut self) {
         if let Some(refusal) = self.rollout.refusal.clone() {
             self.rollout.status.conditions.invalid_spec = Some(refusal);
-            conditions::set_phase(&mut self.rollout.status, &self.rollout.spec, self.rollout.paused);
+            conditions::set_phase(&mut self.rollout.status, &self.rollout.spec, self.rollout.spec.paused);
             self.effects.push(Effect::WakeAt(self.now + INVALID_SPEC_RETRY));
             return;
         }
@@ -48,7 +48,7 @@ impl<'a> Pass<'a> {
             self.pause.removes_abort = true;
         }
         let rollout = &mut *self.rollout;
-        if conditions::patch_paused(&mut rollout.status, &rollout.spec, rollout.paused, self.now) {
+        if conditions::patch_paused(&mut rollout.status, &rollout.spec, rollout.spec.paused, self.now) {
             let is_retry = conditions::is_retried(&rollout.status) && !rollout.spec.steps().is_empty();
             self.effects.extend(is_retry.then_some(Effect::StepStarted(0)));
             return;
@@ -202,7 +202,7 @@ impl<'a> Pass<'a> {
     /// Stable, then canary, then the others; the first that is resized ends the round. Returns whether one was. Source:
     /// `rollout/canary.go:reconcileCanaryReplicaSets`.
     fn reconcile_replica_sets(&mut self) -> bool {
-        if self.rollout.paused {
+        if self.rollout.spec.paused {
             return false;
         }
         self.remove_scale_down_deadlines();
@@ -336,6 +336,7 @@ impl<'a> Pass<'a> {
             });
         }
         status.stable = status.current;
+        self.rollout.update = Update::Promoted;
         self.effects.push(Effect::Promoted(self.rollout.template));
     }
 
@@ -354,7 +355,7 @@ impl<'a> Pass<'a> {
 
     /// Source: `completedCurrentCanaryStep`.
     fn is_step_completed(&self) -> bool {
-        if self.rollout.paused {
+        if self.rollout.spec.paused {
             return false;
         }
         let observed = self.observed();
@@ -364,7 +365,9 @@ impl<'a> Pass<'a> {
                 let is_verified = self.weights.is_none_or(|weights| weights.verified != Some(false));
                 is_verified && replicas::at_desired_replica_counts(&observed, self.weights)
             }
-            Some(Step::SetCanaryScale(_)) => replicas::at_desired_replica_counts(&observed, self.weights),
+            Some(Step::SetCanaryScale(_) | Step::SetCanaryScaleAndWeight(..)) => {
+                replicas::at_desired_replica_counts(&observed, self.weights)
+            }
             Some(Step::Pause(duration)) => self.is_pause_over(*duration),
             Some(Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_)) => true,
             Some(Step::Analysis(_)) => self.is_step_analysis_successful(),
@@ -374,7 +377,7 @@ impl<'a> Pass<'a> {
     fn persist(&mut self, mut status: Status) {
         let timer = conditions::calculate(self, &mut status);
         self.pause.apply(&self.rollout.status, &mut status, self.now);
-        conditions::set_phase(&mut status, &self.rollout.spec, self.rollout.paused);
+        conditions::set_phase(&mut status, &self.rollout.spec, self.rollout.spec.paused);
         let is_unchanged = status == self.rollout.status;
         self.rollout.status = status;
         if is_unchanged {

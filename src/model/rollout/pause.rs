@@ -45,7 +45,7 @@ impl PauseContext {
 impl Pass<'_> {
     /// Enters the pause, or arms its timer.
     pub(super) fn reconcile_pause(&mut self) {
-        if self.rollout.paused {
+        if self.rollout.spec.paused {
             return;
         }
         let Some(Step::Pause(duration)) = self.observed().step().cloned() else { return };

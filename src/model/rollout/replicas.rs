@@ -60,7 +60,7 @@ pub fn abort_target(observed: &Observed<'_>) -> TrafficWeight {
     let missing = replicas.saturating_sub(stable.available);
     let is_held = observed.canary().holds_canary_on_abort() && version.frees_stable_on_abort();
     let pods = if is_held { missing } else { missing.max(new.available) };
-    let fits = |step: &Step| matches!(step, Step::SetWeight(weight) if weight.pods_ceil(replicas, max) < pods);
+    let fits = |step: &Step| step.weight().is_some_and(|weight| weight.pods_ceil(replicas, max) < pods);
     let step = observed.canary().steps.iter().rposition(fits);
     step.map_or(TrafficWeight::ZERO, |index| set_weight_at(&observed.canary().steps, index, max))
 }

@@ -12,6 +12,8 @@ use crate::units::{Duration, TrafficWeight};
 #[derive(Clone, Debug, PartialEq)]
 pub struct RolloutSpec {
     pub replicas: u32,
+    /// Nothing is scaled and no step completes until somebody promotes.
+    pub paused: bool,
     pub min_ready: Duration,
     /// `progressDeadlineSeconds`, 600 s unless set.
     pub progress_deadline: Duration,
@@ -35,6 +37,7 @@ impl Default for RolloutSpec {
     fn default() -> Self {
         Self {
             replicas: 1,
+            paused: false,
             min_ready: Duration::ZERO,
             progress_deadline: Duration::secs(600),
             progress_deadline_abort: false,
@@ -94,8 +97,8 @@ impl RolloutSpec {
                 let background = canary.analysis.iter().map(|it| ("canary.analysis".to_owned(), &it.templates, false));
                 let steps = canary.steps.iter().enumerate().filter_map(|(index, step)| match step {
                     Step::Analysis(templates) => Some((format!("canary.steps[{index}].analysis"), templates, true)),
-                    Step::SetWeight(_) | Step::SetCanaryScale(_) | Step::Pause(_) => None,
-                    Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => None,
+                    Step::SetWeight(_) | Step::SetCanaryScale(_) | Step::SetCanaryScaleAndWeight(..) => None,
+                    Step::Pause(_) | Step::SetHeaderRoute(_) | Step::SetMirrorRoute(_) => None,
                 });
                 background.chain(steps).collect()
             }

@@ -8,6 +8,9 @@ use std::fmt;
 pub enum Step {
     SetWeight(TrafficWeight),
     SetCanaryScale(CanaryScale),
+    /// Both in one step, which the controller lets pass: the weight is asked for, and the step completes by the rule of
+    /// `setCanaryScale` alone.
+    SetCanaryScaleAndWeight(CanaryScale, TrafficWeight),
     /// None waits for a person.
     Pause(Option<Duration>),
     SetHeaderRoute(HeaderRoute),
@@ -20,12 +23,20 @@ pub enum Step {
 impl Step {
     /// Of a `setWeight`.
     pub fn weight(&self) -> Option<TrafficWeight> {
-        if let Self::SetWeight(weight) = self { Some(*weight) } else { None }
+        match self {
+            Self::SetWeight(weight) | Self::SetCanaryScaleAndWeight(_, weight) => Some(*weight),
+            Self::SetCanaryScale(_) | Self::Pause(_) | Self::Analysis(_) => None,
+            Self::SetHeaderRoute(_) | Self::SetMirrorRoute(_) => None,
+        }
     }
 
     /// Of a `setCanaryScale`.
     pub fn canary_scale(&self) -> Option<CanaryScale> {
-        if let Self::SetCanaryScale(scale) = self { Some(*scale) } else { None }
+        match self {
+            Self::SetCanaryScale(scale) | Self::SetCanaryScaleAndWeight(scale, _) => Some(*scale),
+            Self::SetWeight(_) | Self::Pause(_) | Self::Analysis(_) => None,
+            Self::SetHeaderRoute(_) | Self::SetMirrorRoute(_) => None,
+        }
     }
 }
 
@@ -34,6 +45,16 @@ pub enum CanaryScale {
     Replicas(u32),
     Weight(TrafficWeight),
     MatchTrafficWeight,
+}
+
+impl fmt::Display for CanaryScale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replicas(replicas) => write!(f, "replicas {replicas}"),
+            Self::Weight(weight) => write!(f, "weight {weight}"),
+            Self::MatchTrafficWeight => f.write_str("matchTrafficWeight"),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,9 +75,8 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SetWeight(weight) => write!(f, "setWeight {weight}"),
-            Self::SetCanaryScale(CanaryScale::Replicas(replicas)) => write!(f, "setCanaryScale replicas {replicas}"),
-            Self::SetCanaryScale(CanaryScale::Weight(weight)) => write!(f, "setCanaryScale weight {weight}"),
-            Self::SetCanaryScale(CanaryScale::MatchTrafficWeight) => f.write_str("setCanaryScale matchTrafficWeight"),
+            Self::SetCanaryScale(scale) => write!(f, "setCanaryScale {scale}"),
+            Self::SetCanaryScaleAndWeight(scale, weight) => write!(f, "setWeight {weight}, setCanaryScale {scale}"),
             Self::Pause(Some(duration)) => write!(f, "pause {}s", duration.whole_secs()),
             Self::Pause(None) => f.write_str("pause"),
             Self::SetHeaderRoute(route) => write!(f, "setHeaderRoute {}", route.name),

@@ -9,7 +9,6 @@
 
 use super::pass::Pass;
 use super::status::{ReplicaSet, Weights};
-use super::step::Step;
 use super::{Aws, Effect, Observed};
 use crate::model::{Revision, Service};
 use crate::units::{Duration, Instant, TrafficWeight};
@@ -37,8 +36,7 @@ impl Observed<'_> {
             return false;
         }
         match self.step() {
-            Some(Step::SetWeight(_)) => true,
-            Some(_) => false,
+            Some(step) => step.weight().is_some(),
             None => self.profile.version.insists_on_full_weight() && desired == self.max_weight(),
         }
     }

@@ -20,10 +20,15 @@ pub(super) fn places(run: &Run) -> Vec<Place<'_>> {
     let stages: Vec<_> = stages(run).filter(|stage| stage.first().started.is_some()).collect();
     let start = |stage: &Stage| stage.first().started.map_or(u64::MAX, Instant::second);
     let end = run.seconds.len() as u64;
-    let before = stages.first().map_or(run.release.second(), start);
+    let first = stages.first().map_or(run.release.second(), start);
+    let before = if run.rollout.began_anew.is_some() { run.release.second() } else { first };
     let mut places = vec![Place { name: "Already before the release".into(), asked: None, rows: 0..before }];
+    if let Some(began) = run.rollout.began_anew {
+        let name = format!("Before the steps began anew (t = {})", time(run, began));
+        places.push(Place { name, asked: None, rows: before..first });
+    }
     if stages.is_empty() {
-        places.push(Place { name: "In the release, which has no steps".into(), asked: None, rows: before..end });
+        places.push(Place { name: "In the release, which has no steps".into(), asked: None, rows: first..end });
     }
     let aborted = run.rollout.aborted;
     let over = stages.last().and_then(|stage| stage.last().completed).filter(|_| aborted.is_none());

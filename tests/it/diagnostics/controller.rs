@@ -533,7 +533,7 @@ fn one_mistake_is_told_once() {
         ("once_step", with("setWeight = 25", "setWait = 25"), "error: there is no step `setWait`"),
         (
             "once_several",
-            with("{ setWeight = 25 }", "{ setWeight = 25, setCanaryScale = {} }"),
+            with("{ setWeight = 25 }", "{ pause = {}, setCanaryScale = {} }"),
             "error: a step that does several things is not simulated yet",
         ),
         // The route needs no name among the managed ones, as it cannot be.
