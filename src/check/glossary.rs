@@ -31,17 +31,17 @@ pub const fn cause(cause: Cause) -> Entry {
         Cause::ResetInFlight => (
             "The connection broke while the target worked on the request: the program exited, or SIGKILL came at the end of the \
              grace period. In the access log target_processing_time is above 0 and response_processing_time is -1.",
-            "sim run scenarios/first-run.toml --set application.on_sigterm=exit",
+            "sim run scenarios/first-run.toml",
         ),
         Cause::KeepAliveRace => (
             "The target closed an idle connection in the moment in which the load balancer sent a request on it: its keep-alive \
              time is not longer than the load balancer's idle time-out. It happens outside of releases, too.",
-            "sim run scenarios/first-run.toml --set application.keep_alive=5s",
+            "sim run scenarios/first-run.toml --set traffic.rate=10/s --set application.keep_alive=1s",
         ),
         Cause::DeregistrationDelayExpired => (
             "The target was still working on the request when deregistration_delay.timeout_seconds ran out: the load balancer \
              closes the connection.",
-            "sim explain ALB005",
+            "sim run scenarios/first-run.toml --set traffic.service_time=70s --set application.concurrency=100000",
         ),
         Cause::NoRegisteredTargets => (
             "The weighted rule chose a target group in which no target may get the request: all have been deregistered, or the new \
@@ -59,7 +59,7 @@ pub const fn cause(cause: Cause) -> Entry {
         ),
         Cause::IdleTimeout => (
             "The target took the request and gave no answer within the load balancer's idle time-out (60 s unless set).",
-            "sim run scenarios/hazards/h10-third-version-in-the-middle.toml",
+            "sim run scenarios/first-run.toml --set traffic.service_time=70s --set application.concurrency=100000",
         ),
     };
     Entry {

@@ -1,5 +1,8 @@
 //! `sim check`: each rule finds what it is for and nothing else, and what it proposes is played.
 
+mod command;
+mod explain;
+
 use rollout_sim::check::catalogue::{pages, rules};
 use rollout_sim::check::finding::Finding;
 use rollout_sim::check::{Checked, Setting, check};
