@@ -8,11 +8,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import duckdb
 from hera.workflows import Workflow
+import yaml
 from junitparser import JUnitXml
 from markdown_it import MarkdownIt
+from sarif import loader as sarif_loader
 
 sim = str(Path(sys.argv[1]).resolve())
 folder = Path("target/readers/out")
@@ -81,11 +84,62 @@ for command in commands:
     match = re.fullmatch(r"::(error|warning|notice) ([a-zA-Z]+=[^:,]*(?:,[a-zA-Z]+=[^:,]*)*)::(.*)", command)
     assert match and "%" not in re.sub(r"%(25|0D|0A|3A|2C)", "", match[3]), command
 
+# Findings about the article's manifests, with a change that stands in two places, and a file name that needs escapes.
+manifests = folder / "a, b%"
+manifests.mkdir(exist_ok=True)
+for file in Path("scenarios/article/manifests").glob("*.yaml"):
+    (manifests / file.name).write_text(file.read_text())
+names = ("check.sarif", "check.xml", "check.md", "check-gitlab.json")
+sarif, junit, markdown, gitlab = (folder / name for name in names)
+done = subprocess.run(
+    [sim, "check", manifests, "--sarif", sarif, "--junit", junit, "--markdown", markdown, "--gitlab", gitlab, "--format", "json"],
+    capture_output=True, text=True, env={**os.environ, "GITHUB_ACTIONS": "true"})
+assert done.returncode == 1, (done.returncode, done.stderr)
+lines = done.stdout.splitlines()
+checked = json.loads("\n".join(line for line in lines if not line.startswith("::")))
+found = [finding for deployment in checked["deployments"] for finding in deployment["findings"]]
+levels = [finding["level"] for finding in found]
+assert levels.count("warning") >= 2, levels
+
+read = sarif_loader.load_sarif_file(str(sarif))
+assert read.get_result_count() == len(found), (read.get_result_count(), len(found))
+assert read.get_result_count_by_severity()["warning"] == levels.count("warning")
+for record, finding in zip(read.get_records(), found):
+    assert finding["code"] in record["Code"] and record["Line"] == str(finding["position"]["line"]), (record, finding)
+    assert unquote(record["Location"]).endswith(finding["position"]["file"]), record
+# The fixes of SARIF, applied as its specification says, are the change that --fix makes.
+code = "ALB020"
+[result] = [result for result in json.loads(sarif.read_text())["runs"][0]["results"] if result["ruleId"] == code]
+[change] = result["fixes"][0]["artifactChanges"]
+path = Path(unquote(change["artifactLocation"]["uri"]))
+text = path.read_text().splitlines(keepends=True)
+[replacement] = change["replacements"]
+region = replacement["deletedRegion"]
+line = text[region["startLine"] - 1]
+text[region["startLine"] - 1] = line[:region["startColumn"] - 1] + replacement["insertedContent"]["text"] + line[region["endColumn"] - 1:]
+subprocess.run([sim, "check", manifests, "--fix", "-q", "--exit-zero"], check=True, capture_output=True)
+assert path.read_text() == "".join(text)
+
+suite = next(iter(JUnitXml.fromfile(str(junit))))
+assert suite.tests == len(found) + 1 and suite.failures == levels.count("warning"), (suite.tests, suite.failures)
+tokens = MarkdownIt("commonmark").enable("table").parse(markdown.read_text())
+assert sum(token.type == "tr_open" for token in tokens) == 2 + 1 + len(found)
+assert len({finding["fingerprint"] for finding in json.loads(gitlab.read_text())}) == len(found)
+commands = [line for line in lines if line.startswith("::")]
+assert len(commands) == len(found), commands
+for command in commands:
+    match = re.fullmatch(r"::(error|warning|notice) ([a-zA-Z]+=[^:,]*(?:,[a-zA-Z]+=[^:,]*)*)::(.*)", command)
+    assert match and "%" not in re.sub(r"%(25|0D|0A|3A|2C)", "", match[2] + match[3]), command
+
 engines = Path("scenarios/sweeps/engines")
 tools = Path(sys.executable).parent
 subprocess.run([tools / "kubernetes-validate", "--strict", engines / "indexed-job.yaml"], check=True)
-for schema, file in (("github-workflows", "github-workflow.yml"), ("github-actions", "action.yml")):
-    subprocess.run([tools / "check-jsonschema", "--builtin-schema", f"vendor.{schema}", engines / file], check=True)
+examples = Path("scenarios/ci")
+for schema, file in (("github-workflows", engines / "github-workflow.yml"), ("github-actions", engines / "action.yml"),
+                     ("github-workflows", examples / "pull-request.yml"), ("github-actions", examples / "action.yml")):
+    subprocess.run([tools / "check-jsonschema", "--builtin-schema", f"vendor.{schema}", file], check=True)
+[hook] = yaml.safe_load(Path(".pre-commit-hooks.yaml").read_text())
+assert hook["entry"].split()[0] == "sim" and {"id", "name", "language"} <= set(hook)
 workflow = Workflow.from_file(engines / "argo-workflow.yaml").build()
 assert [template.name for template in workflow.spec.templates] == ["sweep", "shard", "merge"]
 print("other readers agree")

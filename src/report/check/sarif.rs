@@ -83,18 +83,34 @@ fn result(findings: &Findings<'_>, finding: &Finding, index: usize) -> Value {
         "partialFingerprints": { "primaryLocationLineHash": fingerprint(&[finding.code, file, &line]) },
     });
     if let Some(change) = &finding.change {
-        let changes: Vec<Value> = change.edits.iter().filter_map(|edit| replacement(findings, edit)).collect();
-        value["fixes"] = json!([{ "description": { "text": change.words }, "artifactChanges": changes }]);
+        value["fixes"] =
+            json!([{ "description": { "text": change.words }, "artifactChanges": changes(findings, &change.edits) }]);
     }
     value
 }
 
-fn replacement(findings: &Findings<'_>, edit: &Edit) -> Option<Value> {
-    let position = Position::of(findings.sources, Some(&edit.at))?;
-    Some(json!({
-        "artifactLocation": { "uri": uri(&position.file) },
-        "replacements": [{ "deletedRegion": region(&position), "insertedContent": { "text": edit.text } }],
-    }))
+/// One entry for each file. What is inserted at one point makes one replacement.
+fn changes(findings: &Findings<'_>, edits: &[Edit]) -> Vec<Value> {
+    let mut edits = edits.to_vec();
+    edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
+    edits.dedup_by(|next, edit| {
+        let is_same = next.at == edit.at;
+        if is_same {
+            edit.text.push_str(&next.text);
+        }
+        is_same
+    });
+    let mut files: Vec<(String, Vec<Value>)> = Vec::new();
+    for edit in edits {
+        let Some(position) = Position::of(findings.sources, Some(&edit.at)) else { continue };
+        let replacement = json!({ "deletedRegion": region(&position), "insertedContent": { "text": edit.text } });
+        match files.last_mut().filter(|(file, _)| *file == position.file) {
+            Some((_, replacements)) => replacements.push(replacement),
+            None => files.push((position.file, vec![replacement])),
+        }
+    }
+    let change = |(file, replacements): (String, Vec<Value>)| json!({ "artifactLocation": { "uri": uri(&file) }, "replacements": replacements });
+    files.into_iter().map(change).collect()
 }
 
 fn region(position: &Position) -> Value {
