@@ -217,6 +217,8 @@ pub struct RolloutRecord {
     pub promoted: Option<Instant>,
     /// When the release was aborted last, by a person or by the controller. None after a retry.
     pub aborted: Option<Instant>,
+    /// When a person took the release back last, by `undo`. None once a step has begun after it.
+    pub undone: Option<Instant>,
     /// When the last pod of the revision that was stable before was removed. None while there is one.
     pub stable_gone: Option<Instant>,
     /// From the new template to the promotion or the abort, else to the end of the run.
@@ -225,6 +227,8 @@ pub struct RolloutRecord {
     pub elb_5xx_after_last_step: u64,
     /// ELB 5xx of the requests that arrived after an abort, until a retry.
     pub elb_5xx_after_abort: u64,
+    /// ELB 5xx of the requests that arrived after an undo, until a step begins.
+    pub elb_5xx_after_undo: u64,
 }
 
 /// What the release cost. A pod counts from its creation until its object is removed, terminating included.

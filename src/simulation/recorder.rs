@@ -23,6 +23,9 @@ enum Section {
     Step(usize),
     AfterLastStep,
     AfterAbort,
+    AfterUndo,
+    /// A release without steps that follows an undo.
+    NextRelease,
 }
 
 #[derive(Clone, Debug)]
@@ -42,6 +45,7 @@ pub struct Recorder {
     completed: Vec<Option<Instant>>,
     promoted: Option<Instant>,
     aborted: Option<Instant>,
+    undone: Option<Instant>,
     stable_gone: Option<Instant>,
     peak: u32,
     pod_time: Duration,
@@ -73,6 +77,7 @@ impl Recorder {
             completed: vec![None; steps],
             promoted: None,
             aborted: None,
+            undone: None,
             stable_gone: None,
             peak: 0,
             pod_time: Duration::ZERO,
@@ -113,7 +118,7 @@ impl Recorder {
         self.completed[index + 1..].fill(None);
         self.promoted = None;
         self.sections.push(Section::Step(index));
-        self.aborted = None;
+        (self.aborted, self.undone) = (None, None);
     }
 
     pub fn step_completed(&mut self, now: Instant, index: usize) {
@@ -129,6 +134,21 @@ impl Recorder {
     pub fn aborted(&mut self, now: Instant) {
         self.sections.push(Section::AfterAbort);
         self.aborted = Some(now);
+    }
+
+    /// Begins a section of the tally: until a step begins once more none is in force.
+    pub fn undone(&mut self, now: Instant) {
+        self.sections.push(Section::AfterUndo);
+        self.undone = Some(now);
+    }
+
+    /// Another release: what was undone is the past. Whether that begins a section of the tally; a step would by itself.
+    pub fn deployed(&mut self) -> bool {
+        let begins = self.undone.take().is_some() && self.started.is_empty();
+        if begins {
+            self.sections.push(Section::NextRelease);
+        }
+        begins
     }
 
     /// ELB 5xx of the requests that arrived in sections of this kind.
@@ -159,8 +179,9 @@ impl Recorder {
         let steps = self.step_records(&totals, ending);
         let after = self.in_sections(&totals, Section::AfterLastStep);
         let after_abort = self.in_sections(&totals, Section::AfterAbort);
+        let after_undo = self.in_sections(&totals, Section::AfterUndo);
         let seconds = self.fill_seconds(totals.seconds);
-        let until = self.over().unwrap_or(ending.end);
+        let until = self.promoted.or(self.aborted).unwrap_or(ending.end);
         Run {
             seed: ending.seed,
             fingerprint: ending.fingerprint,
@@ -179,7 +200,9 @@ impl Recorder {
                 duration: until.saturating_since(ending.release),
                 elb_5xx_after_last_step: after,
                 elb_5xx_after_abort: after_abort,
+                elb_5xx_after_undo: after_undo,
                 aborted: self.aborted,
+                undone: self.undone,
             },
             pods: Pods {
                 peak: self.peak,
@@ -240,9 +263,9 @@ impl Recorder {
         (0..ending.steps.len()).map(record).collect()
     }
 
-    /// When the steps had no say any more: the promotion, or the abort.
+    /// When the steps had no say any more: the undo, the promotion, or the abort.
     fn over(&self) -> Option<Instant> {
-        self.promoted.or(self.aborted)
+        self.undone.or(self.promoted).or(self.aborted)
     }
 
     /// When the next weight was asked for, be it by a step or by the promotion.

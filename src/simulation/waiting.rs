@@ -87,22 +87,22 @@ fn waits_for(rollout: &Rollout) -> Option<String> {
 fn waits_after_abort(rollout: &Rollout) -> Option<String> {
     let weight = rollout.status().weights.map_or(TrafficWeight::ZERO, |weights| weights.canary);
     let stable = find(rollout, rollout.status().stable)?;
+    let aborted = rollout.status().current.map_or("the aborted revision".to_owned(), |revision| revision.to_string());
     (weight != TrafficWeight::ZERO).then(|| {
-        let ReplicaSet { available, replicas, .. } = stable;
+        let ReplicaSet { revision, available, replicas, .. } = stable;
         let wanted = rollout.replicas();
         format!(
-            "stable to take its traffic back: {weight} % still go to the aborted revision, stable has {available} of its \
-             {replicas} pods and needs {wanted}"
+            "{revision} to take its traffic back: {weight} % still go to {aborted}, which was aborted; {revision} has \
+             {available} of its {replicas} pods and needs {wanted}"
         )
     })
 }
 
-/// `3 of 5 canary pods are available`
+/// `3 of 5 pods of v2 are available`
 fn pods_of_the_update(rollout: &Rollout) -> String {
-    let set = find(rollout, rollout.status().current);
-    let (available, wanted) = set.map_or((0, 0), |set| (set.available, set.replicas));
-    let kind = if rollout.is_blue_green() { "new" } else { "canary" };
-    format!("{available} of {wanted} {kind} pods are available")
+    let update = rollout.status().current.unwrap_or(rollout.template());
+    let (available, wanted) = find(rollout, Some(update)).map_or((0, 0), |set| (set.available, set.replicas));
+    format!("{available} of {wanted} pods of {update} are available")
 }
 
 fn find(rollout: &Rollout, revision: Option<Revision>) -> Option<ReplicaSet> {

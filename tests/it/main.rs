@@ -21,3 +21,4 @@ mod sweep;
 mod sweep_care;
 mod twin;
 mod versions;
+mod why;

@@ -142,7 +142,7 @@ fn a_delay_after_an_abort_blocked_it_in_1_9() {
     let blocked = play(ABORT, &[&version("1.9"), delay]);
     assert_eq!(blocked.rollout.outcome, RolloutOutcome::Degraded);
     let waits = blocked.waits_for.expect("it waits");
-    assert!(waits.starts_with("stable to take its traffic back: 20 % still go to the aborted revision"), "{waits}");
+    assert!(waits.starts_with("v1 to take its traffic back: 20 % still go to v2, which was aborted"), "{waits}");
     let freed = play(ABORT, &[&version("1.10"), delay]);
     assert_eq!(freed.rollout.outcome, RolloutOutcome::Aborted);
 }
