@@ -218,6 +218,8 @@ pub struct RolloutRecord {
     /// When the release was aborted last, by a person or by the controller, or when a template that brought the stable
     /// revision back had done so. None after a retry.
     pub aborted: Option<Instant>,
+    /// When a person took the release back last, by `undo`. None once a step has begun after it.
+    pub undone: Option<Instant>,
     /// When the last pod of the revision that was stable before was removed. None while there is one.
     pub stable_gone: Option<Instant>,
     /// From the first new template to the promotion or the abort that was the end of it, else to the end of the run.
@@ -230,6 +232,8 @@ pub struct RolloutRecord {
     pub began_anew: Option<Instant>,
     /// ELB 5xx of the requests that arrived before that, since the first step began.
     pub elb_5xx_superseded: u64,
+    /// ELB 5xx of the requests that arrived after an undo, until a step begins.
+    pub elb_5xx_after_undo: u64,
 }
 
 /// What the release cost. A pod counts from its creation until its object is removed, terminating included.

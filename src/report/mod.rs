@@ -18,11 +18,34 @@ pub mod text;
 pub mod why;
 mod window;
 
-use crate::run::{Run, Second, StepRecord};
+use crate::run::{LogEntry, RolloutOutcome, Run, Second, StepRecord};
 use crate::scenario::metric::Unit;
 use crate::units::{Duration, Instant};
 
 pub use crate::scenario::threshold::Verdict;
+
+/// Why the release was aborted, or who took it back: the controller's own words, or a person's. None if it was neither.
+fn abort_reason(run: &Run) -> Option<String> {
+    let last = |wanted: &dyn Fn(&LogEntry) -> bool| run.events.iter().rev().find(|entry| wanted(entry));
+    let aborted = last(&|entry| entry.event == "Aborted").filter(|_| run.rollout.aborted.is_some());
+    let undo = last(&|entry| entry.component == "people" && entry.event == "undo");
+    let undo = undo.filter(|_| run.rollout.undone.is_some() || run.rollout.outcome == RolloutOutcome::Aborted);
+    if let Some(undo) = undo.filter(|undo| aborted.is_none_or(|aborted| aborted.at < undo.at)) {
+        return Some(format!("by a person, with `undo {}` (t = {})", undo.detail, time(run, undo.at)));
+    }
+    let aborted = aborted?;
+    let at = time(run, aborted.at);
+    Some(match aborted.detail.split_once(": ") {
+        Some((_, timed_out)) if timed_out.contains("has timed out progressing") => {
+            format!("by the progress deadline (t = {at}): {timed_out}")
+        }
+        Some((_, reason)) => format!("{reason} (t = {at})"),
+        None => {
+            let person = last(&|entry| entry.component == "people" && entry.event == "abort");
+            format!("by a person (t = {})", person.map_or(at, |person| time(run, person.at)))
+        }
+    })
+}
 
 /// A step with the pauses after it: what a person takes for one step of the release.
 #[derive(Clone, Copy, Debug)]

@@ -202,6 +202,7 @@ pub fn incident() -> Run {
         (423_000, "load-balancer", "GroupEmpty", "node 0 stable", ""),
         (490_000, "load-balancer", "RuleEffective", "node 0", "canary 100 stable 0"),
     ]));
+    run.events.sort_by_key(|entry| entry.at);
     recount(&mut run, Cause::ConnectionRefused);
     run
 }
@@ -246,6 +247,20 @@ pub fn quiet() -> Run {
     let total = 250 * seconds.len() as u64;
     let mut events = log(&[(0, "rollouts-controller", "StepStarted", "step 0", "setCanaryScale weight 20")]);
     events.extend(log(&[(0, "rollouts-controller", "ScaleReplicaSet", "v2", "0 -> 2")]));
+    let steps = steps();
+    for step in &steps {
+        let entry = |event, at: Option<Instant>| LogEntry {
+            at: at.expect("every step of the sample begins and ends"),
+            component: "rollouts-controller",
+            event,
+            object: format!("step {}", step.index),
+            detail: step.step.clone(),
+        };
+        // The first one stands above.
+        events.extend((step.index > 0).then(|| entry("StepStarted", step.started)));
+        events.push(entry("StepCompleted", step.completed));
+    }
+    events.sort_by_key(|entry| entry.at);
     Run {
         seed: 1,
         fingerprint: 0x0123_4567_89ab_cdef,
@@ -256,7 +271,7 @@ pub fn quiet() -> Run {
         requests: Requests { total, ok: total, ..Requests::default() },
         causes: [CauseCount::default(); Cause::ALL.len()],
         failures: Vec::new(),
-        steps: steps(),
+        steps,
         rollout: RolloutRecord {
             outcome: RolloutOutcome::Promoted,
             promoted: Some(at_millis(480_100)),
@@ -266,7 +281,9 @@ pub fn quiet() -> Run {
             elb_5xx_after_abort: 0,
             began_anew: None,
             elb_5xx_superseded: 0,
+            elb_5xx_after_undo: 0,
             aborted: None,
+            undone: None,
         },
         waits_for: None,
         pods: Pods { peak: 13, pod_time: Duration::secs(6512), steady_pod_time: Duration::secs(6000) },

@@ -52,7 +52,8 @@ pub fn summary(loaded: &Loaded, run: &Run, verdicts: &[Verdict]) -> Value {
         "steps": run.steps.iter().map(|record| step(run, record)).collect::<Vec<_>>(),
         "rollout": {
             "outcome": run.rollout.outcome.name(),
-            "aborted_s": since_release(run, run.rollout.aborted),
+            "aborted_s": since_release(run, run.rollout.aborted.or(run.rollout.undone)),
+            "abort_reason": super::abort_reason(run),
             "waits_for": run.waits_for,
             "duration_s": secs(run.rollout.duration),
             "promoted_s": since_release(run, run.rollout.promoted),
@@ -208,7 +209,7 @@ mod tests {
                 "/steps/0",
                 "canary_pods completed_s elb_5xx index stable_pods started_s step weight_asked_s weight_effective_s weight_requested",
             ),
-            ("/rollout", "aborted_s duration_s outcome promoted_s waits_for"),
+            ("/rollout", "abort_reason aborted_s duration_s outcome promoted_s waits_for"),
             ("/pods", "extra_pod_seconds peak pod_seconds steady_pod_seconds"),
             ("/latency_ms", "max p50 p90 p99 p999"),
             ("/thresholds/0", "met observed threshold"),

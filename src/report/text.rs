@@ -5,12 +5,12 @@
 use super::summary::assumed;
 use super::window::Window;
 use super::{
-    Stage, Verdict, counted, grouped, grouped_decimal, is_set_weight, millis, percent, second_of_row, span, stages,
-    time, why,
+    Stage, Verdict, abort_reason, counted, grouped, grouped_decimal, is_set_weight, millis, percent, second_of_row,
+    span, stages, time, why,
 };
 use crate::model::outcome::Cause;
 use crate::model::traffic::Arrivals;
-use crate::run::{RolloutOutcome, Run, StepRecord};
+use crate::run::{RolloutOutcome, RolloutRecord, Run, StepRecord};
 use crate::scenario::manifests::A_LOOK;
 use crate::scenario::manifests::ignored::Reason;
 use crate::scenario::{Loaded, Origin, Parameter};
@@ -51,6 +51,9 @@ pub fn render(loaded: &Loaded, run: &Run, verdicts: &[Verdict], width: usize) ->
     lines.push(String::new());
     if let Some(waits_for) = &run.waits_for {
         lines.extend(paragraph("waits for", &words(waits_for), " ", width));
+    }
+    if let Some(reason) = abort_reason(run) {
+        lines.extend(paragraph("aborted", &words(&reason), " ", width));
     }
     lines.extend(paragraph("why", &words(&why::explain(loaded, run)), " ", width));
     lines.extend(assumptions(loaded, width));
@@ -138,6 +141,7 @@ fn step_table(run: &Run, width: usize) -> Vec<String> {
     let heads = ["#", "step", "start", "weight", "effective", "st/can", "ELB 5xx"].map(String::from);
     let mut rows = vec![(0, heads)];
     let (before, after) = outside_the_steps(run);
+    let RolloutRecord { aborted, undone, elb_5xx_after_abort, elb_5xx_after_undo, .. } = run.rollout;
     let row = |words: &str, started: String, errors: u64| {
         let dash = || String::from("–");
         (errors, [String::new(), words.into(), started, dash(), dash(), dash(), grouped(errors)])
@@ -156,8 +160,15 @@ fn step_table(run: &Run, width: usize) -> Vec<String> {
         let completed = run.steps.last().and_then(|step| step.completed);
         rows.push(row("after the last step", completed.map_or_else(|| "–".into(), |at| time(run, at)), after));
     }
-    if let Some(aborted) = run.rollout.aborted {
-        rows.push(row("after the abort", time(run, aborted), run.rollout.elb_5xx_after_abort));
+    // An undo that has taken the release back is over like an abort, and is told as what it is.
+    let aborted = aborted.filter(|at| undone.is_none_or(|undone| *at < undone));
+    for (words, at, errors) in
+        [("after the abort", aborted, elb_5xx_after_abort), ("after the undo", undone, elb_5xx_after_undo)]
+    {
+        // A retry or another release has taken back what counted there: its failures stay in the sum.
+        if at.is_some() || errors > 0 {
+            rows.push(row(words, at.map_or_else(|| "–".into(), |at| time(run, at)), errors));
+        }
     }
     let mut widths = [0; COLUMNS];
     for (_, cells) in &rows {
@@ -182,15 +193,17 @@ fn step_table(run: &Run, width: usize) -> Vec<String> {
 
 /// ELB 5xx before the first step and after the last, so that the table adds up to the header.
 fn outside_the_steps(run: &Run) -> (u64, u64) {
+    let rollout = &run.rollout;
+    let in_the_table = rollout.elb_5xx_after_abort + rollout.elb_5xx_after_undo + rollout.elb_5xx_superseded;
+    let others = run.requests.elb_5xx() - in_the_table;
     if run.steps.is_empty() {
         let warmup = usize::try_from(run.release.second()).expect("a run's seconds can be indexed");
         let before = run.seconds[..warmup].iter().map(|second| u64::from(second.elb_5xx())).sum();
-        return (before, run.requests.elb_5xx() - before);
+        return (before, others - before);
     }
     let after = run.rollout.elb_5xx_after_last_step;
     let steps: u64 = run.steps.iter().map(|step| step.elb_5xx).sum();
-    let others = run.rollout.elb_5xx_after_abort + run.rollout.elb_5xx_superseded;
-    (run.requests.elb_5xx() - steps - after - others, after)
+    (others - steps - after, after)
 }
 
 /// What is left of a step's words at least.
@@ -258,20 +271,22 @@ fn sparkline(run: &Run, width: usize) -> Vec<String> {
     ]
 }
 
-/// The window's first second, the release and its last second under their places, as far as there is room.
+/// The release, the window's first second and its last one under their places. Where there is no room for all of them,
+/// the release stays.
 fn axis(window: Window, bins: usize, release: Option<usize>) -> String {
     let (start, end) = (seconds(window.from), seconds(window.to));
-    let mut line: Vec<char> = format!("{start:<bins$}").chars().collect();
+    let mut line = vec![' '; bins];
     let mut put = |at: usize, text: &str| {
         let needed = at.saturating_sub(1)..at + text.chars().count() + 1;
         if line.get(needed.start..needed.end.min(bins)).is_some_and(|place| place.iter().all(|c| *c == ' ')) {
             line.splice(at..at + text.chars().count(), text.chars());
         }
     };
-    put(bins.saturating_sub(end.len()), &end);
     if let Some(release) = release {
         put(release, "↑ 0 s, the release");
     }
+    put(0, &start);
+    put(bins.saturating_sub(end.len()), &end);
     let line: String = line.into_iter().collect();
     line.trim_end().into()
 }

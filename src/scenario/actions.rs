@@ -137,6 +137,10 @@ fn verb(pass: &mut Pass, key: &str, item: &Node) -> Option<Verb> {
         let names = VERBS.map(Verb::name);
         let written = entry.value.text().unwrap_or_default();
         let help = match super::reader::nearest(written, &names) {
+            // The plugin has no such command, either.
+            _ if written == "resume" => {
+                "write do = \"promote\": it ends a pause, also one that somebody has begun by `pause`".to_owned()
+            }
             Some(near) => format!("did you mean `{near}`? An action is one of {}", names.join(", ")),
             None => format!("an action is one of {}", names.join(", ")),
         };

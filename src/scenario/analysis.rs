@@ -108,11 +108,15 @@ fn template(entry: &mut Entry<'_, '_>, monitoring: MonitoringSpec) -> AnalysisTe
         dry_run.push(inner.required("metricName", "write dryRun = [{ metricName = \"success-rate\" }]"));
         inner.refuse_unknown();
     }
-    let mut metrics = Vec::new();
+    let mut metrics: Vec<(Metric, Query)> = Vec::new();
     for (index, item) in entry.items("metrics").iter().enumerate() {
         let key = format!("{}.metrics[{index}]", entry.key);
         let mut inner = Entry::new(entry.pass, key, item);
         let (mut metric, query) = metric(&mut inner, monitoring);
+        if !metric.name.is_empty() && metrics.iter().any(|(other, _)| other.name == metric.name) {
+            let message = format!("duplicate name `{}`: two metrics of a template cannot share one", metric.name);
+            inner.error("name", (message, "call one of them something else".to_owned()));
+        }
         inner.refuse_unknown();
         metric.dry_run = dry_run.iter().any(|name| name == "*" || *name == metric.name);
         metrics.extend(query.map(|query| (metric, query)));
@@ -155,11 +159,25 @@ fn metric(entry: &mut Entry<'_, '_>, monitoring: MonitoringSpec) -> (Metric, Opt
             entry.error(name, (message, format!("write {name} = \"30s\"")));
         }
     }
-    if metric.interval.is_none() && metric.count.is_some_and(|count| count > 1) {
+    limits(entry, &metric);
+    if entry.get("interval").is_none() && metric.count.is_some_and(|count| count > 1) {
         let message = "more than one measurement needs an interval".to_owned();
         entry.error("count", (message, "write interval = \"30s\"".to_owned()));
     }
     (metric, provider(entry, monitoring))
+}
+
+/// Source: `utils/analysis/helpers.go:ValidateMetric`.
+fn limits(entry: &mut Entry<'_, '_>, metric: &Metric) {
+    let limits = [("failureLimit", metric.failure_limit), ("inconclusiveLimit", Some(metric.inconclusive_limit))];
+    for (name, limit) in limits {
+        if let (Some(count), Some(limit)) = (metric.count, limit)
+            && count < limit
+        {
+            let message = format!("count ({count}) must be >= {name} ({limit})");
+            entry.error("count", (message, format!("raise the count, or lower {name}")));
+        }
+    }
 }
 
 fn provider(entry: &mut Entry<'_, '_>, monitoring: MonitoringSpec) -> Option<Query> {

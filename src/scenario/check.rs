@@ -1,5 +1,6 @@
 //! Rules across fields: what Argo Rollouts and Kubernetes would refuse, and what is odd but possible.
 
+use super::diagnostic::Severity;
 use super::document::{Node, Table};
 use super::draft::Draft;
 use super::load::AsWritten;
@@ -7,7 +8,10 @@ use super::pre_stop::PreStop;
 use super::reader::Pass;
 use super::workload::Workload;
 use super::{steps, validation};
+use crate::model::comparison::Comparison;
+use crate::model::metrics::Condition;
 use crate::model::people::{Trigger, Verb};
+use crate::model::rollout::spec::RolloutSpec;
 use crate::units::Duration;
 use std::ops::Range;
 
@@ -31,6 +35,8 @@ pub fn check(pass: &mut Pass, draft: &Draft, document: &Table, as_written: AsWri
     rules.analysis(pass);
     rules.actions(pass);
     rules.deployment(pass);
+    rules.never_shown(pass);
+    rules.unused_templates(pass);
     rules.without_effect(pass);
 }
 
@@ -228,6 +234,42 @@ impl Rules<'_> {
         }
     }
 
+    /// A bound that no share can pass: `> 1` is above 100 %.
+    fn never_shown(&self, pass: &mut Pass) {
+        for (index, action) in self.draft.scenario.actions.iter().enumerate() {
+            let Trigger::Shown(Condition { query, comparison, bound }) = action.trigger else { continue };
+            let is_possible = match comparison {
+                Comparison::Greater => bound < 1.0,
+                Comparison::Less => bound > 0.0,
+                Comparison::AtLeast | Comparison::AtMost | Comparison::Equal | Comparison::NotEqual => true,
+            };
+            if query.series.is_share() && !is_possible {
+                let key = format!("actions[{index}].when");
+                let message = "this never holds: a share lies between 0 and 1, which is 100 %";
+                pass.warning(&key, self.place(&key), message, "write 1% for one in a hundred");
+            }
+        }
+    }
+
+    /// Templates that no strategy asks for.
+    fn unused_templates(&self, pass: &mut Pass) {
+        // A name that is misspelt has been told.
+        if pass.problems.iter().any(|problem| problem.severity == Severity::Error) {
+            return;
+        }
+        let scenario = &self.draft.scenario;
+        let analyses = scenario.workload.rollout().map_or(vec![], RolloutSpec::analyses);
+        let names: Vec<_> = analyses.iter().flat_map(|(_, names, _)| names.iter()).collect();
+        for (index, template) in scenario.analysis_templates.iter().enumerate() {
+            if !template.name.is_empty() && !names.contains(&&template.name) {
+                let key = format!("analysis_templates[{index}]");
+                let message = format!("nobody asks for the AnalysisTemplate `{}`", template.name);
+                let help = format!("write analysis = {{ templates = [{{ templateName = \"{}\" }}] }}", template.name);
+                pass.warning(&key, self.place(&key), message, help);
+            }
+        }
+    }
+
     /// What is written and changes nothing, or hardly what its author thinks.
     fn without_effect(&self, pass: &mut Pass) {
         let mut warn = |key: &str, message: String, help: &str| {
@@ -257,6 +299,10 @@ impl Rules<'_> {
             warn("rollout.strategy.blueGreen.previewReplicaCount", message, "leave it out for a preview with all pods");
         }
         let Some(canary) = scenario.workload.canary() else { return };
+        if scenario.rollouts_controller.profile.honor_scale_down_delay && !canary.dynamic_stable_scale {
+            let message = "`honor_scale_down_delay` has no effect without dynamicStableScale".to_owned();
+            warn("rollouts_controller.honor_scale_down_delay", message, "scaleDownDelaySeconds holds there anyway");
+        }
         if !canary.is_traffic_routed() {
             for name in ["canaryService", "stableService"] {
                 let message =

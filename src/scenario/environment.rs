@@ -25,7 +25,13 @@ pub fn namespace(reader: &mut Reader<'_, '_>) -> bool {
     reader.table("labels", "Labels of the Namespace; their values are strings", |reader| {
         const NOTE: &str = "`enabled`: new pods get a readiness gate for each target group whose Service selects them. AWS \
                             Load Balancer Controller: none unless set";
-        let is_injected = reader.text("elbv2.k8s.aws/pod-readiness-gate-inject", None, NOTE);
+        const LABEL: &str = "elbv2.k8s.aws/pod-readiness-gate-inject";
+        let is_injected = reader.text(LABEL, None, NOTE);
+        if let Some(value) = is_injected.as_ref().filter(|value| !["enabled", "disabled"].contains(&value.as_str())) {
+            let (key, place) = (reader.key(LABEL), reader.place());
+            let message = format!("`{value}` puts no readiness gates into pods");
+            reader.pass.warning(&key, place, message, "the webhook looks for the value \"enabled\"");
+        }
         other_labels(reader);
         is_injected.is_some_and(|value| value == "enabled")
     })

@@ -163,15 +163,9 @@ fn resource(entry: &mut Entry<'_, '_>) -> Option<MetricSpec> {
         target.knows(&["type"]);
         let percent = target.whole("averageUtilization", 1).and_then(|percent| u32::try_from(percent).ok());
         let value = target.read("averageValue", quantity);
-        match (percent, value) {
-            (Some(percent), None) => Some(ResourceTarget::AverageUtilization(percent)),
-            (None, Some(value)) => Some(ResourceTarget::AverageValue(value)),
-            (Some(_), Some(_)) | (None, None) => {
-                let message = "a target is one of averageUtilization and averageValue".to_owned();
-                target.error("averageUtilization", (message, "write averageUtilization = 80".to_owned()));
-                None
-            }
-        }
+        let names = ["averageUtilization", "averageValue"];
+        one_of(target, names, "write averageUtilization = 80")?;
+        percent.map(ResourceTarget::AverageUtilization).or(value.map(ResourceTarget::AverageValue))
     })?;
     if name == Some(Resource::Memory) && matches!(target, ResourceTarget::AverageValue(_)) {
         let help = "write averageUtilization: what a pod uses is application.memory_utilization of its request";
@@ -191,16 +185,21 @@ fn external(entry: &mut Entry<'_, '_>) -> Option<MetricSpec> {
     }
     inner(entry, "target", |target| {
         target.knows(&["type"]);
-        match (target.read("averageValue", quantity), target.read("value", quantity)) {
-            (Some(value), None) => Some(MetricSpec::External(ExternalTarget::AverageValue(value))),
-            (None, Some(value)) => Some(MetricSpec::External(ExternalTarget::Value(value))),
-            (Some(_), Some(_)) | (None, None) => {
-                let message = "a target is one of averageValue and value".to_owned();
-                target.error("averageValue", (message, "write averageValue = \"20\"".to_owned()));
-                None
-            }
-        }
+        let [average, value] = ["averageValue", "value"].map(|name| target.read(name, quantity));
+        one_of(target, ["averageValue", "value"], "write averageValue = \"20\"")?;
+        let target = average.map(ExternalTarget::AverageValue).or(value.map(ExternalTarget::Value));
+        target.map(MetricSpec::External)
     })
+}
+
+/// None, with a problem, unless just one of them is written: what cannot be read has its own.
+fn one_of(target: &mut Entry<'_, '_>, names: [&'static str; 2], help: &str) -> Option<()> {
+    let written = names.iter().filter(|name| target.get(name).is_some()).count();
+    if written != 1 {
+        let message = format!("a target is one of {} and {}", names[0], names[1]);
+        target.error(names[0], (message, help.to_owned()));
+    }
+    (written == 1).then_some(())
 }
 
 /// In thousandths: `500m`, `0.5`, `2`.
@@ -264,7 +263,7 @@ fn rules_from(entry: &mut Entry<'_, '_>, default: ScalingRules) -> ScalingRules 
     });
     if entry.get("policies").is_some() {
         let policies: Vec<_> = entry.items("policies").iter().enumerate().filter_map(|it| policy(entry, it)).collect();
-        if policies.is_empty() {
+        if entry.items("policies").is_empty() {
             entry.error("policies", ("at least one policy is needed".to_owned(), POLICY.to_owned()));
         }
         rules.policies = policies;
@@ -276,6 +275,8 @@ fn policy(entry: &mut Entry<'_, '_>, (index, node): (usize, &Node)) -> Option<Po
     let mut inner = Entry::new(entry.pass, format!("{}.policies[{index}]", entry.key), node);
     let value = inner.whole("value", 1).and_then(|value| u32::try_from(value).ok());
     let value = match inner.required("type", POLICY).as_str() {
+        // That it is missing has been said.
+        "" => None,
         "Pods" => value.map(PolicyValue::Pods),
         "Percent" => value.map(PolicyValue::Percent),
         other => {
@@ -285,7 +286,7 @@ fn policy(entry: &mut Entry<'_, '_>, (index, node): (usize, &Node)) -> Option<Po
         }
     };
     let period = seconds(&mut inner, "periodSeconds", Duration::secs(1)..=LONGEST_PERIOD);
-    if value.is_none() || period.is_none() {
+    if ["value", "periodSeconds"].iter().any(|name| inner.get(name).is_none()) {
         inner.error("value", ("a policy has type, value and periodSeconds".to_owned(), POLICY.to_owned()));
     }
     inner.refuse_unknown();

@@ -289,6 +289,12 @@ fn blue_green(reader: &mut Reader<'_, '_>) -> BlueGreen {
 }
 
 fn progress_threshold(reader: &mut Reader<'_, '_>) -> ReplicaProgressThreshold {
+    for (name, help) in [("type", "write type = \"Percent\", or \"Pods\""), ("value", "write value = 90")] {
+        // Both are required by the CRD.
+        if reader.exists() && !reader.has(name) {
+            reader.missing(name, help);
+        }
+    }
     let is_percent =
         reader.choice("type", &[("Percent", true), ("Pods", false)], "Percent of the wanted pods, or a number of pods");
     let value = reader.count("value", 0..=MAX_REPLICAS, 100, "So many of them must be available");
@@ -303,6 +309,10 @@ fn traffic_routing(reader: &mut Reader<'_, '_>) -> TrafficRouting {
     }
     reader.optional_table("alb", "An Ingress of the AWS Load Balancer Controller", |alb| {
         alb.text("ingress", None, "Name of the Ingress");
+        if alb.has("ingress") && alb.has("ingresses") {
+            let help = "leave `ingresses` out: one Ingress is simulated";
+            alb.error_here("the controller takes one of `ingress` and `ingresses`, and both are given", help);
+        }
         alb.text("rootService", None, "The Service that the Ingress names. Argo Rollouts: stableService unless set");
         alb.optional_count("servicePort", 1..=65_535, "Port of the Services");
         alb.ignored(&["annotationPrefix", "ingresses"]);

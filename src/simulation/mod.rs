@@ -219,7 +219,9 @@ impl Simulation<'_> {
                 StepStarted(index) => self.on_step_started(now, index),
                 StepCompleted(index) => self.on_step_completed(now, index),
                 ScaleDownDeadline(revision, deadline) => {
-                    let detail = format!("in {}s", (deadline.saturating_since(now)).as_secs_f64());
+                    // To the millisecond, as all times of the log.
+                    let left = (deadline.saturating_since(now).as_secs_f64() * 1e3).round() / 1e3;
+                    let detail = format!("in {left}s");
                     self.log(now, "rollouts-controller", "ScaleDownDeadline", revision, detail);
                 }
                 StartAnalysis { number, kind, templates } => self.start_analysis(now, (number, kind), &templates),

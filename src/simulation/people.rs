@@ -67,8 +67,15 @@ impl Simulation<'_> {
                 self.log(now, "people", verb.name(), self.workload.kind(), replicas);
                 return self.change_replicas(now, replicas);
             }
-            Verb::Undo => return self.apply(now, verb, self.workload.previous_revision()),
+            Verb::Undo => {
+                self.tally.begin_section(now);
+                self.recorder.undone(now);
+                return self.apply(now, verb, self.workload.previous_revision());
+            }
             Verb::Deploy => {
+                if self.recorder.deployed() {
+                    self.tally.begin_section(now);
+                }
                 self.newest = Revision(self.newest.0 + 1);
                 return self.apply(now, verb, self.newest);
             }

@@ -26,6 +26,9 @@ enum Section {
     Step(usize),
     AfterLastStep,
     AfterAbort,
+    AfterUndo,
+    /// A release without steps that follows an undo.
+    NextRelease,
 }
 
 #[derive(Clone, Debug)]
@@ -50,6 +53,7 @@ pub struct Recorder {
     taken_back: Option<Instant>,
     /// When the template was changed while steps were left, and none has begun since.
     cut_off: Option<Instant>,
+    undone: Option<Instant>,
     stable_gone: Option<Instant>,
     peak: u32,
     pod_time: Duration,
@@ -84,6 +88,7 @@ impl Recorder {
             aborted: None,
             taken_back: None,
             cut_off: None,
+            undone: None,
             stable_gone: None,
             peak: 0,
             pod_time: Duration::ZERO,
@@ -128,7 +133,7 @@ impl Recorder {
         self.completed[index + 1..].fill(None);
         self.promoted = None;
         self.sections.push(Section::Step(index));
-        (self.aborted, self.taken_back, self.cut_off) = (None, None, None);
+        (self.aborted, self.undone, self.taken_back, self.cut_off) = (None, None, None, None);
     }
 
     pub fn template_changed(&mut self, now: Instant) {
@@ -152,9 +157,24 @@ impl Recorder {
 
     /// The same, by a template that brought stable back: perhaps after an abort.
     pub fn taken_back(&mut self, now: Instant) {
-        self.sections.push(Section::AfterAbort);
+        self.sections.push(if self.undone.is_some() { Section::AfterUndo } else { Section::AfterAbort });
         self.aborted.get_or_insert(now);
         self.taken_back = Some(now);
+    }
+
+    /// Begins a section of the tally: until a step begins once more none is in force.
+    pub fn undone(&mut self, now: Instant) {
+        self.sections.push(Section::AfterUndo);
+        self.undone = Some(now);
+    }
+
+    /// Another release: what was undone is the past. Whether that begins a section of the tally; a step would by itself.
+    pub fn deployed(&mut self) -> bool {
+        let begins = self.undone.take().is_some() && self.started.is_empty();
+        if begins {
+            self.sections.push(Section::NextRelease);
+        }
+        begins
     }
 
     /// ELB 5xx of the requests that arrived in sections of this kind.
@@ -186,6 +206,7 @@ impl Recorder {
         let after = self.in_sections(&totals, Section::AfterLastStep);
         let after_abort = self.in_sections(&totals, Section::AfterAbort);
         let superseded = self.in_sections(&totals, Section::Superseded);
+        let after_undo = self.in_sections(&totals, Section::AfterUndo);
         let seconds = self.fill_seconds(totals.seconds);
         let until = self.over(ending.outcome).unwrap_or(ending.end);
         Run {
@@ -208,7 +229,9 @@ impl Recorder {
                 elb_5xx_after_abort: after_abort,
                 began_anew: self.began_anew,
                 elb_5xx_superseded: superseded,
+                elb_5xx_after_undo: after_undo,
                 aborted: self.aborted,
+                undone: self.undone,
             },
             pods: Pods {
                 peak: self.peak,

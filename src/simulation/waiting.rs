@@ -131,12 +131,11 @@ fn waits_on_the_way_back(rollout: &Rollout) -> Option<String> {
     Some(format!("stable to take its traffic back: {left}{pods}"))
 }
 
-/// `3 of 5 canary pods are available`
+/// `3 of 5 pods of v2 are available`
 fn pods_of_the_update(rollout: &Rollout) -> String {
-    let set = find(rollout, rollout.status().current);
-    let (available, wanted) = set.map_or((0, 0), |set| (set.available, set.replicas));
-    let kind = if rollout.is_blue_green() { "new" } else { "canary" };
-    format!("{available} of {wanted} {kind} pods are available")
+    let update = rollout.status().current.unwrap_or(rollout.template());
+    let (available, wanted) = find(rollout, Some(update)).map_or((0, 0), |set| (set.available, set.replicas));
+    format!("{available} of {wanted} pods of {update} are available")
 }
 
 fn find(rollout: &Rollout, revision: Option<Revision>) -> Option<ReplicaSet> {

@@ -243,7 +243,7 @@ fn a_release_that_is_not_over_says_on_what_it_waits() {
         (
             "",
             &stuck,
-            Some("step 0 (setWeight 10): 0 of 1 canary pods are available, and the progress deadline has passed"),
+            Some("step 0 (setWeight 10): 0 of 1 pods of v2 are available, and the progress deadline has passed"),
         ),
         (paused, &[], Some("`kubectl argo rollouts promote`: the Rollout was paused by hand")),
         ("", &["simulation.duration=\"15s\""], Some("the end of step 1 (pause 20s)")),

@@ -230,6 +230,9 @@ fn what_would_measure_nothing_is_refused() {
         problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>()
     };
     assert_eq!(refused("analysis_templates[0].metrics[0].interval=\"500ms\""), ["`interval` is less than a second"]);
+    // One mistake is told once.
+    let bare = "analysis_templates[0].metrics[0]={ name = \"m\", interval = 10, count = 3, provider.simulation.query = \"success.rate\" }";
+    assert_eq!(refused(bare), ["10 is a bare number, a duration needs its unit"]);
     let window = "analysis_templates[0].metrics[0].provider.simulation.window=\"0s\"";
     assert_eq!(refused(window), ["a window below a second is always empty"]);
     let misspelt = "rollout.strategy.canary.analysis={ templates = [{ templateName = \"once\" }], startingSteps = 1 }";
@@ -242,4 +245,28 @@ fn what_would_measure_nothing_is_refused() {
         ")".repeat(9_999)
     );
     assert_eq!(refused(&deep).len(), 1);
+}
+
+/// The controller's own rules for a template.
+#[test]
+fn limits_that_cannot_be_reached_and_names_that_are_there_twice_are_refused() {
+    let metric = |rest: &str| format!("{{ name = \"m\", provider.simulation.query = \"success.rate\"{rest} }}");
+    let problems = |metrics: &[String]| {
+        let set = [
+            format!("analysis_templates[0].metrics=[{}]", metrics.join(", ")),
+            "rollout.strategy.canary.analysis={ templates = [{ templateName = \"success\" }] }".to_owned(),
+        ];
+        let loaded = rollout_sim::scenario::load::load(BASE, "analysis", &set);
+        let problems = loaded.err().unwrap_or_default();
+        problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>()
+    };
+    let with = |rest: &str| problems(&[metric(rest)]);
+    let limits = ", interval = \"30s\", count = 2";
+    assert_eq!(with(&format!("{limits}, failureLimit = 3")), ["count (2) must be >= failureLimit (3)"]);
+    assert_eq!(with(&format!("{limits}, inconclusiveLimit = 3")), ["count (2) must be >= inconclusiveLimit (3)"]);
+    for rest in ["failureLimit = 2", "failureLimit = -1", "inconclusiveLimit = 2"] {
+        assert_eq!(with(&format!("{limits}, {rest}")), [] as [&str; 0], "{rest}");
+    }
+    let twice = problems(&[metric(""), metric("")]);
+    assert_eq!(twice, ["duplicate name `m`: two metrics of a template cannot share one"]);
 }

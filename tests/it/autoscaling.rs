@@ -88,13 +88,21 @@ fn what_cannot_be_measured_is_refused() {
     let memory = |target: &str| {
         format!("{{ type = \"Resource\", resource = {{ name = \"memory\", target = {{ {target} }} }} }}")
     };
-    assert_eq!(of(&memory("averageUtilization = 0")).len(), 2);
+    assert_eq!(of(&memory("averageUtilization = 0")), ["0 is not a number from 1 to 1000000"]);
+    let both = "averageUtilization = 50, averageValue = \"1\"";
+    for target in ["type = \"Utilization\"", both] {
+        assert_eq!(of(&memory(target)), ["a target is one of averageUtilization and averageValue"]);
+    }
     assert_eq!(of(&memory("averageValue = \"1\"")), ["memory is simulated as a part of its request"]);
     let queue = "{ type = \"External\", external = { metric = { name = \"queue\" }, target = { value = 3 } } }";
     assert_eq!(of(queue), ["the run cannot measure `queue`"]);
     let behavior = |rules: &str| refused(&format!("maxReplicas = 5\nbehavior = {{ {rules} }}\n"), "1");
     assert_eq!(behavior("scaledown = { selectPolicy = \"Disabled\" }"), ["unknown key `scaledown`"]);
     assert_eq!(behavior("scaleUp = { policies = [] }"), ["at least one policy is needed"]);
+    let policies = |policy: &str| behavior(&format!("scaleUp = {{ policies = [{{ {policy} }}] }}"));
+    let percents = "type = \"Percents\", value = 1, periodSeconds = 15";
+    assert_eq!(policies(percents), ["there is no policy of the type `Percents`"]);
+    assert_eq!(policies("type = \"Pods\", value = 1"), ["a policy has type, value and periodSeconds"]);
     assert_eq!(behavior("scaleUp = { selectPolicy = \"Least\" }"), ["there is no selectPolicy `Least`"]);
     assert_eq!(play("steps = []\n").requests.elb_5xx(), 0, "the rest of the scenario is right");
 }

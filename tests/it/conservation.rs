@@ -63,6 +63,7 @@ fn requests_add_up(run: &Run) -> Checked {
     let in_steps: u64 = run.steps.iter().map(|step| step.elb_5xx).sum();
     let rollout = &run.rollout;
     let outside = rollout.elb_5xx_after_last_step + rollout.elb_5xx_after_abort + rollout.elb_5xx_superseded;
+    let outside = outside + rollout.elb_5xx_after_undo;
     prop_assert!(in_steps + outside <= requests.elb_5xx(), "no failure counts twice");
     Ok(())
 }
@@ -108,7 +109,8 @@ fn the_trace_adds_up(run: &Run) -> Checked {
     prop_assert_eq!(run.latency.max.as_nanos() / 1_000, slowest.map_or(0, |time| time.as_nanos() / 1_000));
     let sections: Vec<_> = run.steps.iter().filter_map(|step| Some((step.started?, step.elb_5xx))).collect();
     for (index, (from, count)) in sections.iter().enumerate().filter(|_| !begins_again(run)) {
-        let over = run.steps.last().and_then(|step| step.completed).or(run.rollout.aborted);
+        let taken_back = [run.rollout.aborted, run.rollout.undone].into_iter().flatten().min();
+        let over = run.steps.last().and_then(|step| step.completed).or(taken_back);
         let until = sections.get(index + 1).map_or(over.unwrap_or(run.end), |(next, _)| *next);
         let failed =
             |r: &&TracedRequest| r.arrival >= *from && r.arrival < until && matches!(r.outcome, Outcome::Elb(_));

@@ -91,6 +91,62 @@ error: unknown key `replica`
     refused("unknown_key", &with("replicas = 4", "replica = 4"), message);
 }
 
+/// What is said of a scenario that is right but for these lines, in which nothing is wrong.
+fn warnings(lines: &str, overrides: &[&str]) -> Vec<(String, String)> {
+    let overrides: Vec<_> = overrides.iter().map(|text| (*text).to_owned()).collect();
+    let loaded = rollout_sim::scenario::load::load(&format!("{VALID}{lines}"), "x", &overrides);
+    let warnings = loaded.unwrap_or_else(|problems| panic!("{problems:#?}")).warnings;
+    warnings.into_iter().map(|warning| (warning.message, warning.help)).collect()
+}
+
+#[test]
+fn what_can_never_have_an_effect_is_warned_of() {
+    let first = |lines: &str, overrides: &[&str]| warnings(lines, overrides).into_iter().next().unwrap_or_default();
+    let when = |condition: &str| format!("[[actions]]\nwhen = \"{condition}\"\ndo = \"abort\"\n");
+    let (message, help) = first(&when("elb_5xx.rate > 1"), &[]);
+    assert_eq!(message, "this never holds: a share lies between 0 and 1, which is 100 %");
+    assert_eq!(help, "write 1% for one in a hundred");
+    for condition in ["elb_5xx.rate > 1%", "elb_5xx.rate >= 1", "latency_ms.p99 > 1", "success.rate < 1"] {
+        assert_eq!(warnings(&when(condition), &[]), [], "{condition}");
+    }
+    assert_eq!(
+        first(&when("success.rate < 0"), &[]).0,
+        "this never holds: a share lies between 0 and 1, which is 100 %"
+    );
+    let label = |value: &str| {
+        format!("[namespace]\nlabels = {{ \"elbv2.k8s.aws/pod-readiness-gate-inject\" = \"{value}\" }}\n")
+    };
+    assert_eq!(first(&label("yes"), &[]).0, "`yes` puts no readiness gates into pods");
+    assert_eq!(warnings(&label("enabled"), &[]), []);
+    let honor = "[rollouts_controller]\nhonor_scale_down_delay = true\n";
+    assert_eq!(first(honor, &[]).0, "`honor_scale_down_delay` has no effect without dynamicStableScale");
+    assert_eq!(warnings(honor, &["rollout.strategy.canary.dynamicStableScale=true"]), []);
+    let template = "[[analysis_templates]]\nname = \"t\"\n[[analysis_templates.metrics]]\nname = \"m\"\n\
+                    provider.simulation.query = \"success.rate\"\n";
+    assert_eq!(first(template, &[]).0, "nobody asks for the AnalysisTemplate `t`");
+    let asked = "rollout.strategy.canary.analysis={ templates = [{ templateName = \"t\" }] }";
+    assert_eq!(warnings(template, &[asked]), []);
+}
+
+#[test]
+fn what_the_controller_or_the_api_wants_whole_is_not_taken_in_parts() {
+    let problems = |set: &str| {
+        let problems = rollout_sim::scenario::load::load(VALID, "x", &[set.to_owned()]).expect_err(set);
+        problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>()
+    };
+    let threshold = |inner: &str| format!("rollout.strategy.canary.replicaProgressThreshold={{ {inner} }}");
+    let key = "rollout.strategy.canary.replicaProgressThreshold";
+    assert_eq!(problems(&threshold("type = \"Pods\"")), [format!("`{key}.value` is missing")]);
+    assert_eq!(problems(&threshold("value = 2")), [format!("`{key}.type` is missing")]);
+    let both = "rollout.strategy.canary.trafficRouting.alb.ingresses=[\"web\"]";
+    assert_eq!(problems(both), ["the controller takes one of `ingress` and `ingresses`, and both are given"]);
+    let alone = "rollout.strategy.canary.trafficRouting.alb={ ingresses = [\"web\"], rootService = \"web-root\" }";
+    assert_eq!(warnings("", &[alone]), []);
+    let resume = "actions=[{ at = \"5s\", do = \"resume\" }]";
+    let help = rollout_sim::scenario::load::load(VALID, "x", &[resume.to_owned()]).expect_err("no such verb");
+    assert!(help[0].help.starts_with("write do = \"promote\""), "{}", help[0].help);
+}
+
 #[test]
 fn a_wrong_unit_is_shown_in_its_place() {
     let message = r#"

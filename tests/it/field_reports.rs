@@ -247,3 +247,23 @@ fn p15_without_self_heal_the_bad_version_stays_away() {
         healed.events.iter().filter(|entry| entry.event == "undo").map(|entry| &entry.detail).collect();
     assert_eq!(versions, ["v1", "v2"]);
 }
+
+/// Of 6 replicas one may be unavailable, and of 8: pods that serve are not taken away while the new ones start.
+#[test]
+fn p27_more_replicas_take_no_pod_away() {
+    let run = run("p27-scaled-in-the-middle", &[]);
+    let serving = |row: usize| run.seconds[row].stable_serving + run.seconds[row].canary_serving;
+    let scaled = run.events.iter().find(|entry| entry.event == "set_replicas").expect("somebody scales").at;
+    let ready = run.events.iter().filter(|entry| entry.event == "Ready" && entry.at > scaled).map(|entry| entry.at);
+    let ready = ready.min().expect("the new pods start").second();
+    assert!(ready > scaled.second() + 300, "the new pods take 400 s");
+    let least = |rows: std::ops::Range<u64>| rows.map(|row| serving(row as usize)).min();
+    assert_eq!(least(0..ready), Some(5));
+    let end = run.seconds.len() as u64;
+    let full = (ready..end).find(|row| serving(*row as usize) >= 8).expect("all of 8 come");
+    assert!(least(ready..end) >= Some(5) && least(full..end) >= Some(7), "{:?}", (least(ready..end), least(full..end)));
+    let set = ["actions=[]"];
+    let loaded = crate::support::of_gallery("field-reports/p27-scaled-in-the-middle", &set);
+    let other = rollout_sim::simulation::run(&loaded.scenario, loaded.scenario.seed);
+    assert!(!loaded.thresholds.iter().all(|threshold| threshold.judge(&other).met), "6 replicas stay 6");
+}

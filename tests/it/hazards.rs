@@ -54,7 +54,7 @@ fn every_remedy_helps() {
         ("h7-canary-too-small-for-its-weight", format!("{STEPS}[0].setCanaryScale.replicas=5"), 0),
         (
             "h8-abort-shrinks-the-canary",
-            "rollout.template.spec.containers[0].lifecycle.preStop.sleep.seconds=30".into(),
+            "load_balancer.deregistration={ min = \"2s\", mode = \"10s\", max = \"20s\" }".into(),
             0,
         ),
         ("h10-third-version-in-the-middle", "actions=[]".into(), 0),
@@ -65,6 +65,22 @@ fn every_remedy_helps() {
     for (name, set, most) in cases {
         let failed = run(name, &[&set, "thresholds={}"]).requests.elb_5xx();
         assert!(failed <= most, "{name} with {set}: {failed} requests failed");
+    }
+}
+
+/// A hazard of what people do shows only if they do it.
+#[test]
+fn without_the_people_their_hazards_do_not_show() {
+    for name in [
+        "h8-abort-shrinks-the-canary",
+        "h9-abort-flaps-the-canary-service",
+        "h10-third-version-in-the-middle",
+        "h11-rollback-to-the-first-pod",
+    ] {
+        let loaded = support::of_gallery(&format!("hazards/{name}"), &["actions=[]"]);
+        let run = simulation::run(&loaded.scenario, loaded.scenario.seed);
+        let is_met = loaded.thresholds.iter().all(|threshold| threshold.judge(&run).met);
+        assert!(!is_met, "{name} proves nothing");
     }
 }
 

@@ -24,3 +24,4 @@ mod sweep;
 mod sweep_care;
 mod twin;
 mod versions;
+mod why;

@@ -1,22 +1,29 @@
 //! One sentence per mechanism that makes requests fail.
 
 use super::super::{counted, decimal, grouped, percent, span, time};
+use super::group::{Load, Whose, revision};
 use super::place::place_of;
 use super::stop::{Stop, stops};
-use super::story::{Load, Mechanism, Story};
+use super::story::{Mechanism, Story};
 use crate::model::Service;
 use crate::model::application::OnSigterm;
 use crate::model::load_balancer::EmptyTargetGroup;
 use crate::run::LogEntry;
-use crate::units::Duration;
+use crate::units::{Duration, Instant};
 
 /// Targets are exchanged within this time after the Service was switched; what fails later has another cause.
 const EXCHANGE: Duration = Duration::secs(60);
+
+/// Switches to and fro that follow each other so closely are one disturbance.
+const FLAPPING: Duration = Duration::secs(1);
 
 impl<'a> Story<'a> {
     pub(super) fn sentence(&self) -> String {
         if let Some(crashed) = self.crashed().filter(|_| self.mechanism != Mechanism::Slow) {
             return crashed;
+        }
+        if let Some(removed) = self.all_removed() {
+            return removed;
         }
         match self.mechanism {
             Mechanism::PodGone => match self.deserted().filter(|_| self.is_traffic_routed()) {
@@ -41,47 +48,65 @@ impl<'a> Story<'a> {
         self.loaded.scenario.workload.service_name(service)
     }
 
+    /// Somebody has asked for no pods at all: neither a weight nor a switch is to blame.
+    fn all_removed(&self) -> Option<String> {
+        let concerned = matches!(self.mechanism, Mechanism::PodGone | Mechanism::GroupEmpty);
+        let asked = self.before_the_start(|entry| entry.component == "people" && entry.event == "set_replicas")?;
+        (concerned && asked.detail == "0").then(|| {
+            let place = place_of(self.run, asked.at).name;
+            format!("{place}, the controller removed every pod. {}, {}.", capitalised(&self.when(None)), self.failed())
+        })
+    }
+
     /// Where no weight leads anywhere else, an empty group fails everything.
     fn only_group_empty(&self) -> String {
-        let name = self.name(self.loaded.scenario.backend);
-        let switch = self.before_the_start(|entry| entry.event == "SwitchService" && entry.object == name);
-        let reason = match switch {
-            Some(switch) => format!(
-                "the controller had pointed the {name} Service from {} (t = {}), and its targets were being exchanged",
-                switch.detail.replace(" -> ", " to "),
-                time(self.run, switch.at)
-            ),
-            None => "the old pods had left the target group, and no new one was healthy yet".to_owned(),
-        };
-        format!("{}, {reason}. {}, {}.", self.place.name, capitalised(&self.when()), self.failed())
+        if let Some(switched) = self.group_exchanged(self.loaded.scenario.backend) {
+            return switched;
+        }
+        format!(
+            "{}, the old pods had left the target group, and no new one was healthy yet. {}, {}.",
+            self.place.name,
+            capitalised(&self.when(None)),
+            self.failed()
+        )
     }
 
     /// The pods are gone, the rule still sends requests to their group.
     fn rule_late(&self, service: Service, load: Option<Load>) -> String {
-        let share = load.map_or_else(|| "requests".into(), |load| format!("{} of the requests", weight(load.share)));
+        let share = load.map_or_else(
+            || "requests".into(),
+            |load| {
+                // Between two weights each node sends another share; and a second weight may have come meanwhile.
+                let up_to = if load.share.fract() > 0.01 || self.share_falls(service) { "up to " } else { "" };
+                format!("{up_to}{} of the requests", weight(load.share))
+            },
+        );
+        let scaled = self.scale_down(service);
+        let gone = match scaled {
+            Some(entry) => self.gone(entry),
+            None => format!("{}, no pod of the {} target group served any more", self.place.name, self.name(service)),
+        };
         format!(
-            "{}, but the ALB kept sending {share} to the {} target group{}. {}, {}.{}{}",
-            self.gone(service),
+            "{gone}, but the ALB kept sending {share} to the {} target group{}. {}, {}.{}{}",
             self.name(service),
-            self.until(service),
-            capitalised(&self.when()),
+            self.until(service, scaled),
+            capitalised(&self.when(self.share_ended(service))),
             self.failed(),
-            self.ended_early(service),
+            self.ended_early(service, scaled),
             self.last_known_targets(service),
         )
     }
 
-    /// `At setWeight 100 (t = 420 s), the controller scaled the stable ReplicaSet from 1 to 0 pods 0.1 s after it asked for
+    /// `At setWeight 100 (t = 420 s), the controller scaled the ReplicaSet of v1 from 1 to 0 pods 0.1 s after it asked for
     /// weight 100; the last of them closed its port at t = 480.5 s (preStop hook: 1m)`.
-    fn gone(&self, service: Service) -> String {
-        let Some(entry) = self.scale_down(service) else {
-            return format!("{}, no pod of the {} target group served any more", self.place.name, self.name(service));
-        };
-        let place = place_of(self.run, entry.at);
-        let asked = place.as_ref().and_then(|place| Some((place.asked?.weight_asked?, place.asked?.weight_requested)));
-        let after = asked
-            .filter(|(asked, _)| entry.at >= *asked)
-            .map(|(asked, weight)| format!("{} after it asked for weight {weight}", span(entry.at - asked)));
+    fn gone(&self, entry: &LogEntry) -> String {
+        let after = self.asked_before(entry).map(|asked| {
+            let weight = canary_weight(&asked.detail);
+            match entry.at - asked.at {
+                Duration::ZERO => format!("as it asked for weight {weight}"),
+                later => format!("{} after it asked for weight {weight}", span(later)),
+            }
+        });
         let when = after.unwrap_or_else(|| format!("at t = {}", time(self.run, entry.at)));
         let (from, to) = entry.detail.split_once(" -> ").unwrap_or(("some", "0"));
         let number = |text: &str| text.parse().map_or_else(|_| text.to_string(), grouped);
@@ -94,57 +119,115 @@ impl<'a> Story<'a> {
             _ => String::new(),
         };
         format!(
-            "{}, the controller scaled the {service} ReplicaSet from {} to {} pods {when}{closed}",
-            place.map_or_else(|| self.place.name.clone(), |place| place.name),
+            "{}, the controller scaled the ReplicaSet of {} from {} to {} pods {when}{closed}",
+            place_of(self.run, entry.at).name,
+            entry.object,
             number(from),
             number(to),
         )
     }
 
+    /// The weight that the controller asked for last in the same place.
+    fn asked_before(&self, entry: &LogEntry) -> Option<&'a LogEntry> {
+        let since = place_of(self.run, entry.at).start;
+        let is_asked = |asked: &&LogEntry| asked.event == "SetWeight" && (since..=entry.at).contains(&asked.at);
+        self.run.events.iter().rev().find(is_asked)
+    }
+
     /// The rule was late, but the group had targets again before it came.
-    fn ended_early(&self, service: Service) -> String {
-        let rule = self.place.asked.and_then(|step| step.weight_effective).or_else(|| self.share_changes(service));
-        let rescued = rule.is_none_or(|at| self.over() + Duration::secs(1) < at);
-        if rescued && self.switched.is_some_and(|at| at < self.over()) {
+    fn ended_early(&self, service: Service, scaled: Option<&LogEntry>) -> String {
+        if self.share_ended(service).is_some() {
+            return String::new();
+        }
+        let name = self.name(service);
+        let since = scaled.map_or(self.start(), |entry| entry.at.min(self.start()));
+        let switched = self.before_the_end(|entry| entry.event == "SwitchService" && entry.object == name);
+        if switched.is_some_and(|switch| since <= switch.at && switch.at < self.over()) {
             return format!(
-                " The promotion ended it earlier: it put the new pods into the {} target group, where they served what the rule \
-                 still sent.",
-                self.name(service)
+                " The promotion ended it earlier: it put the new pods into the {name} target group, where they served what \
+                 the rule still sent."
             );
         }
-        String::new()
+        match self.refilled(name) {
+            Some(at) => {
+                format!(" New targets of the {name} target group ended it earlier (t = {}).", time(self.run, at))
+            }
+            None => String::new(),
+        }
     }
 
-    /// ` until t = 490 s, 70 s after the request for weight 100`.
-    fn until(&self, service: Service) -> String {
-        let step = self.place.asked.filter(|step| step.weight_asked.is_some());
-        match step.and_then(|step| Some((step.weight_asked?, step.weight_effective?))) {
-            Some((asked, effective)) if effective > self.start() => {
-                let late = span(effective - asked);
-                return format!(" until t = {}, {late} after that weight was asked for", time(self.run, effective));
-            }
-            Some(_) | None => {}
-        }
-        let replaced = match (step, self.switched) {
-            (Some(step), Some(_)) if step.weight_effective.is_none() => {
-                format!("; the promotion replaced weight {} before it was sent", step.weight_requested)
-            }
-            _ => String::new(),
+    /// When the last ALB node had a target in the group again, if the failures ended with that.
+    fn refilled(&self, name: &str) -> Option<Instant> {
+        let of_node = |node: u32| {
+            let object = format!("node {node} {name}");
+            let emptied = self.before_the_end(|entry| entry.event == "GroupEmpty" && entry.object == object)?;
+            let is_healthy = |entry: &&LogEntry| entry.event == "TargetHealthy" && entry.object == object;
+            self.run.events.iter().filter(|entry| entry.at >= emptied.at).find(is_healthy).map(|entry| entry.at)
         };
-        match self.share_changes(service) {
-            Some(at) => format!(" until t = {}{replaced}", time(self.run, at)),
-            None => format!(" to the end of the run{replaced}"),
+        let refilled = (0..self.run.nodes).map(of_node).collect::<Option<Vec<_>>>()?.into_iter().max()?;
+        let last_second = self.over().as_nanos() - Duration::secs(1).as_nanos();
+        (last_second..=self.over().as_nanos()).contains(&refilled.as_nanos()).then_some(refilled)
+    }
+
+    /// ` until t = 490 s, 70 s after weight 100 was asked for (t = 420 s)`.
+    fn until(&self, service: Service, scaled: Option<&LogEntry>) -> String {
+        let named = scaled.and_then(|entry| self.asked_before(entry));
+        let Some(at) = self.share_ended(service).or_else(|| self.share_changes(service)) else {
+            return format!(" to the end of the run{}", self.replaced(named));
+        };
+        let late = self.requested(at).map(|asked| {
+            let late = span(at - asked.at);
+            match named.is_some_and(|named| *named == *asked) {
+                true => format!(", {late} after that weight was asked for"),
+                false => {
+                    let weight = canary_weight(&asked.detail);
+                    format!(", {late} after weight {weight} was asked for (t = {})", time(self.run, asked.at))
+                }
+            }
+        });
+        format!(" until t = {}{}{}", time(self.run, at), late.unwrap_or_default(), self.replaced(named))
+    }
+
+    /// The request for the weight by which the last ALB node routes since `at`.
+    fn requested(&self, at: Instant) -> Option<&'a LogEntry> {
+        let until = |at: Instant, event: &'static str| {
+            self.run.events.iter().rev().filter(move |entry| entry.at <= at && entry.event == event)
+        };
+        let rule = until(at, "RuleEffective").next()?;
+        let of_rule = |entry: &&LogEntry| entry.detail == rule.detail;
+        let sent = until(at, "ModifyRule").find(of_rule).map_or(at, |sent| sent.at);
+        until(sent, "SetWeight").find(of_rule)
+    }
+
+    /// A weight that no ALB node ever routed by, because the promotion took its place.
+    fn replaced(&self, asked: Option<&LogEntry>) -> String {
+        let is_effective = |asked: &LogEntry| {
+            let effective = |entry: &LogEntry| entry.event == "RuleEffective" && entry.detail == asked.detail;
+            self.run.events.iter().any(|entry| entry.at >= asked.at && effective(entry))
+        };
+        let stable = self.name(Service::Stable);
+        let is_switch = |entry: &LogEntry| entry.event == "SwitchService" && entry.object == stable;
+        let promoted = |asked: &LogEntry| self.run.events.iter().any(|entry| entry.at > asked.at && is_switch(entry));
+        match asked.filter(|asked| !is_effective(asked) && promoted(asked)) {
+            Some(asked) => {
+                format!("; the promotion replaced weight {} before it was sent", canary_weight(&asked.detail))
+            }
+            None => String::new(),
         }
     }
 
+    /// When the revision whose pods the Service's target group had lost its last one.
     fn scale_down(&self, service: Service) -> Option<&'a LogEntry> {
-        let revision = match service {
-            Service::Stable => "v1",
-            Service::Canary => "v2",
+        let name = self.name(service);
+        let switch = self.before_the_start(|entry| entry.event == "SwitchService" && entry.object == name);
+        let selected = switch.and_then(|entry| revision(entry.detail.split_once(" -> ")?.1)).map(Whose::Of);
+        let of = |whose: Whose| {
+            let Whose::Of(revision) = whose else { return None };
+            let revision = revision.to_string();
+            let last = self.before_the_start(|entry| entry.event == "ScaleReplicaSet" && entry.object == revision)?;
+            last.detail.ends_with("-> 0").then_some(last)
         };
-        self.before_the_start(|entry| {
-            entry.event == "ScaleReplicaSet" && entry.object == revision && entry.detail.ends_with("-> 0")
-        })
+        of(self.groups.whose(service, self.start())).or_else(|| of(selected?))
     }
 
     fn last_known_targets(&self, service: Service) -> &'static str {
@@ -221,7 +304,7 @@ impl<'a> Story<'a> {
     }
 
     fn plainly(&self) -> String {
-        format!("{}, {}, {}.", self.place.name, self.when(), self.failed())
+        format!("{}, {}, {}.", self.place.name, self.when(None), self.failed())
     }
 
     fn group_empty(&self) -> String {
@@ -229,24 +312,43 @@ impl<'a> Story<'a> {
             .before_the_start(|entry| entry.event == "GroupEmpty")
             .and_then(|entry| Service::ALL.into_iter().find(|service| entry.object.ends_with(self.name(*service))));
         let deserted = self.deserted();
-        let Some(service) = emptied.or_else(|| deserted.map(|load| load.service)) else { return self.plainly() };
-        let name = self.name(service);
-        let recent = |entry: &LogEntry| self.start().saturating_since(entry.at) <= EXCHANGE;
-        let is_switch = |entry: &LogEntry| entry.event == "SwitchService" && entry.object == name && recent(entry);
-        if let Some(switch) = self.before_the_start(is_switch) {
-            return format!(
-                "{}, the controller pointed the {name} Service from {} (t = {}). While its targets were exchanged, {}, {}.",
-                self.place.name,
-                switch.detail.replace(" -> ", " to "),
-                time(self.run, switch.at),
-                self.when(),
-                self.failed(),
-            );
+        let Some(service) = deserted.map(|load| load.service).or(emptied) else { return self.plainly() };
+        if let Some(exchanged) = self.group_exchanged(service) {
+            return exchanged;
         }
         match self.scale_down(service) {
             Some(_) => self.rule_late(service, deserted.filter(|load| load.service == service)),
             None => self.plainly(),
         }
+    }
+
+    /// The Service was pointed at other pods, and its old targets were gone before the new ones were healthy.
+    fn group_exchanged(&self, service: Service) -> Option<String> {
+        let name = self.name(service);
+        let emptied = self.before_the_start(|entry| entry.event == "GroupEmpty" && entry.object.ends_with(name));
+        let until = emptied.map_or(self.start(), |entry| entry.at);
+        // Those that select other pods than were in the group before.
+        let left = self.groups.whose(service, until);
+        let leaves = |entry: &&LogEntry| {
+            let from = entry.detail.split_once(" -> ").and_then(|(from, _)| revision(from)).map(Whose::Of);
+            entry.event == "SwitchService" && entry.object == name && from == Some(left) && entry.at <= until
+        };
+        let switches: Vec<_> = self.run.events.iter().filter(leaves).collect();
+        let series = switches.chunk_by(|a, b| b.at.saturating_since(a.at) <= FLAPPING).next_back()?;
+        let (first, last) = (series.first()?, series.last()?);
+        let was_scaled_down = self.scale_down(service).is_some_and(|scaled| scaled.at < first.at);
+        if was_scaled_down || self.start().saturating_since(last.at) > EXCHANGE {
+            return None;
+        }
+        let again = if series.len() > 1 { ", and to and fro with each later pass" } else { "" };
+        Some(format!(
+            "{}, the controller pointed the {name} Service from {} (t = {}{again}). While its targets were exchanged, {}, {}.",
+            place_of(self.run, first.at).name,
+            first.detail.replace(" -> ", " to "),
+            time(self.run, first.at),
+            self.when(None),
+            self.failed(),
+        ))
     }
 
     fn cut_off(&self) -> String {
@@ -310,23 +412,47 @@ impl<'a> Story<'a> {
         let scenario = &self.loaded.scenario;
         let usual = scenario.traffic.rate.per_second() / f64::from(scenario.workload.replicas().max(1));
         let capacity = scenario.capacity_per_pod();
-        let Load { service, pods, share, each } = self.busiest().filter(|load| load.each >= capacity)?;
-        let late = self.place.asked.and_then(|step| Some(step.weight_effective? - step.weight_asked?));
-        let late = late.filter(|late| *late > Duration::ZERO).map_or(String::new(), |late| {
-            format!(" (the weight reached the ALB {} after it was asked for)", span(late))
-        });
+        let load = self.busiest().filter(|load| load.each >= capacity)?;
+        let Load { whose, pods, share, each, .. } = load;
         Some(format!(
-            "{}, {} got {} of the requests{late}: {} requests/s each, {} times the {} of a pod in the steady state and \
+            "{}, {}{whose} got {} of the requests{}: {} requests/s each, {} times the {} of a pod in the steady state and \
              more than the {} that one can answer. {}.",
             self.place.name,
-            counted(u64::from(pods), &format!("{service} pod")),
+            counted(u64::from(pods), "pod"),
             weight(share),
+            self.by_rule(&load),
             decimal(each, 1),
             decimal(each / usual, 1),
             decimal(usual, 1),
             decimal(capacity, 1),
             self.failed(),
         ))
+    }
+
+    /// How old the rule was by which the ALB sent so much.
+    fn by_rule(&self, load: &Load) -> String {
+        let end = Instant::START + Duration::secs(load.row as u64 + 1);
+        let until = |event: &'static str| {
+            self.run.events.iter().rev().filter(move |entry| entry.at < end && entry.event == event)
+        };
+        let Some(newest) = until("SetWeight").next() else { return String::new() };
+        let told = |asked: &LogEntry| {
+            format!("weight {}, asked for at t = {}", canary_weight(&asked.detail), time(self.run, asked.at))
+        };
+        let rule = until("RuleEffective").next();
+        match rule.and_then(|rule| Some((rule, self.requested(rule.at)?))) {
+            Some((rule, asked)) if rule.detail == newest.detail => {
+                let late = rule.at.saturating_since(asked.at);
+                match late > Duration::ZERO {
+                    true => format!(" (the weight reached the ALB {} after it was asked for)", span(late)),
+                    false => String::new(),
+                }
+            }
+            Some((_, asked)) => {
+                format!(" (the ALB still routed by {}, and not yet by {})", told(asked), told(newest))
+            }
+            None => format!(" (the ALB did not yet route by {})", told(newest)),
+        }
     }
 
     /// No answer in time, although the pods had enough workers on average.
@@ -336,13 +462,18 @@ impl<'a> Story<'a> {
             "{}, {}, {}; work on a request takes {} on average, the ALB waits {} for an answer, and a pod works on {} \
              requests at a time.",
             self.place.name,
-            self.when(),
+            self.when(None),
             self.failed(),
             span(scenario.traffic.service_time.mean()),
             scenario.load_balancer.idle_timeout,
             grouped(scenario.application.concurrency.into()),
         )
     }
+}
+
+/// Of `canary 80 stable 20`: the canary Service comes first.
+fn canary_weight(split: &str) -> &str {
+    split.split(' ').nth(1).unwrap_or(split)
 }
 
 /// A weight, which counts in percent already.

@@ -1,5 +1,6 @@
 //! One or two plain sentences on why requests failed, or what kept them from it, out of the run's own data.
 
+mod group;
 mod mechanism;
 mod place;
 mod stop;
@@ -139,6 +140,7 @@ mod tests {
             }
         }
         run.events.extend(sample::log(events));
+        run.events.sort_by_key(|entry| entry.at);
         sample::recount(&mut run, cause);
         run
     }
@@ -157,7 +159,7 @@ mod tests {
             &sample::loaded(),
             &sample::incident(),
             &[
-                "At setWeight 100 (t = 420 s), the controller scaled the stable ReplicaSet from 1 to 0 pods 100 ms after it \
+                "At setWeight 100 (t = 420 s), the controller scaled the ReplicaSet of v1 from 1 to 0 pods 100 ms after it \
                  asked for weight 100",
                 "kept sending 10 % of the requests to the stable target group until t = 490 s, 70 s after",
                 "1,750 requests got 502 because the pod had closed its port.",
@@ -199,7 +201,7 @@ mod tests {
         check(
             &loaded,
             &run,
-            &["scaled the stable ReplicaSet from 1 to 0", "group was empty", "The promotion ended it earlier"],
+            &["scaled the ReplicaSet of v1 from 1 to 0", "group was empty", "The promotion ended it earlier"],
         );
         let switch = when(&run, "SwitchService", "stable", "v1 -> v2");
         let text = explain(&loaded, &run);
@@ -290,7 +292,7 @@ mod tests {
             &run,
             &[
                 "After the last step (over at t = 480 s)",
-                "from v1 to v2 (t = 480.1 s). While its targets were exchanged, between t = 482 s and t = 492 s,",
+                "from v1 to v2 (t = 480.1 s). While its targets were exchanged, between t = 482.3 s and t = 492 s,",
                 "250 requests got 503",
             ],
         );
@@ -339,7 +341,11 @@ mod tests {
 
     #[test]
     fn overload_is_told_as_a_multiple_of_the_usual_share() {
-        let run = failing(Cause::IdleTimeout, 260..330, &[]);
+        let events = [
+            (180_000, "rollouts-controller", "SetWeight", "ingress", "canary 60 stable 40"),
+            (250_000, "load-balancer", "RuleEffective", "node 1", "canary 60 stable 40"),
+        ];
+        let mut run = failing(Cause::IdleTimeout, 260..330, &events);
         let mut loaded = sample::loaded();
         loaded.scenario.application.concurrency = 2;
         loaded.scenario.traffic.service_time = Distribution::millis(50);
@@ -347,11 +353,25 @@ mod tests {
             &loaded,
             &run,
             &[
-                "At setWeight 80 (t = 260 s), 2 stable pods got 40 % of the requests",
-                "70 s after",
+                "At setWeight 80 (t = 260 s), 2 pods of v1 got 40 % of the requests (the weight reached the ALB 70 s after",
                 "50 requests/s each, 2 times the 25 of a pod in the steady state and more than the 40 that one can answer",
                 "1,750 requests got 504",
                 "gave no answer within the idle time-out",
+            ],
+        );
+        run.events.extend(sample::log(&[(
+            260_000,
+            "rollouts-controller",
+            "SetWeight",
+            "ingress",
+            "canary 80 stable 20",
+        )]));
+        run.events.sort_by_key(|entry| entry.at);
+        check(
+            &loaded,
+            &run,
+            &[
+                "(the ALB still routed by weight 60, asked for at t = 180 s, and not yet by weight 80, asked for at t = 260 s)",
             ],
         );
     }

@@ -1,10 +1,11 @@
 //! What is known of the part of the release in which most requests failed, and of what made them fail.
 
-use super::super::{counted, decimal, grouped, time, weight_effective};
+use super::super::{counted, decimal, grouped, time};
+use super::group::{Groups, Load};
 use super::place::{Place, places};
 use crate::model::Service;
 use crate::model::outcome::Cause;
-use crate::run::{FailingSecond, LogEntry, Run};
+use crate::run::{CauseCount, FailingSecond, LogEntry, Run};
 use crate::scenario::Loaded;
 use crate::units::{Duration, Instant};
 
@@ -52,83 +53,129 @@ pub(super) struct Story<'a> {
     pub(super) loaded: &'a Loaded,
     pub(super) run: &'a Run,
     pub(super) mechanism: Mechanism,
-    pub(super) place: Place<'a>,
+    pub(super) place: Place,
+    pub(super) groups: Groups<'a>,
     /// The seconds with a failure of this mechanism, in this place and on from it.
     failing: Vec<&'a FailingSecond>,
-    /// When the stable Service began to select the new revision.
-    pub(super) switched: Option<Instant>,
-    /// When the last ALB node had a target of the new revision in the stable target group.
-    exchanged: Option<Instant>,
 }
 
-/// The pods that get a share of the requests, in one second.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Load {
-    pub(super) service: Service,
-    pub(super) pods: u32,
-    /// Percent of all requests.
-    pub(super) share: f64,
-    /// Requests per second for each pod, on average.
-    pub(super) each: f64,
+/// Failing seconds of one mechanism in one place.
+#[derive(Clone, Debug)]
+struct Part<'a> {
+    mechanism: Mechanism,
+    /// Index of the place.
+    place: usize,
+    failing: Vec<&'a FailingSecond>,
 }
 
 /// Failing seconds so far apart are still one stretch.
 const GAP: u32 = 5;
 
-/// When every node had a healthy target in the stable target group again, after the switch of its Service.
-fn exchanged(run: &Run, switched: Instant) -> Option<Instant> {
-    let first = |node| {
-        let object = format!("node {node} {}", Service::Stable);
-        let healthy =
-            |entry: &&LogEntry| entry.at > switched && entry.event == "TargetHealthy" && entry.object == object;
-        run.events.iter().find(healthy).map(|entry| entry.at)
-    };
-    (0..run.nodes).map(first).collect::<Option<Vec<_>>>()?.into_iter().max()
-}
+/// Empty groups so far apart have been emptied by two different things.
+const APART: u32 = 60;
 
-impl<'a> Story<'a> {
-    /// None if no request failed.
-    pub(super) fn worst(loaded: &'a Loaded, run: &'a Run) -> Option<Self> {
-        let stable = Service::Stable.to_string();
-        let switch = run.events.iter().find(|entry| entry.event == "SwitchService" && entry.object == stable);
-        let switched = switch.map(|entry| entry.at);
-        let exchanged = switched.and_then(|at| exchanged(run, at));
-        let of = |place: Place<'a>, mechanism: Mechanism| {
-            let here =
-                |second: &&FailingSecond| place.rows.contains(&u64::from(second.row)) && mechanism.count(second) > 0;
-            let failing = run.failures.iter().filter(here).collect();
-            Self { loaded, run, mechanism, place, failing, switched, exchanged }
-        };
-        let of_mechanism = |mechanism| places(run).into_iter().map(move |place| of(place, mechanism));
-        let stories = Mechanism::ALL.into_iter().flat_map(of_mechanism).filter(|story| !story.failing.is_empty());
-        // `max_by_key` takes the last of equals.
-        let worst = stories.collect::<Vec<_>>().into_iter().rev().max_by_key(Self::count)?;
-        // What fails as often before the release as in it is not the release's doing.
-        let before = of(places(run).swap_remove(0), worst.mechanism);
-        if 2.0 * before.per_second() >= worst.per_second() {
-            return Some(before);
-        }
-        Some(worst.extended())
-    }
+/// Over so many seconds the failures before a new place are compared with those in it.
+const BORDER: u32 = 3;
 
-    /// One mechanism does not stop where a step does: whatever follows without a gap belongs to it.
-    fn extended(mut self) -> Self {
-        for second in self.run.failures.iter().filter(|second| self.mechanism.count(second) > 0) {
-            let last = self.failing[self.failing.len() - 1].row;
-            if (last + 1..=last + GAP).contains(&second.row) {
-                self.failing.push(second);
+impl<'a> Part<'a> {
+    /// In the order of the mechanisms, and for each in the order of time.
+    fn all(run: &'a Run, places: &[Place]) -> Vec<Self> {
+        let mut parts = vec![];
+        for mechanism in Mechanism::ALL {
+            for (place, Place { rows, .. }) in places.iter().enumerate() {
+                let here = |second: &&FailingSecond| rows.contains(&second.row.into()) && mechanism.count(second) > 0;
+                let failing: Vec<_> = run.failures.iter().filter(here).collect();
+                let is_one = |a: &&FailingSecond, b: &&FailingSecond| {
+                    mechanism != Mechanism::GroupEmpty || b.row - a.row <= APART
+                };
+                parts.extend(failing.chunk_by(is_one).map(|part| Self { mechanism, place, failing: part.to_vec() }));
             }
         }
-        self
+        parts
     }
 
     fn count(&self) -> u64 {
         self.failing.iter().map(|second| self.mechanism.count(second)).sum()
     }
 
-    /// Failures per failing second; 0 without one.
+    fn first(&self) -> u32 {
+        self.failing[0].row
+    }
+
+    fn last(&self) -> u32 {
+        self.failing[self.failing.len() - 1].row
+    }
+
+    /// Failures per failing second.
     fn per_second(&self) -> f64 {
-        self.count() as f64 / self.failing.len().max(1) as f64
+        self.count() as f64 / self.failing.len() as f64
+    }
+
+    /// Failures in these seconds.
+    fn count_in(&self, run: &Run, rows: std::ops::Range<u32>) -> u64 {
+        let seconds = run.failures.iter().filter(|second| rows.contains(&second.row));
+        seconds.map(|second| self.mechanism.count(second)).sum()
+    }
+
+    /// One mechanism does not begin where a step does: whatever leads up to it without a gap or a leap belongs to it.
+    fn begun_earlier(mut self, run: &'a Run, places: &[Place]) -> Self {
+        // The first place lies before the release.
+        while let Some(before) = (1..self.place).rev().find(|place| !places[*place].rows.is_empty()) {
+            let first = self.first();
+            let [led_up, began] =
+                [first.saturating_sub(BORDER)..first, first..first + BORDER].map(|rows| self.count_in(run, rows));
+            if u64::from(first) > places[self.place].rows.start + u64::from(GAP) || 3 * led_up < began {
+                return self;
+            }
+            let mut earlier: Vec<&FailingSecond> = vec![];
+            for second in run.failures.iter().rev().filter(|second| self.mechanism.count(second) > 0) {
+                let next = earlier.last().map_or(first, |later| later.row);
+                let is_here = places[before].rows.contains(&second.row.into());
+                if second.row < next && is_here && next - second.row <= GAP {
+                    earlier.push(second);
+                }
+            }
+            if earlier.is_empty() {
+                return self;
+            }
+            earlier.reverse();
+            earlier.append(&mut self.failing);
+            self = Self { place: before, failing: earlier, ..self };
+        }
+        self
+    }
+
+    /// Nor does it stop where a step does: whatever follows without a gap belongs to it.
+    fn extended(mut self, run: &'a Run) -> Self {
+        for second in run.failures.iter().filter(|second| self.mechanism.count(second) > 0) {
+            if (self.last() + 1..=self.last() + GAP).contains(&second.row) {
+                self.failing.push(second);
+            }
+        }
+        self
+    }
+}
+
+impl<'a> Story<'a> {
+    /// None if no request failed.
+    pub(super) fn worst(loaded: &'a Loaded, run: &'a Run) -> Option<Self> {
+        let mut places = places(run);
+        let parts = Part::all(run, &places);
+        // `max_by_key` takes the last of equals.
+        let worst = parts.iter().rev().max_by_key(|part| part.count())?;
+        // What fails as often before the release as in it is not the release's doing.
+        let before = parts.iter().find(|part| part.place == 0 && part.mechanism == worst.mechanism);
+        let Part { mechanism, place, failing } =
+            match before.filter(|before| 2.0 * before.per_second() >= worst.per_second()) {
+                Some(before) => before.clone(),
+                None => worst.clone().begun_earlier(run, &places).extended(run),
+            };
+        let place = Place { rows: places[place].rows.start..places[worst.place].rows.end, ..places.swap_remove(place) };
+        Some(Self { loaded, run, mechanism, place, groups: Groups::of(loaded, run), failing })
+    }
+
+    fn count(&self) -> u64 {
+        self.failing.iter().map(|second| self.mechanism.count(second)).sum()
     }
 
     /// `1,750 requests (of 2,000 in the whole run) got 502 because the pod had closed its port`; of several causes each
@@ -172,15 +219,31 @@ impl<'a> Story<'a> {
         Instant::START + Duration::secs(u64::from(self.failing[self.failing.len() - 1].row) + 1)
     }
 
-    /// `between t = 420 s and t = 490 s`.
-    pub(super) fn when(&self) -> String {
-        format!("between t = {} and t = {}", time(self.run, self.start()), time(self.run, self.over()))
+    /// `between t = 420 s and t = 490 s`. `ended`: what ended the failures, if that is known.
+    pub(super) fn when(&self, ended: Option<Instant>) -> String {
+        let known = |instant: fn(&CauseCount) -> Option<Instant>| {
+            let causes = self.mechanism.causes().map(|cause| &self.run.causes[cause.index()]);
+            causes.filter_map(instant).collect::<Vec<_>>()
+        };
+        let (start, over) = (self.start(), self.over());
+        let last = over.second() - 1;
+        let first = known(|cause| cause.first).into_iter().filter(|at| at.second() == start.second()).min();
+        let ended = known(|cause| cause.last).into_iter().chain(ended).filter(|at| at.second() == last).max();
+        let [first, ended] = [first.unwrap_or(start), ended.unwrap_or(over)].map(|at| time(self.run, at));
+        if first == ended { format!("at t = {first}") } else { format!("between t = {first} and t = {ended}") }
     }
 
-    /// The last such event before requests failed, or in the first second in which they did: only that can be a cause.
+    /// When the first request failed; as late as it can have been if that is not known to the millisecond.
+    fn first_failure(&self) -> Instant {
+        let (start, end) = (self.start(), self.start() + Duration::secs(1));
+        let known = self.mechanism.causes().filter_map(|cause| self.run.causes[cause.index()].first);
+        known.filter(|at| (start..end).contains(at)).min().unwrap_or(end)
+    }
+
+    /// The last such event before requests failed: only that can be a cause.
     pub(super) fn before_the_start(&self, wanted: impl Fn(&LogEntry) -> bool) -> Option<&'a LogEntry> {
-        let first = self.start() + Duration::secs(1);
-        self.run.events.iter().rev().find(|entry| entry.at < first && wanted(entry))
+        let first = self.first_failure();
+        self.run.events.iter().rev().find(|entry| entry.at <= first && wanted(entry))
     }
 
     /// The last such event before the failures ended.
@@ -188,48 +251,65 @@ impl<'a> Story<'a> {
         self.run.events.iter().rev().find(|entry| entry.at <= self.over() && wanted(entry))
     }
 
-    /// Pods behind a Service's target group that work, and the requests that the ALB sends there.
-    pub(super) fn load(&self, row: usize, service: Service) -> Load {
-        let second = &self.run.seconds[row];
-        let exchanged = self.exchanged.is_some_and(|at| at <= Instant::START + Duration::secs(row as u64));
-        let weight = weight_effective(self.run, second);
-        let (pods, share) = match service {
-            Service::Stable if !exchanged => (second.stable_serving, 100.0 - weight),
-            Service::Stable => (second.canary_serving, 100.0 - weight),
-            Service::Canary => (second.canary_serving, weight),
-        };
-        let each = self.loaded.scenario.traffic.rate.per_second() * share / 100.0 / f64::from(pods.max(1));
-        Load { service, pods: pods.into(), share, each }
-    }
-
-    /// The Service whose pods are gone while the ALB still sends requests to them, as first seen: if most of the failures
-    /// fall into such seconds.
+    /// The Service whose pods are gone while the ALB still sends requests to them, at the highest share that it sends: if
+    /// most of the failures fall into such seconds.
     pub(super) fn deserted(&self) -> Option<Load> {
-        let deserted = |row: u32, service| {
-            let load = self.load(row as usize, service);
+        let deserted = |second: &&FailingSecond, service| {
+            let load = self.groups.load(second.row as usize, service);
             // A share that prints as 0 % explains nothing.
-            (load.pods == 0 && decimal(load.share, 2) != "0").then_some(load)
+            (load.pods == 0 && decimal(load.share, 2) != "0").then_some((load, self.mechanism.count(second)))
         };
         Service::ALL.into_iter().find_map(|service| {
-            let first = self.failing.iter().find_map(|second| deserted(second.row, service));
-            let within = self.failing.iter().filter(|second| deserted(second.row, service).is_some());
-            let count: u64 = within.map(|second| self.mechanism.count(second)).sum();
-            first.filter(|_| 2 * count >= self.count())
+            let within: Vec<_> = self.failing.iter().filter_map(|second| deserted(second, service)).collect();
+            let count: u64 = within.iter().map(|(_, count)| count).sum();
+            let highest = within.iter().map(|(load, _)| *load).reduce(|a, b| if b.share > a.share { b } else { a });
+            highest.filter(|_| 2 * count >= self.count())
         })
     }
 
-    /// When the ALB's nodes begin to send another share of the requests to the Service, after the failures began.
+    /// When the ALB's nodes came to send the share of the requests to the Service that ended the failures. None if they
+    /// ended otherwise.
+    pub(super) fn share_ended(&self, service: Service) -> Option<Instant> {
+        let (first, after) = (self.failing[0].row as usize, self.over().second() as usize);
+        let share = |row| self.groups.load(row, service).share;
+        let left = share(after.min(self.run.seconds.len() - 1));
+        let most = (first..after).map(share).fold(0.0, f64::max);
+        let row = (first..after).rev().find(|row| (share(*row) - left).abs() > 0.01).map_or(first, |row| row + 1);
+        // What fails longer than that had another end.
+        (most - left > 0.01 && row + 2 >= after).then(|| self.rule_changed_in(row))
+    }
+
+    /// Whether the ALB sent the Service less while the failures went on.
+    pub(super) fn share_falls(&self, service: Service) -> bool {
+        let [first, last] = [self.start(), self.over()].map(|at| at.second() as usize);
+        let share = |row| self.groups.load(row, service).share;
+        self.share_ended(service).is_none() && share(first) - share(last - 1) > 0.01
+    }
+
+    /// When the last of the ALB's nodes takes the next rule after the failures by which the Service gets another share.
     pub(super) fn share_changes(&self, service: Service) -> Option<Instant> {
-        let first = self.failing[0].row as usize;
-        let share = self.load(first, service).share;
-        let rows = first..self.run.seconds.len();
-        let row = rows.into_iter().find(|row| (self.load(*row, service).share - share).abs() > 0.01)?;
-        Some(Instant::START + Duration::secs(row as u64))
+        let rows = self.over().second() as usize..self.run.seconds.len();
+        let share = |row| self.groups.load(row, service).share;
+        let row = rows.clone().find(|row| (share(*row) - share(rows.start)).abs() > 0.01)?;
+        let changed = self.rule_changed_in(row);
+        let later = |entry: &&LogEntry| entry.event == "RuleEffective" && entry.at >= changed;
+        let mut rules = self.run.events.iter().filter(later);
+        let first = rules.next();
+        let last = rules.take_while(|rule| first.is_some_and(|first| rule.detail == first.detail)).last();
+        Some(last.or(first).map_or(changed, |rule| rule.at))
+    }
+
+    /// The rows hold what is true at their end: to the millisecond only the log knows.
+    fn rule_changed_in(&self, row: usize) -> Instant {
+        let is_change = |entry: &&LogEntry| entry.event == "RuleEffective" && entry.at.second() == row as u64;
+        let change = self.run.events.iter().rfind(is_change);
+        change.map_or(Instant::START + Duration::secs(row as u64), |entry| entry.at)
     }
 
     /// The pods with the most requests each in a failing second.
     pub(super) fn busiest(&self) -> Option<Load> {
-        let loads = |second: &&FailingSecond| Service::ALL.map(|service| self.load(second.row as usize, service));
+        let loads =
+            |second: &&FailingSecond| Service::ALL.map(|service| self.groups.load(second.row as usize, service));
         let loads = self.failing.iter().flat_map(loads).filter(|load| load.pods > 0);
         loads.fold(None, |most: Option<Load>, load| match most {
             Some(most) if most.each >= load.each => Some(most),

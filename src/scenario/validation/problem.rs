@@ -97,6 +97,7 @@ impl<'a> Refused<'a> {
     /// What a manifest must say and a scenario need not.
     fn may_be_left_out(self, rule: Rule, key: &str) -> bool {
         let is_absent = |key: &str| !self.is_manifest && self.node(key).is_none();
+        let is_named = |key: &str| self.node(key).and_then(Node::text).is_some_and(|name| !name.is_empty());
         // The reader's types take no negative number, and say their range.
         rule == Rule::AtLeastZero
             // The user asks what would be if the controller took both.
@@ -104,8 +105,10 @@ impl<'a> Refused<'a> {
             // Nothing selects pods by labels here: a ReplicaSet knows its own. What is written must agree all the same.
             || rule == Rule::MissingSelector && !self.is_manifest
             || rule == Rule::TemplateLabels && (is_absent("rollout.selector") || is_absent(LABELS))
-            // The two Services are `canary` and `stable`, whatever they are called. One that is called "" is a mistake.
-            || rule == Rule::MissingCanaryService && is_absent(key)
+            // The two Services are `canary` and `stable`, if nobody calls them otherwise: who names one has to name both.
+            || rule == Rule::MissingCanaryService
+                && is_absent(key)
+                && ["canaryService", "stableService"].iter().all(|name| !is_named(&key_beside(key, name)))
             // For the controller two Services without a name are the same one.
             || rule == Rule::BlueGreenServices
                 && is_absent(&format!("{BLUE_GREEN}.activeService"))
@@ -214,6 +217,13 @@ mod tests {
                 (Some("V23"), "rollout.strategy.blueGreen.antiAffinity".to_owned(), "{}"),
             ]
         );
+    }
+
+    #[test]
+    fn who_names_one_of_the_two_services_has_to_name_both() {
+        let text = "[rollout]\n[rollout.strategy.canary]\nstableService = \"web\"\ntrafficRouting.alb = {}\n";
+        let told = told(text);
+        assert_eq!(told, [(Some("V6"), "rollout.strategy.canary.canaryService".to_owned(), "")]);
     }
 
     #[test]

@@ -94,7 +94,9 @@ impl Rule {
             }
             Self::Surge => "leave one of them out, it is 25% then, or write maxUnavailable = 1",
             Self::CanaryServices => "name two: canaryService = \"web-canary\" and stableService = \"web-stable\"",
-            Self::MissingCanaryService => "name the Service, or leave the key out",
+            Self::MissingCanaryService => {
+                "name both: canaryService = \"web-canary\" and stableService = \"web-stable\", or leave both out"
+            }
             Self::ScaleDownDelayNeedsRouter
             | Self::DynamicStableScaleNeedsRouter
             | Self::SetCanaryScaleNeedsRouter

@@ -161,7 +161,20 @@ error[V6]: Canary service and Stable service must to be set to use Traffic Routi
 12 | canaryService = ""
    |                 ^^
    |
-   = help: name the Service, or leave the key out
+   = help: name both: canaryService = "web-canary" and stableService = "web-stable", or leave both out
+"#,
+    );
+    refused(
+        "v6_one",
+        &behind(CANARY, "canaryService = \"web-canary\"\n"),
+        r#"
+error[V6]: Canary service and Stable service must to be set to use Traffic Routing
+  --> x.toml:11:1
+   |
+11 | [rollout.strategy.canary]
+   | ^
+   |
+   = help: name both: canaryService = "web-canary" and stableService = "web-stable", or leave both out
 "#,
     );
 }
