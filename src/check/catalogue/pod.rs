@@ -47,7 +47,7 @@ const HOOK_TAKES_THE_GRACE_PERIOD: Rule = Rule {
                       hook that waits for the load balancer waits for a shorter time than it says.",
         remedy: "raise terminationGracePeriodSeconds above the hook, the longest request and a few seconds",
         source: "Kubernetes documentation, Pod Lifecycle, termination of Pods; kubelet, `minimumGracePeriodInSeconds`",
-        reproduce: "sim check tests/findings/K001.bad.yaml --set application.on_sigterm=drain",
+        reproduce: "sim run tests/findings/K001.bad.yaml --set load_balancer.deregistration=40s",
     },
     look: |subject| {
         let grace = grace(subject);
@@ -77,7 +77,8 @@ const SHORT_GRACE_PERIOD: Rule = Rule {
         consequence: "SIGKILL cuts requests off that take longer: 502 for each of them.",
         remedy: "raise terminationGracePeriodSeconds above the hook, the longest request and a few seconds",
         source: "Kubernetes documentation, Pod Lifecycle, termination of Pods",
-        reproduce: "sim check tests/findings/K002.bad.yaml",
+        reproduce: "sim run tests/findings/K002.bad.yaml --set application.on_sigterm=drain \
+                    --set traffic.rate=10/s --set traffic.service_time=18s",
     },
     look: |subject| {
         let (grace, key) = (grace(subject), format!("{POD}.{GRACE_PERIOD}"));
@@ -108,7 +109,8 @@ const DEFAULT_GRACE_PERIOD: Rule = Rule {
         consequence: "A few seconds are left for the requests in flight. Longer ones are cut off: 502.",
         remedy: "set terminationGracePeriodSeconds above the hook, the longest request and a few seconds",
         source: "Kubernetes documentation, Pod Lifecycle, termination of Pods",
-        reproduce: "sim check tests/findings/K003.bad.yaml",
+        reproduce: "sim run tests/findings/K003.bad.yaml --set application.on_sigterm=drain \
+                    --set traffic.rate=10/s --set traffic.service_time=18s",
     },
     look: |subject| {
         let is_default = subject.pod(GRACE_PERIOD).is_none() && grace(subject) == DEFAULT_GRACE;
@@ -240,7 +242,7 @@ const NO_GRACE_PERIOD: Rule = Rule {
         consequence: "Nothing is drained: the requests in flight are lost, and what the load balancer still sends is refused.",
         remedy: "leave it out for 30 s, or set it above the preStop hook and the longest request",
         source: "Kubernetes documentation, Pod Lifecycle, termination of Pods; `pkg/registry/core/pod/strategy.go`",
-        reproduce: "sim check tests/findings/K008.bad.yaml",
+        reproduce: "sim run tests/findings/K008.bad.yaml",
     },
     look: |subject| {
         let Some(node) = subject.pod(GRACE_PERIOD).filter(|node| node.integer() == Some(0)) else { return Vec::new() };

@@ -33,7 +33,7 @@ const NO_READINESS_PROBE: Rule = Rule {
                       is healthy.",
         remedy: "add a readinessProbe that answers when the program can take requests",
         source: "Amazon EKS Best Practices Guide, load balancing; Kubernetes documentation, Configure Probes",
-        reproduce: "sim check tests/findings/K009.bad.yaml",
+        reproduce: "sim run tests/findings/K009.bad.yaml --seeds 3",
     },
     look: |subject| {
         let is_simulated = subject.scenario.is_some_and(|scenario| scenario.pod.readiness_probe.is_some());

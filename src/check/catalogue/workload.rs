@@ -6,6 +6,7 @@ use crate::check::finding::{Found, Level, Page};
 use crate::check::subject::{Subject, seconds, usual_most};
 use crate::model::deployment;
 use crate::model::fenceposts::{Fenceposts, fenceposts};
+use crate::model::rollout::spec::RolloutSpec;
 use crate::scenario::document::{Entry, Node};
 use crate::scenario::manifests::object::Object;
 use crate::scenario::workload::Workload;
@@ -28,23 +29,19 @@ const FASTER_THAN_THE_LOAD_BALANCER: Rule = Rule {
         title: "the release is faster than the load balancer",
         level: Level::Warning,
         cause: "With minReadySeconds: 0 a pod is available as soon as it is ready. The ALB knows it as a target only after \
-                RegisterTargets and its first health check. No readiness gate tells the release to wait for that; a canary \
-                with traffic routing has none on its first pods even where the namespace injects them, since its Service does \
-                not select them yet.",
-        consequence: "Old pods are removed, or the weight is raised, while the new targets are still `initial`: few targets \
-                      carry all requests, or none does and the ALB answers 502 or 503.",
-        remedy: "set minReadySeconds to the time of a registration and a health check; rolling updates and pingPong may use \
-                 readiness gates instead: the namespace label elbv2.k8s.aws/pod-readiness-gate-inject: enabled",
-        source: "Amazon EKS Best Practices Guide, load balancing; AWS Load Balancer Controller, Pod readiness gate; Argo \
-                 Rollouts documentation, AWS Load Balancer, zero-downtime updates",
-        reproduce: "sim check tests/findings/K017.bad.yaml",
+                RegisterTargets and its first health check, and no readiness gate makes the update wait for that.",
+        consequence: "Old pods are removed while the new targets are still `initial`: few targets carry all requests, or none \
+                      is left and the ALB answers 503.",
+        remedy: "set minReadySeconds to the time of a registration and a health check, or let the load balancer controller \
+                 inject readiness gates: the namespace label elbv2.k8s.aws/pod-readiness-gate-inject: enabled",
+        source: "Amazon EKS Best Practices Guide, load balancing; AWS Load Balancer Controller documentation, Pod readiness \
+                 gate",
+        reproduce: "sim run tests/findings/K017.bad.yaml --set load_balancer.registration=20s",
     },
     look: |subject| {
         let Some(scenario) = subject.scenario.filter(|_| has_ip_targets(subject)) else { return Vec::new() };
-        let is_gated = scenario.load_balancer_controller.readiness_gate.is_injected && gates_hold(scenario);
-        // The active Service of blueGreen selects the new pods long after they are available.
-        let is_blue_green = scenario.workload.rollout().is_some_and(|rollout| rollout.blue_green().is_some());
-        if is_gated || is_blue_green || scenario.workload.min_ready() > Duration::ZERO {
+        let is_gated = scenario.load_balancer_controller.readiness_gate.is_injected;
+        if is_gated || !is_rolling_update(&scenario.workload) || scenario.workload.min_ready() > Duration::ZERO {
             return Vec::new();
         }
         let load_balancer = &scenario.load_balancer;
@@ -55,7 +52,7 @@ const FASTER_THAN_THE_LOAD_BALANCER: Rule = Rule {
             + scenario.target_group.interval * u64::from(further_passes);
         let registered = seconds(registered);
         let message = format!(
-            "with minReadySeconds: 0 the release goes on when a pod is ready, and the ALB knows it up to {registered} s later"
+            "with minReadySeconds: 0 old pods go when new ones are ready, and the ALB knows those up to {registered} s later"
         );
         let key = "spec.minReadySeconds";
         let change = subject.set(key, &registered.to_string());
@@ -81,7 +78,9 @@ const UNKNOWN_NAMESPACE: Rule = Rule {
         let is_known = subject.release.namespace.is_some()
             || scenario.load_balancer_controller.readiness_gate.is_injected
             || subject.pod("readinessGates").is_some();
-        if is_known || !gates_hold(scenario) {
+        // With pingPong both Services take turns, so that the next pods are selected by one and get its gate.
+        let is_ping_pong = scenario.workload.rollout().is_some_and(RolloutSpec::is_ping_pong);
+        if is_known || !is_ping_pong && !is_rolling_update(&scenario.workload) {
             return Vec::new();
         }
         let message = format!(
@@ -281,15 +280,14 @@ fn has_ip_targets(subject: &Subject<'_>) -> bool {
     subject.release.ingress.is_some() && of_services.unwrap_or(of_ingress)
 }
 
-/// Whether readiness gates, where they are injected, hold the release back: a pod gets one only if a Service selects it
-/// when it is created. The first pods of a canary with traffic routing are selected by none, but for pingPong; those of
-/// blueGreen by the preview at most. Source: AWS Load Balancer Controller, `pod_readiness_gate_inject.go`.
-fn gates_hold(scenario: &crate::scenario::Scenario) -> bool {
-    match &scenario.workload {
-        Workload::Deployment(_) => true,
-        Workload::Rollout(rollout) => {
-            rollout.is_ping_pong() || !rollout.is_traffic_routed() && rollout.blue_green().is_none()
-        }
+/// Whether pods replace each other behind one Service. With traffic routing the canary's Service selects the first pods
+/// only when they are available, the active Service of blueGreen even later: there neither minReadySeconds nor a readiness
+/// gate lets the load balancer catch up. Source: argo-rollouts, `rollout/service.go`; AWS Load Balancer Controller,
+/// `pod_readiness_gate_inject.go`, puts a gate only into pods that a Service selects when they are created.
+fn is_rolling_update(workload: &Workload) -> bool {
+    match workload {
+        Workload::Deployment(deployment) => deployment.strategy != deployment::Strategy::Recreate,
+        Workload::Rollout(rollout) => !rollout.is_traffic_routed() && rollout.blue_green().is_none(),
     }
 }
 
