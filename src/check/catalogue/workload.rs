@@ -216,7 +216,10 @@ const UNPINNED_IMAGE: Rule = Rule {
         let found = |container: &Node| {
             let node = container.table()?.find("image")?;
             let image = node.text().filter(|image| is_unpinned(image))?;
-            Some(Found::at(node.place.clone(), format!("{image} is a different program from one day to the next")))
+            Some(Found::at(
+                node.place.clone(),
+                format!("{image} names no version: what it is may change from one day to the next"),
+            ))
         };
         let others = subject.pod("initContainers").and_then(Node::array).unwrap_or_default();
         subject.containers().iter().chain(others).filter_map(found).collect()
@@ -329,4 +332,36 @@ fn is_unpinned(image: &str) -> bool {
     }
     let name = image.rsplit('/').next().unwrap_or(image);
     name.split_once(':').is_none_or(|(_, tag)| tag == "latest")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_stands_behind_the_last_colon_of_the_name() {
+        for image in ["web", "web:latest", "registry.example.com:5000/web", "registry.example.com:5000/web:latest"] {
+            assert!(is_unpinned(image), "{image}");
+        }
+        for image in
+            ["web:v1", "registry.example.com:5000/web:v1", "web@sha256:0123", "web:latest@sha256:0123", "${IMAGE}"]
+        {
+            assert!(!is_unpinned(image), "{image}");
+        }
+    }
+
+    #[test]
+    fn a_budget_blocks_if_nothing_may_be_missing() {
+        let blocks = |field: &str, replicas: u32| {
+            let text = format!("kind: PodDisruptionBudget\napiVersion: policy/v1\nspec: {{ {field} }}\n");
+            let documents = crate::scenario::manifests::yaml::documents(&text, 0);
+            let budget = Object::new(documents[0].as_ref().unwrap()).unwrap();
+            blocking(&budget, replicas).is_some()
+        };
+        assert!(blocks("minAvailable: 4", 4) && blocks("minAvailable: 100%", 4) && blocks("minAvailable: 76%", 4));
+        assert!(!blocks("minAvailable: 3", 4) && !blocks("minAvailable: 75%", 4));
+        assert!(blocks("maxUnavailable: 0", 4) && blocks("maxUnavailable: 0%", 4));
+        // Rounded up to a pod.
+        assert!(!blocks("maxUnavailable: 1", 4) && !blocks("maxUnavailable: 10%", 4));
+    }
 }

@@ -1,15 +1,20 @@
 //! How a pod stops, and whether the load balancer knows.
 
+mod container;
+mod hook;
+
 use super::Rule;
 use crate::check::change::Change;
 use crate::check::finding::{Found, Level, Page};
-use crate::check::subject::{LONGEST_REQUEST, POD, Subject, seconds};
+use crate::check::subject::{LONGEST_REQUEST, POD, seconds};
 use crate::model::application::OnSigterm;
-use crate::scenario::document::{Kind, Node};
-use crate::scenario::pre_stop::{self, PreStop};
-use crate::scenario::workload::MAX_SECONDS;
+use crate::scenario::document::Node;
 use crate::units::Duration;
-use std::ops::Range;
+use container::{has_no_shell, is_proxy, keeps_its_shell, needs_a_shell, runs_on_spot, script, with_exec};
+use hook::{
+    DEFAULT_GRACE, GRACE_PERIOD, Hook, grace, hooks, is_refused, last_request, main_hook, room_behind, set_on_one_line,
+    sleep, sleeping, slept_by_the_kubelet, time_of_main_hook,
+};
 
 pub const RULES: &[Rule] = &[
     HOOK_TAKES_THE_GRACE_PERIOD,
@@ -25,16 +30,8 @@ pub const RULES: &[Rule] = &[
     SPOT,
 ];
 
-const GRACE_PERIOD: &str = "terminationGracePeriodSeconds";
-
-/// What a pod has unless it says more. Source: Kubernetes, `pkg/apis/core/v1/defaults.go`.
-const DEFAULT_GRACE: Duration = Duration::secs(30);
-
 /// A hook from here on needs most of the default. Assumption: whoever writes 20 s has thought of the load balancer.
 const LONG_HOOK: Duration = Duration::secs(20);
-
-/// A program needs a moment to end behind its last request. Assumption.
-const ROOM: u64 = 5;
 
 const HOOK_TAKES_THE_GRACE_PERIOD: Rule = Rule {
     page: Page {
@@ -220,7 +217,7 @@ const NO_SHELL: Rule = Rule {
     },
     look: |subject| {
         let found = |hook: Hook<'_>| {
-            let words = hook.words()?;
+            let words = hook.words().filter(|words| needs_a_shell(words))?;
             let container = subject.containers().get(hook.container)?.table()?;
             let image = container.find("image").and_then(Node::text).filter(|image| has_no_shell(image))?;
             let message = format!("{image} probably has no `{}`: this preStop hook fails at once", words.first()?);
@@ -348,222 +345,3 @@ const SPOT: Rule = Rule {
         vec![Found::at(hook.place.clone(), message).with(change)]
     },
 };
-
-/// A container's preStop hook.
-struct Hook<'a> {
-    container: usize,
-    node: &'a Node,
-    /// None if nobody can read it off the manifest, and the scenario does not say it.
-    time: Option<Duration>,
-    is_sleep_action: bool,
-    place: Option<Range<usize>>,
-}
-
-impl<'a> Hook<'a> {
-    fn words(&self) -> Option<Vec<&'a str>> {
-        pre_stop::words(self.node.table()?.find("exec.command")?)
-    }
-
-    fn key(&self) -> String {
-        format!("{POD}.containers[{}].lifecycle.preStop", self.container)
-    }
-}
-
-fn hooks<'a>(subject: &Subject<'a>) -> Vec<Hook<'a>> {
-    let hook = |(container, node): (usize, &'a Node)| {
-        let node = node.table()?.find("lifecycle.preStop")?;
-        let table = node.table()?;
-        let sleep = table.find("sleep.seconds");
-        let command = table.find("exec.command");
-        let written = match sleep {
-            Some(sleep) => sleep.integer().map(whole_seconds),
-            None => command.and_then(pre_stop::words).and_then(|words| match PreStop::from_command(&words) {
-                PreStop::Command(time) | PreStop::Sleep(time) => Some(time),
-                PreStop::None | PreStop::Unknown => None,
-            }),
-        };
-        // Of the container that takes the requests the scenario may know more.
-        let said = subject.scenario.filter(|_| container == subject.main()).and_then(|scenario| scenario.pod.pre_stop);
-        let time = said.filter(|said| written.is_some() || *said > Duration::ZERO).or(written);
-        let place = sleep.or(command).unwrap_or(node).place.clone();
-        Some(Hook { container, node, time, is_sleep_action: sleep.is_some(), place })
-    };
-    subject.containers().iter().enumerate().filter_map(hook).collect()
-}
-
-fn main_hook<'a>(subject: &Subject<'a>) -> Option<Hook<'a>> {
-    hooks(subject).into_iter().find(|hook| hook.container == subject.main())
-}
-
-/// Zero without a hook; None if nobody knows how long it takes, or without a container.
-fn time_of_main_hook(subject: &Subject<'_>) -> Option<Duration> {
-    if subject.containers().is_empty() {
-        return None;
-    }
-    main_hook(subject).map_or(Some(Duration::ZERO), |hook| hook.time)
-}
-
-/// No more than a day, which no pod is ever granted to stop.
-fn whole_seconds(count: i64) -> Duration {
-    Duration::secs(u64::try_from(count).unwrap_or(0).min(u64::from(MAX_SECONDS)))
-}
-
-fn grace(subject: &Subject<'_>) -> Duration {
-    let written = subject.pod(GRACE_PERIOD).and_then(Node::integer).map(whole_seconds);
-    subject.grace_period().or(written).unwrap_or(DEFAULT_GRACE)
-}
-
-/// Only the sleep action is checked against the grace period, not a command that sleeps.
-fn is_refused(hook: &Hook<'_>, grace: Duration) -> bool {
-    hook.is_sleep_action && hook.time.is_some_and(|time| time > grace)
-}
-
-/// From the deletion of a pod to the last request that reaches it and that it takes. Whoever else sends requests, the hook
-/// is taken to be as long as that takes.
-fn last_request(subject: &Subject<'_>, hook: Duration) -> Duration {
-    let until = subject.deregistered_after().filter(|_| subject.release.ingress.is_some());
-    until.map_or(hook, |until| until.min(hook))
-}
-
-/// A grace period with room for a request behind a hook of that time.
-fn room_behind(subject: &Subject<'_>, hook: Duration) -> Option<Change> {
-    let needed = seconds(hook) + seconds(LONGEST_REQUEST) + ROOM;
-    subject.set_in_template(&format!("{POD}.{GRACE_PERIOD}"), &needed.to_string())
-}
-
-/// A preStop sleep of that time, and a grace period that leaves room behind it.
-fn sleep(subject: &Subject<'_>, time: Duration) -> Option<Change> {
-    let key = subject.container_key("lifecycle.preStop.sleep.seconds");
-    with_room(subject, subject.set_in_template(&key, &seconds(time).to_string())?, time)
-}
-
-fn with_room(subject: &Subject<'_>, hook: Change, time: Duration) -> Option<Change> {
-    let needed = seconds(time) + seconds(LONGEST_REQUEST) + ROOM;
-    if seconds(grace(subject)) >= needed {
-        return Some(hook);
-    }
-    hook.and(room_behind(subject, time))
-}
-
-/// The hook as it is, but for its time.
-fn sleeping(subject: &Subject<'_>, hook: &Hook<'_>, time: Duration) -> Option<Change> {
-    if hook.is_sleep_action {
-        return sleep(subject, time);
-    }
-    let (index, text) = command_sleeping(&hook.words()?, seconds(time))?;
-    let change = set_on_one_line(subject, &format!("{}.exec.command[{index}]", hook.key()), &text)?;
-    let words = format!("let the preStop hook sleep {} s", seconds(time));
-    with_room(subject, Change { words, ..change }, time)
-}
-
-/// The word of a command that says how long it sleeps, with another time; None if it is not the only one.
-fn command_sleeping(words: &[&str], time: u64) -> Option<(usize, String)> {
-    match words {
-        [_, _] => Some((1, time.to_string())),
-        [_, _, script] => {
-            let (before, after) = script.split_once("sleep ").filter(|(_, after)| !after.contains("sleep "))?;
-            let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(after.len());
-            Some((2, format!("{before}sleep {time}{}", &after[end..])))
-        }
-        _ => None,
-    }
-}
-
-/// A text in the place of another, unless that is a block of several lines.
-fn set_on_one_line(subject: &Subject<'_>, key: &str, text: &str) -> Option<Change> {
-    let place = subject.template()?.find(key)?.place.clone()?;
-    if subject.sources.text(&place).contains('\n') {
-        return None;
-    }
-    let quoted = Node { kind: Kind::String(text.to_owned()), place: None }.to_toml();
-    subject.set_in_template(key, &quoted)
-}
-
-/// The kubelet's own sleep instead of a command.
-fn slept_by_the_kubelet(subject: &Subject<'_>, hook: &Hook<'_>, time: Duration) -> Option<Change> {
-    let is_flow = subject.sources.text(hook.node.place.as_ref()?).starts_with('{');
-    let sleep = format!("sleep: {{ seconds: {} }}", seconds(time));
-    let value = if is_flow { format!("{{ {sleep} }}") } else { sleep.clone() };
-    let change = subject.set_in_template(&hook.key(), &value)?;
-    with_room(subject, Change { words: format!("write preStop: {{ {sleep} }} instead"), ..change }, time)
-}
-
-/// Images whose names say that they hold a program and nothing else.
-fn has_no_shell(image: &str) -> bool {
-    let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
-    let is_bare = ["distroless", "chiseled", "chainguard/static"].iter().any(|name| image.contains(name));
-    // The variant for people who want to look inside has a shell.
-    is_bare && !tag.contains("debug") && !tag.contains("dev")
-}
-
-/// The script of a container whose command is a shell, with its key.
-fn script<'a>(subject: &Subject<'a>) -> Option<(String, &'a str)> {
-    let words_of = |key: &str| subject.container(key).and_then(pre_stop::words).unwrap_or_default();
-    let (command, arguments) = (words_of("command"), words_of("args"));
-    let words: Vec<(String, &str)> = command
-        .iter()
-        .enumerate()
-        .map(|(index, word)| (format!("command[{index}]"), *word))
-        .chain(arguments.iter().enumerate().map(|(index, word)| (format!("args[{index}]"), *word)))
-        .collect();
-    let (_, shell) = words.first().filter(|_| !command.is_empty())?;
-    let (_, flags) = words.get(1)?;
-    let is_script = pre_stop::is_shell(shell) && flags.starts_with('-') && flags.ends_with('c');
-    words.get(2).filter(|_| is_script).cloned()
-}
-
-/// Whether a script has several commands, none of which takes the shell's place, and no other way to pass signals on.
-fn keeps_its_shell(script: &str) -> bool {
-    let separators = [";", "&&", "||", "|", "\n"];
-    let is_list = separators.iter().any(|separator| script.trim().trim_end_matches(';').contains(separator));
-    is_list && !["exec ", "trap ", "tini", "dumb-init"].iter().any(|other| script.contains(other))
-}
-
-/// `exec` before the last command, where that is a program's.
-fn with_exec(script: &str) -> Option<String> {
-    let script = script.trim_end();
-    let at = ["&&", ";"].iter().filter_map(|separator| script.rfind(separator).map(|at| at + separator.len())).max()?;
-    let (before, last) = script.split_at(at);
-    let last = last.trim_start();
-    let is_plain = !last.is_empty() && !last.contains(['|', '&', '\n', '(', '{']);
-    let is_program = is_plain && !["done", "fi", "esac"].contains(&last.split_whitespace().next()?);
-    is_program.then(|| format!("{before} exec {last}"))
-}
-
-/// A container through which requests go in or out, by its name or its image.
-fn is_proxy(container: &Node) -> bool {
-    let text = |key: &str| container.table().and_then(|table| table.find(key)).and_then(Node::text).unwrap_or_default();
-    let names = format!("{} {}", text("name"), text("image"));
-    // Scraped by Prometheus, not on the way of a request.
-    let is_for_metrics = names.contains("rbac") || names.contains("exporter");
-    let proxies = ["envoy", "proxy", "nginx", "traefik", "caddy"];
-    !is_for_metrics && proxies.iter().any(|proxy| names.contains(proxy))
-}
-
-/// Keys by which Karpenter, managed node groups and the older habits tell spot instances.
-const CAPACITY_TYPES: [&str; 3] =
-    ["karpenter.sh/capacity-type", "eks.amazonaws.com/capacityType", "node.kubernetes.io/lifecycle"];
-
-/// Whether the pod is bound to spot instances; one that only tolerates them may run elsewhere.
-fn runs_on_spot(subject: &Subject<'_>) -> bool {
-    const REQUIRED: &str = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms";
-    let is_spot = |node: &Node| node.text().is_some_and(|text| text.eq_ignore_ascii_case("spot"));
-    let selector = subject.pod("nodeSelector").and_then(Node::table).map_or(&[][..], |table| &table.entries);
-    let is_selected =
-        selector.iter().any(|entry| CAPACITY_TYPES.contains(&entry.key.as_str()) && is_spot(&entry.value));
-    let demands_spot = |expression: &Node| {
-        let Some(table) = expression.table() else { return false };
-        let text = |key: &str| table.find(key).and_then(Node::text).unwrap_or_default();
-        let values = table.find("values").and_then(Node::array).unwrap_or_default();
-        CAPACITY_TYPES.contains(&text("key"))
-            && text("operator") == "In"
-            && !values.is_empty()
-            && values.iter().all(is_spot)
-    };
-    let terms = subject.pod(REQUIRED).and_then(Node::array).unwrap_or_default();
-    let expressions = |term: &'_ Node| -> bool {
-        let list = term.table().and_then(|table| table.find("matchExpressions")).and_then(Node::array);
-        list.is_some_and(|list| list.iter().any(demands_spot))
-    };
-    is_selected || !terms.is_empty() && terms.iter().all(expressions)
-}
