@@ -4,7 +4,7 @@ use super::change::Change;
 use crate::model::load_balancer_controller::LoadBalancerControllerSpec;
 use crate::random::Distribution;
 use crate::scenario::Scenario;
-use crate::scenario::document::{Entry, Node, Table};
+use crate::scenario::document::{Entry, Node};
 use crate::scenario::manifests::object::Object;
 use crate::scenario::manifests::pod::main_container;
 use crate::scenario::manifests::release::Release;
@@ -72,6 +72,11 @@ impl<'a> Subject<'a> {
         format!("{POD}.containers[{}].{key}", self.main())
     }
 
+    /// Where a key of that container stands, or of one of its probes and hooks.
+    pub fn container_key_place(&self, key: &str) -> Option<Range<usize>> {
+        self.template()?.key_place(&self.container_key(key))
+    }
+
     /// An annotation of the load balancer controller, of the Ingress.
     pub fn annotation(&self, short: &str) -> Option<&'a Entry> {
         let key = format!("alb.ingress.kubernetes.io/{short}");
@@ -137,9 +142,7 @@ impl<'a> Subject<'a> {
 
     /// Where a key of the workload stands.
     pub fn key_place(&self, key: &str) -> Option<Range<usize>> {
-        let (parent, name) = key.rsplit_once('.')?;
-        let table: &Table = self.workload().find(parent)?.table()?;
-        table.get(name)?.key_place.clone()
+        self.workload().key_place(key)
     }
 }
 

@@ -21,7 +21,7 @@ pub mod metric;
 pub mod monitoring;
 pub mod path;
 mod pod_template;
-mod pre_stop;
+pub mod pre_stop;
 mod quoted;
 mod reader;
 mod rollout;

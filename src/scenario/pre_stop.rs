@@ -38,7 +38,7 @@ fn basename(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-fn is_shell(path: &str) -> bool {
+pub fn is_shell(path: &str) -> bool {
     matches!(basename(path), "sh" | "bash" | "ash" | "dash" | "zsh")
 }
 

@@ -68,6 +68,12 @@ impl Object {
         self.table.find(key)
     }
 
+    /// Where the last part of a dotted key stands.
+    pub fn key_place(&self, key: &str) -> Option<Range<usize>> {
+        let (parent, name) = key.rsplit_once('.')?;
+        self.find(parent)?.table()?.get(name)?.key_place.clone()
+    }
+
     pub fn text(&self, key: &str) -> Option<&str> {
         self.find(key).and_then(Node::text)
     }
