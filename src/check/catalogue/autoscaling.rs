@@ -179,6 +179,7 @@ fn largest_canary(subject: &Subject<'_>) -> Option<u32> {
         match step {
             Step::SetWeight(to) => weight = of_weight(*to),
             Step::SetCanaryScale(to) => scale = *to,
+            Step::SetCanaryScaleAndWeight(to, share) => (scale, weight) = (*to, of_weight(*share)),
             Step::Pause(_) | Step::Analysis(_) => {
                 let share = match scale {
                     CanaryScale::MatchTrafficWeight => weight,
