@@ -45,6 +45,62 @@ impl Change {
     }
 }
 
+/// A list in block style, each of whose items begins on a line of its own: for changes of whole items.
+#[derive(Clone, Copy, Debug)]
+pub struct List<'a> {
+    pub sources: &'a Sources,
+    pub object: &'a Object,
+    /// The dotted key of the list.
+    pub key: &'a str,
+}
+
+impl List<'_> {
+    /// New items above the one of that number.
+    pub fn before(&self, index: usize, items: &[&str]) -> Option<Edit> {
+        let (lines, indent) = self.lines(index)?;
+        let text: String = items.iter().map(|item| format!("{indent}- {item}\n")).collect();
+        Some(Edit { at: lines.start..lines.start, text })
+    }
+
+    /// New items below the one of that number.
+    pub fn after(&self, index: usize, items: &[&str]) -> Option<Edit> {
+        let (lines, indent) = self.lines(index)?;
+        let text: String = items.iter().map(|item| format!("\n{indent}- {item}")).collect();
+        Some(Edit { at: lines.end..lines.end, text })
+    }
+
+    /// Without the item of that number.
+    pub fn without(&self, index: usize) -> Option<Edit> {
+        let (lines, _) = self.lines(index)?;
+        let (source, within) = self.sources.locate(&lines)?;
+        let newline = usize::from(source.text[within.end..].starts_with('\n'));
+        Some(Edit { at: lines.start..lines.end + newline, text: String::new() })
+    }
+
+    /// The lines of an item, without the last line break, and the spaces before its dash. An alias has the place of its
+    /// anchor, so the lines are told by how far they stand in.
+    fn lines(&self, index: usize) -> Option<(Range<usize>, String)> {
+        let item = self.object.items(self.key).get(index)?;
+        let (source, within) = self.sources.locate(item.place.as_ref()?)?;
+        let start = source.text[..within.start].rfind('\n').map_or(0, |newline| newline + 1);
+        let before = &source.text[start..within.start];
+        let indent = before.trim_end().strip_suffix('-').filter(|indent| indent.chars().all(|c| c == ' '))?;
+        let (mut at, mut end) = (start, start);
+        for (number, line) in source.text[start..].split_inclusive('\n').enumerate() {
+            let text = line.trim_end();
+            let is_further_in = text.len() - text.trim_start().len() > indent.len();
+            if number > 0 && !text.is_empty() && !is_further_in {
+                break;
+            }
+            if !text.is_empty() && (number == 0 || !text.trim_start().starts_with('#')) {
+                end = at + text.len();
+            }
+            at += line.len();
+        }
+        Some((source.start + start..source.start + end, indent.to_owned()))
+    }
+}
+
 /// The texts with the edits; None if two of them overlap. An edit that stands twice counts once.
 pub fn apply(sources: &Sources, edits: &[Edit]) -> Option<Sources> {
     let mut edits = edits.to_vec();

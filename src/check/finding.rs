@@ -99,6 +99,31 @@ pub const INPUT: &str = "INPUT";
 /// A field that nobody knows.
 pub const UNKNOWN_FIELD: &str = "M001";
 
+/// The page of [`INPUT`].
+pub const UNREADABLE: Page = Page {
+    code: INPUT,
+    title: "the input cannot be read",
+    level: Level::Error,
+    cause: "A value is of the wrong kind or out of its range, a name leads nowhere, or the text is no YAML.",
+    consequence: "The release cannot be simulated, and nobody can say what the controllers would make of it.",
+    remedy: "mend the line that the message names",
+    source: "Kubernetes documentation, API Conventions; the documentation of the controller that reads the field",
+    reproduce: "sim check, with replicas: many",
+};
+
+/// The page of [`UNKNOWN_FIELD`].
+pub const UNKNOWN: Page = Page {
+    code: UNKNOWN_FIELD,
+    title: "a field that nobody knows",
+    level: Level::Warning,
+    cause: "No controller has a field of this name: it is misspelt, stands at the wrong depth, or is newer than this program.",
+    consequence: "The API server drops it, or refuses it under strict validation, and the default counts: a preStop hook one \
+                  level too high is none.",
+    remedy: "write the name as the API has it, in its place",
+    source: "Kubernetes documentation, API Concepts: Field validation",
+    reproduce: "sim check, with dynamicStableScaling: true",
+};
+
 impl Finding {
     pub fn new(page: &Page, found: Found) -> Self {
         let help = found.changes.first().map_or_else(|| page.remedy.to_owned(), |change| change.words.clone());
