@@ -1,6 +1,7 @@
 //! What a rule looks at: the objects as they are written, and the scenario that they amount to.
 
 use super::change::{Change, List};
+use crate::model::application::OnSigterm;
 use crate::model::load_balancer_controller::LoadBalancerControllerSpec;
 use crate::random::Distribution;
 use crate::scenario::Scenario;
@@ -175,6 +176,16 @@ impl<'a> Subject<'a> {
     /// How long the pod goes on serving after its deletion because of its preStop hook.
     pub fn pre_stop(&self) -> Option<Duration> {
         Some(self.scenario?.pod.pre_stop.unwrap_or(Duration::ZERO))
+    }
+
+    /// How long a pod goes on serving behind its deletion: for its preStop hook, or to the end if it ignores SIGTERM.
+    pub fn serves_after_deletion(&self) -> Duration {
+        let Some(scenario) = self.scenario else { return Duration::ZERO };
+        let hook = scenario.pod.pre_stop.unwrap_or(Duration::ZERO).min(scenario.pod.grace_period);
+        match scenario.application.on_sigterm {
+            OnSigterm::Exit | OnSigterm::Drain => hook,
+            OnSigterm::Ignore => scenario.pod.grace_period,
+        }
     }
 
     /// From the deletion of a pod until the last ALB node sends it nothing any more: a time that is rarely exceeded.

@@ -15,11 +15,17 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/findings")
 }
 
+/// What the lines `# --set KEY=VALUE` say. A few requests are enough to see what they meet.
+fn overrides(text: &str) -> Vec<String> {
+    let said = text.lines().filter_map(|line| line.strip_prefix("# --set "));
+    std::iter::once("traffic.rate=20/s").chain(said).map(str::to_owned).collect()
+}
+
 /// A manifest of `tests/findings`, checked. Lines `# --set KEY=VALUE` say what no manifest can.
 fn checked(name: &str) -> (String, Sources, Checked) {
     let path = folder().join(name);
     let text = fs::read_to_string(&path).unwrap_or_else(|problem| panic!("{}: {problem}", path.display()));
-    let set: Vec<String> = text.lines().filter_map(|line| line.strip_prefix("# --set ")).map(str::to_owned).collect();
+    let set = overrides(&text);
     let mut sources = Sources::default();
     sources.add_manifests(name, &text, true);
     let (stream, problems) = Stream::read(&sources);
@@ -61,8 +67,7 @@ fn what_is_proposed_helps() {
         let (stream, problems) = Stream::read(&changed);
         assert_eq!(problems, [], "{code}: {}", changed.texts()[0].text);
         let releases = releases(&stream);
-        let set: Vec<String> =
-            text.lines().filter_map(|line| line.strip_prefix("# --set ")).map(str::to_owned).collect();
+        let set = overrides(&text);
         let setting = Setting { scenario: (None, &Table::default()), overrides: &set, seeds: &[1] };
         let after = check(&changed, &releases[0], setting);
         let helped = after.failed < bad.failed;
@@ -85,6 +90,10 @@ fn every_page_is_whole() {
         assert!(!page.title.ends_with('.') && page.title.len() < 80, "{}", page.code);
         assert!(page.cause.ends_with('.') && page.consequence.ends_with('.'), "{}", page.code);
         assert!(page.reproduce.starts_with("sim "), "{}", page.code);
+        for file in page.reproduce.split(' ').filter(|word| word.ends_with(".toml") || word.ends_with(".yaml")) {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+            assert!(path.is_file(), "{}: {file}", page.code);
+        }
     }
 }
 

@@ -19,7 +19,7 @@ const OTHER_ROUTER: Rule = Rule {
         remedy: "read the numbers as those of an ALB; set [load_balancer_controller] and [load_balancer] to your router's \
                  delays",
         source: "Argo Rollouts documentation, Traffic Management",
-        reproduce: "sim check, with trafficRouting.nginx",
+        reproduce: "sim check tests/findings/M002.bad.yaml",
     },
     look: |subject| {
         const ROUTING: &str = "spec.strategy.canary.trafficRouting";
@@ -31,10 +31,10 @@ const OTHER_ROUTER: Rule = Rule {
         let routers = subject.workload().entries(ROUTING).iter();
         let router = |entry: &&crate::scenario::document::Entry| !OTHERS.contains(&entry.key.as_str());
         let found = routers.filter(router).map(|entry| {
-            Found::at(
-                entry.key_place.clone(),
-                format!("{} splits the traffic: here an ALB stands in its place", entry.key),
-            )
+            // Of a plugin the name says which.
+            let plugin = entry.value.table().filter(|_| entry.key == "plugins").and_then(|table| table.entries.first());
+            let name = plugin.map_or(&entry.key, |plugin| &plugin.key);
+            Found::at(entry.key_place.clone(), format!("{name} splits the traffic: here an ALB stands in its place"))
         });
         found.take(1).collect()
     },
@@ -50,7 +50,7 @@ const NO_SERVICES: Rule = Rule {
                       count.",
         remedy: "give the files with the Services, too, or what helm template or kustomize build prints",
         source: "Argo Rollouts documentation, Canary: canaryService and stableService",
-        reproduce: "sim check rollout.yaml, without the file of the Services",
+        reproduce: "sim check tests/findings/M003.bad.yaml",
     },
     look: |subject| {
         let namespace = subject.workload().namespace.as_str();
@@ -75,7 +75,7 @@ const NO_INGRESS: Rule = Rule {
                       not checked.",
         remedy: "give the file with the Ingress, too",
         source: "Argo Rollouts documentation, AWS ALB",
-        reproduce: "sim check rollout.yaml, without the file of the Ingress",
+        reproduce: "sim check tests/findings/M004.bad.yaml",
     },
     look: |subject| {
         let namespace = subject.workload().namespace.as_str();
@@ -151,7 +151,7 @@ const TEXT_WITHOUT_PERCENT: Rule = Rule {
         consequence: "Other numbers of pods come and go at once than it seems: slower, or with less capacity.",
         remedy: "write a number without quotes, or a percentage with its sign",
         source: "argo-rollouts, utils/replicaset/replicaset.go and utils/defaults/defaults.go",
-        reproduce: "sim check, with maxUnavailable: \"5\"",
+        reproduce: "sim check tests/findings/M006.bad.yaml",
     },
     look: |subject| {
         let Some(canary) = subject.scenario.and_then(|scenario| scenario.workload.canary()) else { return Vec::new() };
@@ -185,7 +185,7 @@ const SEVERAL_CONTAINERS: Rule = Rule {
         consequence: "A sidecar that starts later or stops sooner fails requests, too; that is not in the numbers.",
         remedy: "give each container on the way of a request the same preStop hook, or make proxies native sidecars",
         source: "Kubernetes documentation, Sidecar Containers",
-        reproduce: "sim check, with two containers",
+        reproduce: "sim check tests/findings/M007.bad.yaml",
     },
     look: |subject| {
         let containers = subject.containers();
@@ -211,7 +211,7 @@ const INSTANCE_TARGETS: Rule = Rule {
                       pods, and each node learns of a pod's end in its own time.",
         remedy: "set target-type: ip, so that the pods are the targets; or read the numbers with that in mind",
         source: "AWS Load Balancer Controller, Ingress annotations: target-type",
-        reproduce: "sim check, with an Ingress without target-type",
+        reproduce: "sim check tests/findings/M008.bad.yaml",
     },
     look: |subject| {
         let Some(ingress) = subject.alb_ingress() else { return Vec::new() };

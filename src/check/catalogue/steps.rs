@@ -173,7 +173,7 @@ const FAR_JUMP: Rule = Rule {
         remedy: "end the steps with setWeight: 100 and a pause; with dynamicStableScale with 99, as 100 would empty the stable \
                  group",
         source: "argo-rollouts issues 478, 587, 2864",
-        reproduce: "sim run scenarios/hazards/h3-promotion-empties-the-stable-group.toml",
+        reproduce: "sim check tests/findings/R001.bad.yaml",
     },
     look: |subject| {
         let lag = subject.rule_effective_after().filter(|_| subject.is_routed_by_alb());
@@ -351,7 +351,7 @@ const ENDLESS_PAUSE: Rule = Rule {
                       waits at the same pause.",
         remedy: "give the pause a duration, and let an analysis decide",
         source: "Argo Rollouts documentation, Canary: Pause Duration",
-        reproduce: "sim check, with a step pause: {}",
+        reproduce: "sim check tests/findings/R006.bad.yaml",
     },
     look: |subject| {
         let steps = subject.steps().iter();
@@ -425,7 +425,7 @@ const NO_STEPS: Rule = Rule {
                       at that moment.",
         remedy: "add steps with setWeight and pauses",
         source: "Argo Rollouts documentation, Canary; argo-rollouts, rollout/trafficrouting.go",
-        reproduce: "sim run scenarios/hazards/h3-promotion-empties-the-stable-group.toml --set rollout.strategy.canary.steps=[]",
+        reproduce: "sim check tests/findings/R008.bad.yaml",
     },
     look: |subject| {
         const ROUTING: &str = "spec.strategy.canary.trafficRouting";

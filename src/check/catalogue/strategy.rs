@@ -81,19 +81,21 @@ const SHORT_DELAY: Rule = Rule {
         let (Some(rule), Some(targets)) = (subject.rule_effective_after(), subject.deregistered_after()) else {
             return Vec::new();
         };
+        // With pingPong the weight has to be off the old pods before they leave their group; without, the group has others
+        // already, and an old pod that goes on serving behind its deletion is as good as one that stays.
         let (needed, what) = match canary.ping_pong {
             true if is_at_hundred(canary, rule) => (Duration::ZERO, "the weight"),
             true => (rule, "the weight"),
-            false => (targets, "its targets"),
+            false => (targets.saturating_sub(subject.serves_after_deletion()), "its targets"),
         };
         let delay = canary.scale_down_delay();
         if canary.uses_dynamic_stable_scale() || delay >= needed || delay == Duration::ZERO {
             return Vec::new();
         }
         let message = format!(
-            "the old pods leave {} s after the promotion, and the ALB may need {} s to follow {what}",
+            "the old pods are deleted {} s after the promotion, and the ALB may need {} s to follow {what}",
             seconds(delay),
-            seconds(needed)
+            seconds(if canary.ping_pong { rule } else { targets })
         );
         let key = format!("{CANARY}.scaleDownDelaySeconds");
         let place = place_of(subject, &key, &format!("{CANARY}.trafficRouting"));
@@ -274,7 +276,7 @@ const SHORT_BLUE_GREEN_DELAY: Rule = Rule {
         consequence: "If they leave sooner, those requests are refused: 502 and 504.",
         remedy: "set scaleDownDelaySeconds above the time that a deregistration takes",
         source: "Argo Rollouts documentation, BlueGreen: scaleDownDelaySeconds; AWS Load Balancer Controller issue 2366",
-        reproduce: "sim run scenarios/strategies/blue-green.toml --set rollout.strategy.blueGreen.scaleDownDelaySeconds=2",
+        reproduce: "sim check tests/findings/R011.bad.yaml",
     },
     look: |subject| {
         let Some(rollout) = subject.scenario.and_then(|scenario| scenario.workload.rollout()) else {
@@ -282,11 +284,11 @@ const SHORT_BLUE_GREEN_DELAY: Rule = Rule {
         };
         let Some(needed) = subject.deregistered_after().filter(|_| blue_green(subject)) else { return Vec::new() };
         let delay = rollout.scale_down_delay();
-        if delay >= needed || delay == Duration::ZERO {
+        if delay + subject.serves_after_deletion() >= needed || delay == Duration::ZERO {
             return Vec::new();
         }
         let message = format!(
-            "the old pods leave {} s after the switch, and the ALB may send them requests for {} s",
+            "the old pods are deleted {} s after the switch, and the ALB may send them requests for {} s",
             seconds(delay),
             seconds(needed)
         );

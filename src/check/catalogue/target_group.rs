@@ -63,9 +63,9 @@ const DELAY_BELOW_REQUESTS: Rule = Rule {
         consequence: "A request that takes longer ends with 502, although its pod would have answered.",
         remedy: "set deregistration_delay.timeout_seconds to the longest request that has to be answered",
         source: "User Guide for Application Load Balancers: Deregistration delay, and the causes of HTTP 502",
-        reproduce: "sim run scenarios/field-reports/lbc-1064-pre-stop-25s.toml --set traffic.service_time=20s --set \
+        reproduce: "sim run scenarios/first-run.toml --set traffic.service_time=2s --set \
                     'ingress.annotations.\"alb.ingress.kubernetes.io/target-group-attributes\"=\
-                    \"deregistration_delay.timeout_seconds=5\"'",
+                    \"deregistration_delay.timeout_seconds=1\"'",
     },
     look: |subject| {
         let longest = subject.longest_request();
@@ -93,7 +93,7 @@ const DELAY_ABOVE_GRACE: Rule = Rule {
         remedy: "let the delay be no longer than the grace period: delay ≤ preStop < grace",
         source: "User Guide for Application Load Balancers: Deregistration delay; alphagov/govuk-helm-charts pull request \
                  4033",
-        reproduce: "sim run scenarios/first-run.toml --set rollout.template.spec.terminationGracePeriodSeconds=10",
+        reproduce: "sim check tests/findings/ALB006.bad.yaml",
     },
     look: |subject| {
         let (Some((delay, place)), Some(grace)) = (deregistration_delay(subject), subject.grace_period()) else {
@@ -124,7 +124,7 @@ const PRE_STOP_BELOW_DELAY: Rule = Rule {
                       and a delay of 30 s.",
         remedy: "let the preStop hook sleep for at least the deregistration delay, or let the program drain on SIGTERM",
         source: "EclipseFdn/open-vsx.org pull request 12422; User Guide for Application Load Balancers: causes of HTTP 502",
-        reproduce: "sim run scenarios/field-reports/lbc-1064-pre-stop-25s.toml --set traffic.service_time=20s",
+        reproduce: "sim run scenarios/first-run.toml --set traffic.service_time=2s",
     },
     look: |subject| {
         let (Some((delay, _)), Some(hook)) = (deregistration_delay(subject), subject.pre_stop()) else {
@@ -191,7 +191,8 @@ const KEEP_ALIVE: Rule = Rule {
         remedy: "raise the keep-alive time-out of the program (application.keep_alive) above the idle time-out of the ALB",
         source: "User Guide for Application Load Balancers: causes of HTTP 502; Amazon EKS Best Practices Guide, load \
                  balancing",
-        reproduce: "sim run scenarios/first-run.toml --set application.keep_alive=5s --set traffic.rate=2/s",
+        reproduce: "sim run scenarios/first-run.toml --set application.keep_alive=5s --set \
+                    application.keep_alive_race_window=50ms --set traffic.rate=2/s",
     },
     look: |subject| {
         let (Some(scenario), Some(ingress)) = (subject.scenario, subject.alb_ingress()) else { return Vec::new() };
@@ -270,7 +271,7 @@ const OTHER_PATH: Rule = Rule {
                       ready, as `/` always answers.",
         remedy: "set healthcheck-path to the path of the readiness probe",
         source: "Amazon EKS Best Practices Guide, load balancing: health checks",
-        reproduce: "sim check, with a readinessProbe on /healthz and an Ingress without healthcheck-path",
+        reproduce: "sim check tests/findings/ALB023.bad.yaml",
     },
     look: |subject| {
         let (Some(probe), Some(ingress)) = (readiness_path(subject), subject.alb_ingress()) else { return Vec::new() };
@@ -296,7 +297,7 @@ const ERRORS_AS_HEALTHY: Rule = Rule {
         consequence: "A program that answers everything with that error is healthy, gets requests, and the release goes on.",
         remedy: "let the health check ask a path that answers 200 without a login, and take nothing else for success",
         source: "User Guide for Application Load Balancers: Health check settings, success codes",
-        reproduce: "sim check, with success-codes: 200-499",
+        reproduce: "sim check tests/findings/ALB025.bad.yaml",
     },
     look: |subject| {
         let Some((_, entry)) = subject.target_group_annotation("success-codes").filter(|_| !is_grpc(subject)) else {
@@ -325,7 +326,7 @@ const SLOW_RECOVERY: Rule = Rule {
         consequence: "After a short trouble of all pods the group stays without healthy targets for that long.",
         remedy: "let two checks 5 s to 15 s apart be enough",
         source: "User Guide for Application Load Balancers: Health checks for target groups",
-        reproduce: "sim check, with healthy-threshold-count: \"5\" and healthcheck-interval-seconds: \"30\"",
+        reproduce: "sim check tests/findings/ALB026.bad.yaml",
     },
     look: |subject| {
         let (Some(scenario), Some(_)) = (subject.scenario, subject.alb_ingress()) else { return Vec::new() };
@@ -366,7 +367,7 @@ const SLOW_START_AND_ALGORITHM: Rule = Rule {
                       stays as it was: no weight of a release reaches the ALB.",
         remedy: "use round_robin, or set slow_start.duration_seconds=0",
         source: "User Guide for Application Load Balancers: Slow start mode; AWS Load Balancer Controller issue 3686",
-        reproduce: "sim check, with slow_start.duration_seconds=60,load_balancing.algorithm.type=least_outstanding_requests",
+        reproduce: "sim check tests/findings/ALB027.bad.yaml",
     },
     look: |subject| {
         let (Some((time, place)), Some(algorithm)) = (slow_start(subject), other_algorithm(subject)) else {
@@ -420,7 +421,7 @@ const STICKY_CLIENTS: Rule = Rule {
                       they go on with the bad version.",
         remedy: "leave stickiness out, or make its duration a few minutes at most",
         source: "User Guide for Application Load Balancers: Sticky sessions for your Application Load Balancer",
-        reproduce: "sim check, with trafficRouting.alb.stickinessConfig: { enabled: true, durationSeconds: 3600 }",
+        reproduce: "sim check tests/findings/ALB029.bad.yaml",
     },
     look: |subject| {
         const CONFIG: &str = "spec.strategy.canary.trafficRouting.alb.stickinessConfig";
@@ -456,7 +457,7 @@ const APP_COOKIE: Rule = Rule {
         consequence: "The rule with both target groups cannot be made, so the canary gets no requests.",
         remedy: "use stickiness.type=lb_cookie, or stickinessConfig of trafficRouting.alb",
         source: "User Guide for Application Load Balancers: Application-based stickiness, considerations",
-        reproduce: "sim check, with stickiness.enabled=true,stickiness.type=app_cookie behind a canary",
+        reproduce: "sim check tests/findings/ALB030.bad.yaml",
     },
     look: |subject| {
         let is_on = subject.is_routed_by_alb() && has_app_cookie(subject);
@@ -477,7 +478,7 @@ const CLUSTER_IP: Rule = Rule {
         consequence: "The load balancer controller refuses a Service of the type ClusterIP, and the target group stays empty.",
         remedy: "set target-type: ip, so that the pods are the targets",
         source: "AWS Load Balancer Controller, Ingress annotations: target-type; pkg/backend/endpoint_resolver.go",
-        reproduce: "sim check, with a Service of type ClusterIP and an Ingress without target-type",
+        reproduce: "sim check tests/findings/ALB039.bad.yaml",
     },
     look: |subject| {
         let Some(ingress) = subject.alb_ingress().filter(|_| subject.target_group_text("target-type") != Some("ip"))
@@ -525,7 +526,7 @@ const OTHER_PORT: Rule = Rule {
         consequence: "A target is healthy while its program is not there yet, or not any more: 502.",
         remedy: "set healthcheck-port: traffic-port, with a path that the program itself answers",
         source: "AWS Load Balancer Controller, Ingress annotations: healthcheck-port; Kubernetes documentation, Pod Lifecycle",
-        reproduce: "sim check, with healthcheck-port on a port of a sidecar",
+        reproduce: "sim check tests/findings/ALB043.bad.yaml",
     },
     look: |subject| {
         let Some((_, entry)) = subject.target_group_annotation("healthcheck-port") else { return Vec::new() };
