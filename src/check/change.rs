@@ -230,3 +230,46 @@ fn remove(sources: &Sources, object: &Object, key: &str) -> Option<Edit> {
     let line_end = source.text[within.end..].find('\n').map_or(source.text.len(), |at| within.end + at + 1);
     Some(Edit { at: source.start + line_start..source.start + line_end, text: String::new() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::manifests::stream::Stream;
+
+    const TEXT: &str = "kind: Rollout
+apiVersion: argoproj.io/v1alpha1
+metadata: { name: web }
+spec:
+  steps:
+    # First.
+    - analysis: &gate
+        name: a
+
+    # Second.
+    - analysis: *gate
+    - pause: {}
+  flow: [{ pause: {} }]
+";
+
+    fn changed(key: &str, edit: impl Fn(List<'_>) -> Option<Edit>) -> Option<String> {
+        let mut sources = Sources::default();
+        sources.add_manifests("rollout.yaml", TEXT, true);
+        let (stream, _) = Stream::read(&sources);
+        let edit = edit(List { sources: &sources, object: &stream.objects[0], key })?;
+        Some(apply(&sources, &[edit])?.texts()[0].text.clone())
+    }
+
+    #[test]
+    fn items_of_a_list_come_and_go_as_whole_lines() {
+        let with = |old: &str, new: &str| Some(TEXT.replacen(old, new, 1));
+        let change = changed("spec.steps", |list| list.before(0, &["a: 1", "b: 2"]));
+        assert_eq!(change, with("    - analysis: &gate", "    - a: 1\n    - b: 2\n    - analysis: &gate"));
+        let change = changed("spec.steps", |list| list.after(0, &["a: 1"]));
+        assert_eq!(change, with("        name: a\n", "        name: a\n    - a: 1\n"));
+        let change = changed("spec.steps", |list| list.after(2, &["a: 1"]));
+        assert_eq!(change, with("    - pause: {}\n", "    - pause: {}\n    - a: 1\n"));
+        assert_eq!(changed("spec.steps", |list| list.without(1)), with("    - analysis: *gate\n", ""));
+        // In brackets a line has several items.
+        assert_eq!(changed("spec.flow", |list| list.after(0, &["a: 1"])), None);
+    }
+}

@@ -32,7 +32,7 @@ fn text_in<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
 }
 
 /// The actions that a path takes from an annotation: only those does the load balancer controller read.
-fn actions<'a>(ingress: &'a Object) -> Vec<&'a Entry> {
+fn actions(ingress: &Object) -> Vec<&Entry> {
     let names = backends(ingress);
     let is_used = |entry: &&Entry| {
         let name = entry.key.strip_prefix(ANNOTATIONS).and_then(|short| short.strip_prefix("actions."));

@@ -291,7 +291,7 @@ fn held_canary(subject: &Subject<'_>, index: usize, before: TrafficWeight) -> Op
         list.before(index, &[&hold])?,
         list.after(index, &[&pause, "setCanaryScale: { matchTrafficWeight: true }"])?,
     ];
-    Some(Change { words: format!("add {hold} before it, and let go of it {pause} later"), edits })
+    Some(Change { words: format!("add {hold} before it, {pause} and matchTrafficWeight behind it"), edits })
 }
 
 const MATCH_AT_ZERO: Rule = Rule {
@@ -317,7 +317,7 @@ const MATCH_AT_ZERO: Rule = Rule {
             let (next, weight) =
                 steps.weights().into_iter().find(|(next, weight)| *next > index && weight.get() > 0)?;
             let message = format!(
-                "at weight 0 matchTrafficWeight deletes the {pods} warm pods, and setWeight {weight} starts others"
+                "matchTrafficWeight at weight 0 scales the warm canary from {pods} to 0, and setWeight {weight} starts others"
             );
             let list = subject.step_list();
             let edits = [list.without(index), list.after(next, &["setCanaryScale: { matchTrafficWeight: true }"])];
@@ -371,7 +371,7 @@ const ENDLESS_PAUSE: Rule = Rule {
         let Some(first) = places.first() else { return Vec::new() };
         let message = match places.len() {
             1 => "the release waits here until a person promotes it".to_owned(),
-            count => format!("the release waits until a person promotes it, here and at {} more pauses", count - 1),
+            count => format!("the release waits until a person promotes it, here and at {} more", count - 1),
         };
         vec![Found::at(first.clone(), message)]
     },
@@ -476,7 +476,10 @@ const COLD_CANARY: Rule = Rule {
             list.after(index, &["setCanaryScale: { matchTrafficWeight: true }"]),
         ];
         let edits: Option<Vec<_>> = edits.into_iter().collect();
-        let change = edits.map(|edits| Change { words: format!("add {warm} and {pause} before it"), edits });
+        let change = edits.map(|edits| Change {
+            words: format!("add {warm} and {pause} before it, matchTrafficWeight behind it"),
+            edits,
+        });
         let message = format!(
             "setWeight {weight} is asked for when the first pods are ready, and their targets may take {} s more",
             seconds(time)

@@ -57,7 +57,7 @@ const NO_PING_PONG: Rule = Rule {
             return Vec::new();
         }
         let message = format!(
-            "at the promotion {} pods take the place of the old ones in the stable target group: pingPong would spare that",
+            "at the promotion the stable target group exchanges all its targets (replicas: {}): pingPong would spare that",
             subject.replicas()
         );
         vec![Found::at(subject.key_place(&key), message)]
@@ -199,7 +199,7 @@ const DELAY_OF_ZERO: Rule = Rule {
         let key = format!("{CANARY}.scaleDownDelaySeconds");
         let time = subject.rule_effective_after().into_iter().chain(subject.deregistered_after()).sum();
         let change = subject.set(&key, &seconds(time).next_multiple_of(5).max(30).to_string());
-        let message = format!("with 0 the {} pods of the old version are never removed", subject.replicas());
+        let message = format!("with 0 the old ReplicaSet (replicas: {}) is never scaled down", subject.replicas());
         vec![Found::at(subject.key_place(&key), message).with(change)]
     },
 };
@@ -258,7 +258,8 @@ const BLUE_GREEN: Rule = Rule {
     look: |subject| {
         let Some(time) = subject.registered_after().filter(|_| blue_green(subject)) else { return Vec::new() };
         let message = format!(
-            "the switch of the active Service exchanges all {} targets: the new ones may take {} s until they get requests",
+            "the switch of the active Service exchanges all targets (replicas: {}): the new ones may take {} s until they get \
+             requests",
             subject.replicas(),
             seconds(time)
         );

@@ -123,15 +123,19 @@ const PRE_STOP_BELOW_DELAY: Rule = Rule {
         consequence: "What is still in flight then gets 502. One report counts about 1,000 5xx a minute with a hook of 25 s \
                       and a delay of 30 s.",
         remedy: "let the preStop hook sleep for at least the deregistration delay, or let the program drain on SIGTERM",
-        source: "EclipseFdn/open-vsx.org pull request 12422; User Guide for Application Load Balancers: causes of HTTP 502",
+        source: "open-vsx infrastructure pull request 12422; User Guide for Application Load Balancers: causes of HTTP 502",
         reproduce: "sim run scenarios/first-run.toml --set traffic.service_time=2s",
     },
     look: |subject| {
         let (Some((delay, _)), Some(hook)) = (deregistration_delay(subject), subject.pre_stop()) else {
             return Vec::new();
         };
+        // The last request comes when the last ALB node hears of the pod's end, and then takes its time. A hook that is
+        // over before that is another rule's.
+        let Some(last) = subject.deregistered_after().filter(|last| hook >= *last) else { return Vec::new() };
+        let needed = delay.min(last + subject.longest_request());
         let exits = subject.scenario.is_some_and(|scenario| scenario.application.on_sigterm == OnSigterm::Exit);
-        if !is_delay_written(subject) || !exits || hook == Duration::ZERO || hook >= delay {
+        if !is_delay_written(subject) || !exits || hook >= needed {
             return Vec::new();
         }
         let message = format!(
@@ -141,7 +145,7 @@ const PRE_STOP_BELOW_DELAY: Rule = Rule {
             seconds(delay)
         );
         let place = subject.container("lifecycle.preStop").and_then(|node| node.place.clone());
-        vec![Found::at(place, message).played(longer_sleep(subject, delay))]
+        vec![Found::at(place, message).played(longer_sleep(subject, needed))]
     },
 };
 
@@ -201,7 +205,7 @@ const KEEP_ALIVE: Rule = Rule {
             return Vec::new();
         }
         let message = format!(
-            "the program closes a connection that is idle for {} s, and the ALB goes on using it for {} s",
+            "the program closes a connection that is idle for {} s (application.keep_alive), the ALB after {} s",
             seconds(keep_alive),
             seconds(idle)
         );
