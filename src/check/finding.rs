@@ -108,7 +108,7 @@ pub const UNREADABLE: Page = Page {
     consequence: "The release cannot be simulated, and nobody can say what the controllers would make of it.",
     remedy: "mend the line that the message names",
     source: "Kubernetes documentation, API Conventions; the documentation of the controller that reads the field",
-    reproduce: "sim check tests/findings/K005.bad.yaml --set rollout.replicas=many",
+    reproduce: "sim check tests/findings/INPUT.bad.yaml",
 };
 
 /// The page of [`UNKNOWN_FIELD`].
@@ -121,7 +121,7 @@ pub const UNKNOWN: Page = Page {
                   level too high is none.",
     remedy: "write the name as the API has it, in its place",
     source: "Kubernetes documentation, API Concepts: Field validation",
-    reproduce: "sim check tests/findings/K005.bad.yaml --set rollout.strategy.canary.dynamicStableScaling=true",
+    reproduce: "sim check tests/findings/M001.bad.yaml",
 };
 
 impl Finding {

@@ -1,7 +1,7 @@
 //! `sim check`: each rule finds what it is for and nothing else, and what it proposes is played.
 
 use rollout_sim::check::catalogue::{pages, rules};
-use rollout_sim::check::finding::Finding;
+use rollout_sim::check::finding::{Finding, INPUT, UNKNOWN_FIELD};
 use rollout_sim::check::{Checked, Setting, check};
 use rollout_sim::scenario::document::Table;
 use rollout_sim::scenario::manifests::release::releases;
@@ -37,6 +37,11 @@ fn checked(name: &str) -> (String, Sources, Checked) {
     (text, sources, checked)
 }
 
+/// The codes of all rules, and of what the reader of the manifests says.
+fn codes() -> impl Iterator<Item = &'static str> {
+    rules().map(|rule| rule.page.code).chain([INPUT, UNKNOWN_FIELD])
+}
+
 fn find<'a>(checked: &'a Checked, code: &str) -> Option<&'a Finding> {
     checked.findings.iter().find(|finding| finding.code == code)
 }
@@ -44,8 +49,7 @@ fn find<'a>(checked: &'a Checked, code: &str) -> Option<&'a Finding> {
 /// Each rule has a smallest manifest that it finds fault with, at the line that says `# <-`, and the same without the fault.
 #[test]
 fn each_rule_finds_its_fault_and_spares_the_mended_manifest() {
-    for rule in rules() {
-        let code = rule.page.code;
+    for code in codes() {
         let (text, sources, bad) = checked(&format!("{code}.bad.yaml"));
         let finding = find(&bad, code).unwrap_or_else(|| panic!("{code} finds nothing: {:#?}", bad.findings));
         let line = finding.place.as_ref().map(|place| sources.line_and_column(place.start).0);
@@ -100,7 +104,7 @@ fn every_page_is_whole() {
 /// No manifest of the tests is left over.
 #[test]
 fn every_manifest_belongs_to_a_rule() {
-    let codes: BTreeSet<_> = rules().map(|rule| rule.page.code).collect();
+    let codes: BTreeSet<_> = codes().collect();
     for entry in fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(codes.contains(name.split('.').next().unwrap()), "{name}");

@@ -226,6 +226,6 @@ const INSTANCE_TARGETS: Rule = Rule {
             }
             (Some(_), _) => return Vec::new(),
         };
-        vec![Found::at(place, message).with(subject.set_annotation("target-type", "ip"))]
+        vec![Found::at(place, message)]
     },
 };

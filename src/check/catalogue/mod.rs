@@ -1,5 +1,6 @@
 //! The rules, by what they are about. The codes K… and ALB… are those of the two lists of practices that the rules follow:
-//! for Kubernetes and for the load balancer; R… are the hazards of the Rollouts controller, M… are about the manifests.
+//! for Kubernetes and for the load balancer; R… are the hazards of the Rollouts controller, G… those of Argo CD beside it,
+//! M… are about the manifests.
 
 mod autoscaling;
 mod gitops;
