@@ -158,6 +158,12 @@ impl<'a> Subject<'a> {
         self.alb_ingress().is_some() && self.target_group_text("target-type") == Some("ip")
     }
 
+    /// Whether the targets are the pods themselves, or nothing says otherwise, as the Ingress is not in these files. The
+    /// targets of the type instance, the default, are nodes: they stay when a pod goes.
+    pub fn may_have_ip_targets(&self) -> bool {
+        self.release.ingress.is_none() || self.has_ip_targets()
+    }
+
     /// The longest request: as long as the scenario's longest, and at least what rules reckon with.
     pub fn longest_request(&self) -> Duration {
         let told = self.scenario.map_or(Duration::ZERO, |scenario| scenario.traffic.service_time.longest());

@@ -454,7 +454,7 @@ const COLD_CANARY: Rule = Rule {
         reproduce: "sim run scenarios/hazards/h4-first-weight-without-warm-up.toml",
     },
     look: |subject| {
-        let time = subject.registered_after().filter(|_| subject.is_routed_by_alb());
+        let time = subject.registered_after().filter(|_| subject.is_routed_by_alb() && subject.may_have_ip_targets());
         let (Some(steps), Some(time)) = (Steps::of(subject), time) else { return Vec::new() };
         let has_gates = subject.scenario.is_some_and(|it| it.load_balancer_controller.readiness_gate.is_injected);
         let first = steps.weights().into_iter().find(|(_, weight)| weight.get() > 0);

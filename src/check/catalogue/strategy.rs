@@ -86,6 +86,7 @@ const SHORT_DELAY: Rule = Rule {
         let (needed, what) = match canary.ping_pong {
             true if is_at_hundred(canary, rule) => (Duration::ZERO, "the weight"),
             true => (rule, "the weight"),
+            false if !subject.may_have_ip_targets() => return Vec::new(),
             false => (targets.saturating_sub(subject.serves_after_deletion()), "its targets"),
         };
         let delay = canary.scale_down_delay();

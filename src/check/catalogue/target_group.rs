@@ -38,9 +38,9 @@ const IDLE: &str = "idle_timeout.timeout_seconds";
 /// How long an unhealthy target may take to get requests again before it is worth a note. Assumption: a minute.
 const LONG_RECOVERY: u64 = 60;
 
-/// The deregistration delay of an ALB's target groups: set, or its default; and where.
+/// The deregistration delay of an ALB's target groups with pods: set, or its default; and where.
 fn deregistration_delay(subject: &Subject<'_>) -> Option<(Duration, Option<Range<usize>>)> {
-    let (scenario, ingress) = (subject.scenario?, subject.alb_ingress()?);
+    let (scenario, ingress) = (subject.scenario?, subject.alb_ingress().filter(|_| subject.has_ip_targets())?);
     let place = subject.target_group_attribute(TARGET_GROUP, DELAY).map(|(_, place)| place);
     Some((scenario.target_group.deregistration_delay, place.or_else(|| Some(ingress.name_place.clone()))))
 }
@@ -398,7 +398,7 @@ const SLOW_START_OF_A_CANARY: Rule = Rule {
     },
     look: |subject| {
         let Some((time, place)) = slow_start(subject).filter(|_| subject.is_routed_by_alb()) else { return Vec::new() };
-        if other_algorithm(subject).is_some() {
+        if other_algorithm(subject).is_some() || !subject.has_ip_targets() {
             return Vec::new();
         }
         let message =
