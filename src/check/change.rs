@@ -55,6 +55,62 @@ fn short(key: &str) -> &str {
     }
 }
 
+/// A list in block style, each of whose items begins on a line of its own: for changes of whole items.
+#[derive(Clone, Copy, Debug)]
+pub struct List<'a> {
+    pub sources: &'a Sources,
+    pub object: &'a Object,
+    /// The dotted key of the list.
+    pub key: &'a str,
+}
+
+impl List<'_> {
+    /// New items above the one of that number.
+    pub fn before(&self, index: usize, items: &[&str]) -> Option<Edit> {
+        let (lines, indent) = self.lines(index)?;
+        let text: String = items.iter().map(|item| format!("{indent}- {item}\n")).collect();
+        Some(Edit { at: lines.start..lines.start, text })
+    }
+
+    /// New items below the one of that number.
+    pub fn after(&self, index: usize, items: &[&str]) -> Option<Edit> {
+        let (lines, indent) = self.lines(index)?;
+        let text: String = items.iter().map(|item| format!("\n{indent}- {item}")).collect();
+        Some(Edit { at: lines.end..lines.end, text })
+    }
+
+    /// Without the item of that number.
+    pub fn without(&self, index: usize) -> Option<Edit> {
+        let (lines, _) = self.lines(index)?;
+        let (source, within) = self.sources.locate(&lines)?;
+        let newline = usize::from(source.text[within.end..].starts_with('\n'));
+        Some(Edit { at: lines.start..lines.end + newline, text: String::new() })
+    }
+
+    /// The lines of an item, without the last line break, and the spaces before its dash. An alias has the place of its
+    /// anchor, so the lines are told by how far they stand in.
+    fn lines(&self, index: usize) -> Option<(Range<usize>, String)> {
+        let item = self.object.items(self.key).get(index)?;
+        let (source, within) = self.sources.locate(item.place.as_ref()?)?;
+        let start = source.text[..within.start].rfind('\n').map_or(0, |newline| newline + 1);
+        let before = &source.text[start..within.start];
+        let indent = before.trim_end().strip_suffix('-').filter(|indent| indent.chars().all(|c| c == ' '))?;
+        let (mut at, mut end) = (start, start);
+        for (number, line) in source.text[start..].split_inclusive('\n').enumerate() {
+            let text = line.trim_end();
+            let is_further_in = text.len() - text.trim_start().len() > indent.len();
+            if number > 0 && !text.is_empty() && !is_further_in {
+                break;
+            }
+            if !text.is_empty() && (number == 0 || !text.trim_start().starts_with('#')) {
+                end = at + text.len();
+            }
+            at += line.len();
+        }
+        Some((source.start + start..source.start + end, indent.to_owned()))
+    }
+}
+
 /// The texts with the edits; None if two of them overlap. An edit that stands twice counts once.
 pub fn apply(sources: &Sources, edits: &[Edit]) -> Option<Sources> {
     let mut edits = edits.to_vec();
@@ -183,4 +239,47 @@ fn remove(sources: &Sources, object: &Object, key: &str) -> Option<Edit> {
     }
     let line_end = source.text[within.end..].find('\n').map_or(source.text.len(), |at| within.end + at + 1);
     Some(Edit { at: source.start + line_start..source.start + line_end, text: String::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::manifests::stream::Stream;
+
+    const TEXT: &str = "kind: Rollout
+apiVersion: argoproj.io/v1alpha1
+metadata: { name: web }
+spec:
+  steps:
+    # First.
+    - analysis: &gate
+        name: a
+
+    # Second.
+    - analysis: *gate
+    - pause: {}
+  flow: [{ pause: {} }]
+";
+
+    fn changed(key: &str, edit: impl Fn(List<'_>) -> Option<Edit>) -> Option<String> {
+        let mut sources = Sources::default();
+        sources.add_manifests("rollout.yaml", TEXT, true);
+        let (stream, _) = Stream::read(&sources);
+        let edit = edit(List { sources: &sources, object: &stream.objects[0], key })?;
+        Some(apply(&sources, &[edit])?.texts()[0].text.clone())
+    }
+
+    #[test]
+    fn items_of_a_list_come_and_go_as_whole_lines() {
+        let with = |old: &str, new: &str| Some(TEXT.replacen(old, new, 1));
+        let change = changed("spec.steps", |list| list.before(0, &["a: 1", "b: 2"]));
+        assert_eq!(change, with("    - analysis: &gate", "    - a: 1\n    - b: 2\n    - analysis: &gate"));
+        let change = changed("spec.steps", |list| list.after(0, &["a: 1"]));
+        assert_eq!(change, with("        name: a\n", "        name: a\n    - a: 1\n"));
+        let change = changed("spec.steps", |list| list.after(2, &["a: 1"]));
+        assert_eq!(change, with("    - pause: {}\n", "    - pause: {}\n    - a: 1\n"));
+        assert_eq!(changed("spec.steps", |list| list.without(1)), with("    - analysis: *gate\n", ""));
+        // In brackets a line has several items.
+        assert_eq!(changed("spec.flow", |list| list.after(0, &["a: 1"])), None);
+    }
 }

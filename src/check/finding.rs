@@ -85,8 +85,9 @@ pub struct Finding {
     pub level: Level,
     pub place: Option<Range<usize>>,
     pub message: String,
-    /// What to do, in words.
+    /// What to do, in words: the change, or what the page says where no change of the manifests would help.
     pub help: String,
+    pub remedy: &'static str,
     /// The change that is proposed; the others that were thought of are in `changes`.
     pub change: Option<Change>,
     pub changes: Vec<Change>,
@@ -99,6 +100,31 @@ pub const INPUT: &str = "INPUT";
 /// A field that nobody knows.
 pub const UNKNOWN_FIELD: &str = "M001";
 
+/// The page of [`INPUT`].
+pub const UNREADABLE: Page = Page {
+    code: INPUT,
+    title: "the input cannot be read",
+    level: Level::Error,
+    cause: "A value is of the wrong kind or out of its range, a name leads nowhere, or the text is no YAML.",
+    consequence: "The release cannot be simulated, and nobody can say what the controllers would make of it.",
+    remedy: "mend the line that the message names",
+    source: "Kubernetes documentation, API Conventions; the documentation of the controller that reads the field",
+    reproduce: "sim check tests/findings/INPUT.bad.yaml",
+};
+
+/// The page of [`UNKNOWN_FIELD`].
+pub const UNKNOWN: Page = Page {
+    code: UNKNOWN_FIELD,
+    title: "a field that nobody knows",
+    level: Level::Warning,
+    cause: "No controller has a field of this name: it is misspelt, stands at the wrong depth, or is newer than this program.",
+    consequence: "The API server drops it, or refuses it under strict validation, and the default counts: a preStop hook one \
+                  level too high is none.",
+    remedy: "write the name as the API has it, in its place",
+    source: "Kubernetes documentation, API Concepts: Field validation",
+    reproduce: "sim check tests/findings/M001.bad.yaml",
+};
+
 impl Finding {
     pub fn new(page: &Page, found: Found) -> Self {
         let help = found.changes.first().map_or_else(|| page.remedy.to_owned(), |change| change.words.clone());
@@ -108,6 +134,7 @@ impl Finding {
             place: found.place,
             message: found.message,
             help,
+            remedy: page.remedy,
             change: found.changes.first().cloned(),
             changes: found.changes,
             is_played: found.is_played,
@@ -129,6 +156,7 @@ impl Finding {
             place: problem.place.clone(),
             message: problem.message.clone(),
             help: problem.help.clone(),
+            remedy: "",
             change: None,
             changes: Vec::new(),
             is_played: false,

@@ -83,7 +83,10 @@ pub fn predict(predictor: &Predictor<'_>, base: Played, findings: &mut [Finding]
                 finding.change = Some(change);
                 finding.prediction = Some(Prediction { without: base.failed, with });
             }
-            Some(_) | None => finding.change = None,
+            Some(_) | None => {
+                finding.change = None;
+                finding.help = finding.remedy.to_owned();
+            }
         }
     });
 }

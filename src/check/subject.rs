@@ -1,6 +1,7 @@
 //! What a rule looks at: the objects as they are written, and the scenario that they amount to.
 
-use super::change::Change;
+use super::change::{Change, List};
+use crate::model::application::OnSigterm;
 use crate::model::load_balancer_controller::LoadBalancerControllerSpec;
 use crate::random::Distribution;
 use crate::scenario::Scenario;
@@ -14,6 +15,9 @@ use std::ops::Range;
 
 /// The key of the pod's spec in a workload.
 pub const POD: &str = "spec.template.spec";
+
+/// What annotations of the load balancer controller begin with.
+pub const ANNOTATIONS: &str = "alb.ingress.kubernetes.io/";
 
 /// The longest request that rules reckon with. Assumption: a service that answers within 10 s.
 pub const LONGEST_REQUEST: Duration = Duration::secs(10);
@@ -91,6 +95,91 @@ impl<'a> Subject<'a> {
         Some((value, node.place.clone()?))
     }
 
+    /// The Ingress, if an ALB is made of it: the Rollout routes by it, or it has a class or an annotation of the controller.
+    pub fn alb_ingress(&self) -> Option<&'a Object> {
+        let ingress = self.release.ingress?;
+        let is_of_controller = |entry: &Entry| {
+            entry.key.starts_with(ANNOTATIONS)
+                || entry.key == "kubernetes.io/ingress.class" && entry.value.text() == Some("alb")
+        };
+        let is_alb = self.is_routed_by_alb()
+            || ingress.text("spec.ingressClassName") == Some("alb")
+            || ingress.entries("metadata.annotations").iter().any(is_of_controller);
+        is_alb.then_some(ingress)
+    }
+
+    /// An annotation about target groups, with the object that has it: a Service's own goes before the Ingress's.
+    pub fn target_group_annotation(&self, short: &str) -> Option<(&'a Object, &'a Entry)> {
+        let key = format!("{ANNOTATIONS}{short}");
+        let objects = self.release.services().into_iter().chain(self.alb_ingress());
+        let entry = |object: &'a Object| {
+            let annotations = object.entries("metadata.annotations");
+            Some((object, annotations.iter().find(|entry| entry.key == key)?))
+        };
+        objects.into_iter().find_map(entry)
+    }
+
+    /// Its value as a text.
+    pub fn target_group_text(&self, short: &str) -> Option<&'a str> {
+        self.target_group_annotation(short)?.1.value.text().map(str::trim)
+    }
+
+    /// The value of a key in such an annotation that is a map.
+    pub fn target_group_attribute(&self, annotation: &str, key: &str) -> Option<(&'a str, Range<usize>)> {
+        let (_, entry) = self.target_group_annotation(annotation)?;
+        let pair = |item: &'a str| item.split_once('=').map(|(name, value)| (name.trim(), value.trim()));
+        let (_, value) = entry.value.text()?.split(',').filter_map(pair).rfind(|(name, _)| *name == key)?;
+        Some((value, entry.value.place.clone()?))
+    }
+
+    /// Sets an annotation where it stands, or in the Ingress.
+    pub fn set_annotation(&self, short: &str, value: &str) -> Option<Change> {
+        let object = self.target_group_annotation(short).map(|(object, _)| object).or(self.alb_ingress())?;
+        let mut change = Change::set(self.sources, object, &annotation_key(short), &format!("\"{value}\""))?;
+        change.words = format!("set {short}: {value}");
+        // A value of several lines is folded: what takes its place would have to be, too.
+        let is_one_line = change.edits.iter().all(|edit| !self.sources.text(&edit.at).contains('\n'));
+        is_one_line.then_some(change)
+    }
+
+    /// Sets one key of an annotation that is a map, and leaves the others.
+    pub fn set_attribute(&self, annotation: &str, key: &str, value: &str) -> Option<Change> {
+        let text = self.target_group_text(annotation).unwrap_or_default();
+        let is_other = |item: &&str| item.split('=').next().is_some_and(|name| name.trim() != key);
+        let mut items: Vec<String> = text
+            .split(',')
+            .filter(|item| !item.trim().is_empty())
+            .filter(is_other)
+            .map(|item| item.trim().to_owned())
+            .collect();
+        items.push(format!("{key}={value}"));
+        let mut change = self.set_annotation(annotation, &items.join(","))?;
+        change.words = format!("set {key}={value} in {annotation}");
+        Some(change)
+    }
+
+    /// Whether the manifests say that the targets are the pods themselves.
+    pub fn has_ip_targets(&self) -> bool {
+        self.alb_ingress().is_some() && self.target_group_text("target-type") == Some("ip")
+    }
+
+    /// Whether the targets are the pods themselves, or nothing says otherwise, as the Ingress is not in these files. The
+    /// targets of the type instance, the default, are nodes: they stay when a pod goes.
+    pub fn may_have_ip_targets(&self) -> bool {
+        self.release.ingress.is_none() || self.has_ip_targets()
+    }
+
+    /// The longest request: as long as the scenario's longest, and at least what rules reckon with.
+    pub fn longest_request(&self) -> Duration {
+        let told = self.scenario.map_or(Duration::ZERO, |scenario| scenario.traffic.service_time.longest());
+        told.max(LONGEST_REQUEST)
+    }
+
+    /// The steps as a list that can be changed.
+    pub fn step_list(&self) -> List<'a> {
+        List { sources: self.sources, object: self.workload(), key: "spec.strategy.canary.steps" }
+    }
+
     pub fn grace_period(&self) -> Option<Duration> {
         Some(self.scenario?.pod.grace_period)
     }
@@ -98,6 +187,16 @@ impl<'a> Subject<'a> {
     /// How long the pod goes on serving after its deletion because of its preStop hook.
     pub fn pre_stop(&self) -> Option<Duration> {
         Some(self.scenario?.pod.pre_stop.unwrap_or(Duration::ZERO))
+    }
+
+    /// How long a pod goes on serving behind its deletion: for its preStop hook, or to the end if it ignores SIGTERM.
+    pub fn serves_after_deletion(&self) -> Duration {
+        let Some(scenario) = self.scenario else { return Duration::ZERO };
+        let hook = scenario.pod.pre_stop.unwrap_or(Duration::ZERO).min(scenario.pod.grace_period);
+        match scenario.application.on_sigterm {
+            OnSigterm::Exit | OnSigterm::Drain => hook,
+            OnSigterm::Ignore => scenario.pod.grace_period,
+        }
     }
 
     /// From the deletion of a pod until the last ALB node sends it nothing any more: a time that is rarely exceeded.
@@ -114,6 +213,15 @@ impl<'a> Subject<'a> {
         let scenario = self.scenario?;
         let LoadBalancerControllerSpec { rule_lag, .. } = &scenario.load_balancer_controller;
         Some(usual_most(rule_lag) + scenario.load_balancer.rule_batch + scenario.load_balancer.rule_push.longest())
+    }
+
+    /// From the readiness of a pod until every ALB node sends it requests: a time that is rarely exceeded.
+    pub fn registered_after(&self) -> Option<Duration> {
+        let scenario = self.scenario?;
+        let (controller, alb) = (&scenario.load_balancer_controller, &scenario.load_balancer);
+        let waits = [&controller.target_lag, &controller.register_targets, &alb.registration, &alb.first_health_check];
+        let further_checks = scenario.target_group.interval * u64::from(alb.initial_passes.saturating_sub(1));
+        Some(waits.into_iter().map(usual_most).sum::<Duration>() + further_checks)
     }
 
     /// A canary whose traffic an ALB splits.
@@ -144,6 +252,11 @@ impl<'a> Subject<'a> {
     pub fn key_place(&self, key: &str) -> Option<Range<usize>> {
         self.workload().key_place(key)
     }
+}
+
+/// The dotted key of an annotation of the load balancer controller.
+pub fn annotation_key(short: &str) -> String {
+    format!("metadata.annotations.\"{ANNOTATIONS}{short}\"")
 }
 
 /// The 95th percentile.

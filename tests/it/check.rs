@@ -4,7 +4,7 @@ mod command;
 mod explain;
 
 use rollout_sim::check::catalogue::{pages, rules};
-use rollout_sim::check::finding::Finding;
+use rollout_sim::check::finding::{Finding, INPUT, UNKNOWN_FIELD};
 use rollout_sim::check::{Checked, Setting, check};
 use rollout_sim::scenario::document::Table;
 use rollout_sim::scenario::manifests::release::releases;
@@ -18,11 +18,17 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/findings")
 }
 
+/// What the lines `# --set KEY=VALUE` say. A few requests are enough to see what they meet.
+fn overrides(text: &str) -> Vec<String> {
+    let said = text.lines().filter_map(|line| line.strip_prefix("# --set "));
+    std::iter::once("traffic.rate=20/s").chain(said).map(str::to_owned).collect()
+}
+
 /// A manifest of `tests/findings`, checked. Lines `# --set KEY=VALUE` say what no manifest can.
 fn checked(name: &str) -> (String, Sources, Checked) {
     let path = folder().join(name);
     let text = fs::read_to_string(&path).unwrap_or_else(|problem| panic!("{}: {problem}", path.display()));
-    let set: Vec<String> = text.lines().filter_map(|line| line.strip_prefix("# --set ")).map(str::to_owned).collect();
+    let set = overrides(&text);
     let mut sources = Sources::default();
     sources.add_manifests(name, &text, true);
     let (stream, problems) = Stream::read(&sources);
@@ -34,6 +40,11 @@ fn checked(name: &str) -> (String, Sources, Checked) {
     (text, sources, checked)
 }
 
+/// The codes of all rules, and of what the reader of the manifests says.
+fn codes() -> impl Iterator<Item = &'static str> {
+    rules().map(|rule| rule.page.code).chain([INPUT, UNKNOWN_FIELD])
+}
+
 fn find<'a>(checked: &'a Checked, code: &str) -> Option<&'a Finding> {
     checked.findings.iter().find(|finding| finding.code == code)
 }
@@ -41,8 +52,7 @@ fn find<'a>(checked: &'a Checked, code: &str) -> Option<&'a Finding> {
 /// Each rule has a smallest manifest that it finds fault with, at the line that says `# <-`, and the same without the fault.
 #[test]
 fn each_rule_finds_its_fault_and_spares_the_mended_manifest() {
-    for rule in rules() {
-        let code = rule.page.code;
+    for code in codes() {
         let (text, sources, bad) = checked(&format!("{code}.bad.yaml"));
         let finding = find(&bad, code).unwrap_or_else(|| panic!("{code} finds nothing: {:#?}", bad.findings));
         let line = finding.place.as_ref().map(|place| sources.line_and_column(place.start).0);
@@ -64,8 +74,7 @@ fn what_is_proposed_helps() {
         let (stream, problems) = Stream::read(&changed);
         assert_eq!(problems, [], "{code}: {}", changed.texts()[0].text);
         let releases = releases(&stream);
-        let set: Vec<String> =
-            text.lines().filter_map(|line| line.strip_prefix("# --set ")).map(str::to_owned).collect();
+        let set = overrides(&text);
         let setting = Setting { scenario: (None, &Table::default()), overrides: &set, seeds: &[1] };
         let after = check(&changed, &releases[0], setting);
         let helped = after.failed < bad.failed;
@@ -88,13 +97,17 @@ fn every_page_is_whole() {
         assert!(!page.title.ends_with('.') && page.title.len() < 80, "{}", page.code);
         assert!(page.cause.ends_with('.') && page.consequence.ends_with('.'), "{}", page.code);
         assert!(page.reproduce.starts_with("sim "), "{}", page.code);
+        for file in page.reproduce.split(' ').filter(|word| word.ends_with(".toml") || word.ends_with(".yaml")) {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+            assert!(path.is_file(), "{}: {file}", page.code);
+        }
     }
 }
 
 /// No manifest of the tests is left over.
 #[test]
 fn every_manifest_belongs_to_a_rule() {
-    let codes: BTreeSet<_> = rules().map(|rule| rule.page.code).collect();
+    let codes: BTreeSet<_> = codes().collect();
     for entry in fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(codes.contains(name.split('.').next().unwrap()), "{name}");

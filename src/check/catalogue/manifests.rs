@@ -1,5 +1,231 @@
-//! The manifests themselves: what is not in them, what is not simulated.
+//! What the files say that is not simulated as it stands, and what they do not have.
 
 use super::Rule;
+use crate::check::finding::{Found, Level, Page};
+use crate::check::subject::Subject;
+use crate::model::fenceposts::{IntOrPercent, fenceposts};
+use crate::scenario::document::Node;
 
-pub const RULES: &[Rule] = &[];
+pub const RULES: &[Rule] =
+    &[OTHER_ROUTER, NO_SERVICES, NO_INGRESS, NO_ANALYSIS, TEXT_WITHOUT_PERCENT, SEVERAL_CONTAINERS, INSTANCE_TARGETS];
+
+const OTHER_ROUTER: Rule = Rule {
+    page: Page {
+        code: "M002",
+        title: "the router is not an ALB",
+        level: Level::Note,
+        cause: "This program knows one load balancer, the ALB. Another router stands in the manifests.",
+        consequence: "An ALB takes its place, with its delays: a mesh or NGINX follows a weight sooner, and fails otherwise.",
+        remedy: "read the numbers as those of an ALB; set [load_balancer_controller] and [load_balancer] to your router's \
+                 delays",
+        source: "Argo Rollouts documentation, Traffic Management",
+        reproduce: "sim check tests/findings/M002.bad.yaml",
+    },
+    look: |subject| {
+        const ROUTING: &str = "spec.strategy.canary.trafficRouting";
+        // What stands beside the routers.
+        const OTHERS: [&str; 2] = ["managedRoutes", "maxTrafficWeight"];
+        if subject.is_routed_by_alb() {
+            return Vec::new();
+        }
+        let routers = subject.workload().entries(ROUTING).iter();
+        let router = |entry: &&crate::scenario::document::Entry| !OTHERS.contains(&entry.key.as_str());
+        let found = routers.filter(router).map(|entry| {
+            // Of a plugin the name says which.
+            let plugin = entry.value.table().filter(|_| entry.key == "plugins").and_then(|table| table.entries.first());
+            let name = plugin.map_or(&entry.key, |plugin| &plugin.key);
+            Found::at(entry.key_place.clone(), format!("{name} splits the traffic: here an ALB stands in its place"))
+        });
+        found.take(1).collect()
+    },
+};
+
+const NO_SERVICES: Rule = Rule {
+    page: Page {
+        code: "M003",
+        title: "the Services are not in these files",
+        level: Level::Note,
+        cause: "The strategy names Services, and the files have none of their namespace.",
+        consequence: "What the Services say of ports, selectors and target groups is not checked, and their annotations do not \
+                      count.",
+        remedy: "give the files with the Services, too, or what helm template or kustomize build prints",
+        source: "Argo Rollouts documentation, Canary: canaryService and stableService",
+        reproduce: "sim check tests/findings/M003.bad.yaml",
+    },
+    look: |subject| {
+        let namespace = subject.workload().namespace.as_str();
+        let mut services = subject.release.stream.of_kind("Service");
+        let named = subject.release.named_services();
+        let Some((_, first)) = named.first().filter(|_| !services.any(|service| service.namespace == namespace)) else {
+            return Vec::new();
+        };
+        let names: Vec<_> = named.iter().filter_map(|(_, node)| node.text()).collect();
+        let message = format!("these files have no Services of the namespace {namespace}: {}", names.join(", "));
+        vec![Found::at(first.place.clone(), message)]
+    },
+};
+
+const NO_INGRESS: Rule = Rule {
+    page: Page {
+        code: "M004",
+        title: "the Ingress is not in these files",
+        level: Level::Note,
+        cause: "The Rollout routes by an Ingress, and the files have none of its namespace.",
+        consequence: "The target groups are simulated with the defaults of the load balancer controller, and the Ingress is \
+                      not checked.",
+        remedy: "give the file with the Ingress, too",
+        source: "Argo Rollouts documentation, AWS ALB",
+        reproduce: "sim check tests/findings/M004.bad.yaml",
+    },
+    look: |subject| {
+        let namespace = subject.workload().namespace.as_str();
+        let mut ingresses = subject.release.stream.of_kind("Ingress");
+        let named = subject.release.named_ingress();
+        let Some(named) = named.filter(|_| !ingresses.any(|ingress| ingress.namespace == namespace)) else {
+            return Vec::new();
+        };
+        let message = format!("these files do not have the Ingress {}", named.text().unwrap_or_default());
+        vec![Found::at(named.place.clone(), message)]
+    },
+};
+
+const NO_ANALYSIS: Rule = Rule {
+    page: Page {
+        code: "M005",
+        title: "an analysis that counts as successful",
+        level: Level::Note,
+        cause: "An AnalysisTemplate is not in these files, or it asks a provider (Prometheus, CloudWatch, a Job) that nobody \
+                can ask here.",
+        consequence: "The analysis counts as successful: how soon it would end a bad release is not simulated.",
+        remedy: "write [[analysis_templates]] of the same name in a scenario that names these manifests: it asks the run's own \
+                 monitoring",
+        source: "Argo Rollouts documentation, Analysis & Progressive Delivery",
+        reproduce: "sim run scenarios/strategies/analysis-of-a-bad-version.toml",
+    },
+    look: |subject| {
+        let known = subject.scenario.map_or(&[][..], |scenario| &scenario.analysis_templates);
+        let mut told: Vec<&str> = Vec::new();
+        let mut found = Vec::new();
+        for node in analyses(subject) {
+            let Some(name) = node.text() else { continue };
+            if told.contains(&name) || known.iter().any(|template| template.name == name) {
+                continue;
+            }
+            told.push(name);
+            found.push(Found::at(node.place.clone(), unsimulated(subject, name)));
+        }
+        found
+    },
+};
+
+/// The names of the templates of all AnalysisRuns.
+fn analyses<'a>(subject: &Subject<'a>) -> Vec<&'a Node> {
+    const OTHERS: [&str; 3] = ["canary.analysis", "blueGreen.prePromotionAnalysis", "blueGreen.postPromotionAnalysis"];
+    let workload = subject.workload();
+    let others = OTHERS.iter().flat_map(|key| workload.items(&format!("spec.strategy.{key}.templates")));
+    let of_step = |step: &'a Node| step.table()?.find("analysis.templates")?.array();
+    let of_steps = subject.steps().iter().filter_map(of_step).flatten();
+    others.chain(of_steps).filter_map(|item| item.table()?.find("templateName")).collect()
+}
+
+fn unsimulated(subject: &Subject<'_>, name: &str) -> String {
+    let (stream, namespace) = (subject.release.stream, subject.workload().namespace.as_str());
+    let of_cluster = stream.find("ClusterAnalysisTemplate", "", name);
+    let Some(template) = stream.find("AnalysisTemplate", namespace, name).or(of_cluster) else {
+        return format!("the AnalysisTemplate {name} is not in these files: it counts as successful");
+    };
+    let provider = |metric: &Node| Some(metric.table()?.find("provider")?.table()?.entries.first()?.key.clone());
+    let providers: Vec<_> = template.items("spec.metrics").iter().filter_map(provider).collect();
+    match providers.first() {
+        Some(provider) => format!("nobody can ask {provider} here: the analysis {name} counts as successful"),
+        None => format!("the analysis {name} counts as successful: it is not known what it asks"),
+    }
+}
+
+const TEXT_WITHOUT_PERCENT: Rule = Rule {
+    page: Page {
+        code: "M006",
+        title: "a number of pods in quotes, which a Rollout takes for a percentage",
+        level: Level::Warning,
+        cause: "The Rollouts controller takes every text in maxSurge and maxUnavailable for a percentage: \"5\" is 5 %.",
+        consequence: "Other numbers of pods come and go at once than it seems: slower, or with less capacity.",
+        remedy: "write a number without quotes, or a percentage with its sign",
+        source: "argo-rollouts, utils/replicaset/replicaset.go and utils/defaults/defaults.go",
+        reproduce: "sim check tests/findings/M006.bad.yaml",
+    },
+    look: |subject| {
+        let Some(canary) = subject.scenario.and_then(|scenario| scenario.workload.canary()) else { return Vec::new() };
+        let is_routed = canary.is_traffic_routed();
+        let replicas = subject.replicas();
+        let found = |name: &str| {
+            let key = format!("spec.strategy.canary.{name}");
+            let node = subject.workload().find(&key)?;
+            let pods: u32 = node.text()?.trim().parse().ok()?;
+            // Under traffic routing maxSurge has no part.
+            if is_routed && name == "maxSurge" {
+                return None;
+            }
+            let percent = IntOrPercent::Percent(pods);
+            let meant = fenceposts(percent, percent, replicas);
+            let real = if name == "maxSurge" { meant.max_surge } else { meant.max_unavailable };
+            let message = format!("{name} \"{pods}\" means {pods} %: of {replicas} pods that is {real}, not {pods}");
+            (real != pods).then(|| Found::at(node.place.clone(), message).with(subject.set(&key, &pods.to_string())))
+        };
+        ["maxSurge", "maxUnavailable"].into_iter().filter_map(found).collect()
+    },
+};
+
+const SEVERAL_CONTAINERS: Rule = Rule {
+    page: Page {
+        code: "M007",
+        title: "several containers, of which one is simulated",
+        level: Level::Note,
+        cause: "A pod is simulated with the container that takes the requests: the one with the port to which a Service leads, \
+                or the first.",
+        consequence: "A sidecar that starts later or stops sooner fails requests, too; that is not in the numbers.",
+        remedy: "give each container on the way of a request the same preStop hook, or make proxies native sidecars",
+        source: "Kubernetes documentation, Sidecar Containers",
+        reproduce: "sim check tests/findings/M007.bad.yaml",
+    },
+    look: |subject| {
+        let containers = subject.containers();
+        if containers.len() < 2 {
+            return Vec::new();
+        }
+        let name =
+            |node: &Node| node.table().and_then(|table| table.find("name")).and_then(Node::text).map(str::to_owned);
+        let main = containers.get(subject.main()).and_then(name).unwrap_or_default();
+        let message = format!("of {} containers only `{main}` is simulated: it takes the requests", containers.len());
+        vec![Found::at(subject.container_place(), message)]
+    },
+};
+
+const INSTANCE_TARGETS: Rule = Rule {
+    page: Page {
+        code: "M008",
+        title: "instance targets are simulated as pods",
+        level: Level::Note,
+        cause: "With target-type instance, the default of the load balancer controller, requests go to a port of a node, and \
+                kube-proxy sends them on to some pod.",
+        consequence: "Simulated are targets of the type ip, the pods themselves. With instances there is no registration of \
+                      pods, and each node learns of a pod's end in its own time.",
+        remedy: "set target-type: ip, so that the pods are the targets; or read the numbers with that in mind",
+        source: "AWS Load Balancer Controller, Ingress annotations: target-type",
+        reproduce: "sim check tests/findings/M008.bad.yaml",
+    },
+    look: |subject| {
+        let Some(ingress) = subject.alb_ingress() else { return Vec::new() };
+        let written = subject.target_group_annotation("target-type");
+        let (place, message) = match (written, subject.target_group_text("target-type")) {
+            (Some((_, entry)), Some("instance")) => {
+                (entry.value.place.clone(), "targets of the type instance are simulated as pods, as with ip")
+            }
+            (None, _) => {
+                let message = "without target-type the controller takes instance: simulated are pods, as with ip";
+                (Some(ingress.name_place.clone()), message)
+            }
+            (Some(_), _) => return Vec::new(),
+        };
+        vec![Found::at(place, message)]
+    },
+};

@@ -1,5 +1,6 @@
 //! The rules, by what they are about. The codes K… and ALB… are those of the two lists of practices that the rules follow:
-//! for Kubernetes and for the load balancer; R… are the hazards of the Rollouts controller, M… are about the manifests.
+//! for Kubernetes and for the load balancer; R… are the hazards of the Rollouts controller, G… those of Argo CD beside it,
+//! M… are about the manifests.
 
 mod autoscaling;
 mod gitops;
@@ -8,11 +9,12 @@ mod manifests;
 mod pod;
 mod probes;
 mod services;
+mod steps;
 mod strategy;
 mod target_group;
 mod workload;
 
-use super::finding::{Found, Page};
+use super::finding::{self, Found, Page};
 use super::subject::Subject;
 use super::suppression;
 
@@ -27,11 +29,13 @@ pub struct Rule {
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     let of_pods = [pod::RULES, probes::RULES, workload::RULES, autoscaling::RULES, services::RULES];
     let of_the_load_balancer = [target_group::RULES, ingress::RULES];
-    let of_the_release = [strategy::RULES, gitops::RULES, manifests::RULES];
+    let of_the_release = [strategy::RULES, steps::RULES, gitops::RULES, manifests::RULES];
     of_pods.into_iter().chain(of_the_load_balancer).chain(of_the_release).flatten()
 }
 
 /// All pages that `sim explain` has for findings.
 pub fn pages() -> impl Iterator<Item = &'static Page> {
-    rules().map(|rule| &rule.page).chain([&suppression::UNUSED, &suppression::WITHOUT_REASON])
+    let of_the_reader = [&finding::UNREADABLE, &finding::UNKNOWN];
+    let of_suppressions = [&suppression::UNUSED, &suppression::WITHOUT_REASON];
+    rules().map(|rule| &rule.page).chain(of_the_reader).chain(of_suppressions)
 }

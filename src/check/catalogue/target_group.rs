@@ -1,5 +1,582 @@
-//! Target groups and the load balancer: annotations of the Ingress.
+//! Target groups and the load balancer: annotations of the Ingress, and of the Services.
 
 use super::Rule;
+use crate::check::change::Change;
+use crate::check::finding::{Found, Level, Page};
+use crate::check::subject::{POD, Subject, seconds};
+use crate::model::application::OnSigterm;
+use crate::scenario::document::Node;
+use crate::scenario::manifests::object::Object;
+use crate::scenario::manifests::release::backends;
+use crate::units::Duration;
+use std::ops::Range;
 
-pub const RULES: &[Rule] = &[];
+pub const RULES: &[Rule] = &[
+    DELAY_BELOW_REQUESTS,
+    DELAY_ABOVE_GRACE,
+    PRE_STOP_BELOW_DELAY,
+    NO_DELAY,
+    KEEP_ALIVE,
+    TIMEOUT_ABOVE_INTERVAL,
+    OTHER_PATH,
+    ERRORS_AS_HEALTHY,
+    SLOW_RECOVERY,
+    SLOW_START_AND_ALGORITHM,
+    SLOW_START_OF_A_CANARY,
+    STICKY_CLIENTS,
+    APP_COOKIE,
+    CLUSTER_IP,
+    OTHER_PORT,
+    IDLE_TIMEOUT_BELOW_REQUESTS,
+];
+
+const TARGET_GROUP: &str = "target-group-attributes";
+const LOAD_BALANCER: &str = "load-balancer-attributes";
+const DELAY: &str = "deregistration_delay.timeout_seconds";
+const IDLE: &str = "idle_timeout.timeout_seconds";
+
+/// How long an unhealthy target may take to get requests again before it is worth a note. Assumption: a minute.
+const LONG_RECOVERY: u64 = 60;
+
+/// The deregistration delay of an ALB's target groups with pods: set, or its default; and where.
+fn deregistration_delay(subject: &Subject<'_>) -> Option<(Duration, Option<Range<usize>>)> {
+    let (scenario, ingress) = (subject.scenario?, subject.alb_ingress().filter(|_| subject.has_ip_targets())?);
+    let place = subject.target_group_attribute(TARGET_GROUP, DELAY).map(|(_, place)| place);
+    Some((scenario.target_group.deregistration_delay, place.or_else(|| Some(ingress.name_place.clone()))))
+}
+
+fn is_delay_written(subject: &Subject<'_>) -> bool {
+    subject.target_group_attribute(TARGET_GROUP, DELAY).is_some()
+}
+
+fn set_delay(subject: &Subject<'_>, delay: Duration) -> Option<Change> {
+    subject.set_attribute(TARGET_GROUP, DELAY, &seconds(delay).to_string())
+}
+
+const DELAY_BELOW_REQUESTS: Rule = Rule {
+    page: Page {
+        code: "ALB005",
+        title: "a deregistration delay below the longest request",
+        level: Level::Warning,
+        cause: "When a target is deregistered, the ALB lets its requests in flight go on for the deregistration delay, and \
+                then closes their connections.",
+        consequence: "A request that takes longer ends with 502, although its pod would have answered.",
+        remedy: "set deregistration_delay.timeout_seconds to the longest request that has to be answered",
+        source: "User Guide for Application Load Balancers: Deregistration delay, and the causes of HTTP 502",
+        reproduce: "sim run scenarios/first-run.toml --set traffic.service_time=2s --set \
+                    'ingress.annotations.\"alb.ingress.kubernetes.io/target-group-attributes\"=\
+                    \"deregistration_delay.timeout_seconds=1\"'",
+    },
+    look: |subject| {
+        let longest = subject.longest_request();
+        let Some((delay, place)) = deregistration_delay(subject) else { return Vec::new() };
+        if delay >= longest || delay == Duration::ZERO {
+            return Vec::new();
+        }
+        let message = format!(
+            "when a pod leaves, requests that take longer than {} s are cut off: that is the deregistration delay",
+            seconds(delay)
+        );
+        vec![Found::at(place, message).played(set_delay(subject, longest))]
+    },
+};
+
+const DELAY_ABOVE_GRACE: Rule = Rule {
+    page: Page {
+        code: "ALB006",
+        title: "a deregistration delay above the grace period",
+        level: Level::Note,
+        cause: "The deregistration delay keeps no pod alive: the kubelet kills it when terminationGracePeriodSeconds are \
+                over, whatever the ALB still waits for. The delay is 300 s unless set.",
+        consequence: "The target is still draining when its pod is long gone; a long request ends by SIGKILL, not by the \
+                      ALB, so raising the delay helps nobody.",
+        remedy: "let the delay be no longer than the grace period: delay ≤ preStop < grace",
+        source: "User Guide for Application Load Balancers: Deregistration delay; alphagov/govuk-helm-charts pull request \
+                 4033",
+        reproduce: "sim check tests/findings/ALB006.bad.yaml",
+    },
+    look: |subject| {
+        let (Some((delay, place)), Some(grace)) = (deregistration_delay(subject), subject.grace_period()) else {
+            return Vec::new();
+        };
+        if delay <= grace || subject.containers().is_empty() {
+            return Vec::new();
+        }
+        let unless = if is_delay_written(subject) { "" } else { " unless set" };
+        let message = format!(
+            "the deregistration delay is {} s{unless}, but a pod is killed {} s after its deletion",
+            seconds(delay),
+            seconds(grace)
+        );
+        let hook = subject.pre_stop().unwrap_or(Duration::ZERO);
+        vec![Found::at(place, message).with(set_delay(subject, hook.max(subject.longest_request()).min(grace)))]
+    },
+};
+
+const PRE_STOP_BELOW_DELAY: Rule = Rule {
+    page: Page {
+        code: "ALB007",
+        title: "a preStop hook that is shorter than the deregistration delay",
+        level: Level::Warning,
+        cause: "The ALB lets requests in flight go on for the whole deregistration delay, and the program exits on SIGTERM, \
+                when the preStop hook is over: earlier.",
+        consequence: "What is still in flight then gets 502. One report counts about 1,000 5xx a minute with a hook of 25 s \
+                      and a delay of 30 s.",
+        remedy: "let the preStop hook sleep for at least the deregistration delay, or let the program drain on SIGTERM",
+        source: "open-vsx infrastructure pull request 12422; User Guide for Application Load Balancers: causes of HTTP 502",
+        reproduce: "sim run scenarios/first-run.toml --set traffic.service_time=2s",
+    },
+    look: |subject| {
+        let (Some((delay, _)), Some(hook)) = (deregistration_delay(subject), subject.pre_stop()) else {
+            return Vec::new();
+        };
+        // The last request comes when the last ALB node hears of the pod's end, and then takes its time. A hook that is
+        // over before that is another rule's.
+        let Some(last) = subject.deregistered_after().filter(|last| hook >= *last) else { return Vec::new() };
+        let needed = delay.min(last + subject.longest_request());
+        let exits = subject.scenario.is_some_and(|scenario| scenario.application.on_sigterm == OnSigterm::Exit);
+        if !is_delay_written(subject) || !exits || hook >= needed {
+            return Vec::new();
+        }
+        let message = format!(
+            "the program exits {} s after its pod's deletion, and requests may be in flight for {} s: the deregistration \
+             delay",
+            seconds(hook),
+            seconds(delay)
+        );
+        let place = subject.container("lifecycle.preStop").and_then(|node| node.place.clone());
+        vec![Found::at(place, message).played(longer_sleep(subject, needed))]
+    },
+};
+
+/// A preStop hook that sleeps is made to sleep so long, with a grace period that has room for it.
+fn longer_sleep(subject: &Subject<'_>, time: Duration) -> Option<Change> {
+    subject.container("lifecycle.preStop.sleep.seconds")?;
+    let key = subject.container_key("lifecycle.preStop.sleep.seconds");
+    let hook = subject.set_in_template(&key, &seconds(time).to_string())?;
+    let needed = seconds(time) + seconds(subject.longest_request()) + 5;
+    if subject.grace_period().is_some_and(|grace| seconds(grace) >= needed) {
+        return Some(hook);
+    }
+    hook.and(subject.set_in_template(&format!("{POD}.terminationGracePeriodSeconds"), &needed.to_string()))
+}
+
+const NO_DELAY: Rule = Rule {
+    page: Page {
+        code: "ALB008",
+        title: "no deregistration delay",
+        level: Level::Warning,
+        cause: "With a deregistration delay of 0 the ALB closes the connections of a target as soon as it is deregistered.",
+        consequence: "Each pod that leaves takes the requests with it that it was working on: 502.",
+        remedy: "set deregistration_delay.timeout_seconds to the longest request that has to be answered",
+        source: "User Guide for Application Load Balancers: Deregistration delay",
+        reproduce: "sim run scenarios/first-run.toml --set traffic.service_time=2s --set \
+                    'ingress.annotations.\"alb.ingress.kubernetes.io/target-group-attributes\"=\
+                    \"deregistration_delay.timeout_seconds=0\"'",
+    },
+    look: |subject| {
+        let Some((delay, place)) = deregistration_delay(subject) else { return Vec::new() };
+        if delay > Duration::ZERO {
+            return Vec::new();
+        }
+        let message = "the deregistration delay is 0 s: each pod that leaves loses the requests that it is working on";
+        vec![Found::at(place, message).played(set_delay(subject, subject.longest_request()))]
+    },
+};
+
+const KEEP_ALIVE: Rule = Rule {
+    page: Page {
+        code: "ALB010",
+        title: "the program closes idle connections before the ALB does",
+        level: Level::Warning,
+        cause: "Both sides close a connection that has been idle for a while. If the program is first, the ALB may send a \
+                request at the very moment.",
+        consequence: "Now and then a request gets 502, in releases and between them.",
+        remedy: "raise the keep-alive time-out of the program (application.keep_alive) above the idle time-out of the ALB",
+        source: "User Guide for Application Load Balancers: causes of HTTP 502; Amazon EKS Best Practices Guide, load \
+                 balancing",
+        reproduce: "sim run scenarios/first-run.toml --set application.keep_alive=5s --set \
+                    application.keep_alive_race_window=50ms --set traffic.rate=2/s",
+    },
+    look: |subject| {
+        let (Some(scenario), Some(ingress)) = (subject.scenario, subject.alb_ingress()) else { return Vec::new() };
+        let (keep_alive, idle) = (scenario.application.keep_alive, scenario.load_balancer.idle_timeout);
+        if keep_alive > idle {
+            return Vec::new();
+        }
+        let message = format!(
+            "the program closes a connection that is idle for {} s (application.keep_alive), the ALB after {} s",
+            seconds(keep_alive),
+            seconds(idle)
+        );
+        let place = subject.target_group_attribute(LOAD_BALANCER, IDLE).map(|(_, place)| place);
+        let place = place.or_else(|| Some(ingress.name_place.clone()));
+        let shorter = keep_alive.saturating_sub(Duration::secs(5));
+        let change = subject.set_attribute(LOAD_BALANCER, IDLE, &shorter.whole_secs().to_string());
+        vec![Found::at(place, message).played(change.filter(|_| shorter >= subject.longest_request()))]
+    },
+};
+
+const TIMEOUT_ABOVE_INTERVAL: Rule = Rule {
+    page: Page {
+        code: "ALB022",
+        title: "a health check's time-out that is not below its interval",
+        level: Level::Error,
+        cause: "ELBv2 refuses a target group whose health check has a time-out of its interval or more. The load balancer \
+                controller takes 15 s and 5 s unless set.",
+        consequence: "The target group cannot be made or changed, and with it the whole Ingress group stays as it was.",
+        remedy: "set healthcheck-timeout-seconds below healthcheck-interval-seconds",
+        source: "User Guide for Application Load Balancers: Health check settings",
+        reproduce: "sim run scenarios/first-run.toml --set \
+                    'ingress.annotations.\"alb.ingress.kubernetes.io/healthcheck-timeout-seconds\"=\"15\"'",
+    },
+    look: |subject| {
+        let number = |short: &str| subject.target_group_text(short).map(|text| text.parse::<u32>().ok());
+        let interval = number("healthcheck-interval-seconds").unwrap_or(Some(15));
+        let timeout = number("healthcheck-timeout-seconds").unwrap_or(Some(5));
+        let (Some(interval), Some(timeout), Some(_)) = (interval, timeout, subject.alb_ingress()) else {
+            return Vec::new();
+        };
+        if timeout < interval {
+            return Vec::new();
+        }
+        let written = subject
+            .target_group_annotation("healthcheck-timeout-seconds")
+            .or_else(|| subject.target_group_annotation("healthcheck-interval-seconds"));
+        let place = written.and_then(|(_, entry)| entry.value.place.clone());
+        let message = format!("the health check's time-out, {timeout} s, must be below its interval, {interval} s");
+        let change = subject.set_annotation("healthcheck-timeout-seconds", &(interval / 2).clamp(2, 5).to_string());
+        vec![Found::at(place, message).with(change)]
+    },
+};
+
+/// The path of an `httpGet` readiness probe.
+fn readiness_path<'a>(subject: &Subject<'a>) -> Option<&'a str> {
+    let probe = subject.container("readinessProbe.httpGet")?.table()?;
+    Some(probe.find("path").and_then(Node::text).unwrap_or("/"))
+}
+
+fn health_check_path<'a>(subject: &Subject<'a>) -> &'a str {
+    subject.target_group_text("healthcheck-path").unwrap_or("/")
+}
+
+fn is_grpc(subject: &Subject<'_>) -> bool {
+    subject.target_group_text("backend-protocol-version").is_some_and(|version| version.eq_ignore_ascii_case("grpc"))
+}
+
+const OTHER_PATH: Rule = Rule {
+    page: Page {
+        code: "ALB023",
+        title: "the ALB's health check and the readiness probe ask for different paths",
+        level: Level::Note,
+        cause: "The kubelet asks one path whether the pod may get requests, and the ALB another. Unless set, the load \
+                balancer controller takes `/`.",
+        consequence: "A pod that is ready may be unhealthy for ever, as `/` answers 404, or get requests while it is not \
+                      ready, as `/` always answers.",
+        remedy: "set healthcheck-path to the path of the readiness probe",
+        source: "Amazon EKS Best Practices Guide, load balancing: health checks",
+        reproduce: "sim check tests/findings/ALB023.bad.yaml",
+    },
+    look: |subject| {
+        let (Some(probe), Some(ingress)) = (readiness_path(subject), subject.alb_ingress()) else { return Vec::new() };
+        let path = health_check_path(subject);
+        if probe == path || is_grpc(subject) {
+            return Vec::new();
+        }
+        let written = subject.target_group_annotation("healthcheck-path");
+        let place = written.map_or(Some(ingress.name_place.clone()), |(_, entry)| entry.value.place.clone());
+        let unless = if written.is_some() { "" } else { ", as no healthcheck-path is set" };
+        let message = format!("the ALB checks `{path}`{unless}, and the readiness probe `{probe}`");
+        vec![Found::at(place, message).with(subject.set_annotation("healthcheck-path", probe))]
+    },
+};
+
+const ERRORS_AS_HEALTHY: Rule = Rule {
+    page: Page {
+        code: "ALB025",
+        title: "a health check that takes errors for success",
+        level: Level::Warning,
+        cause: "success-codes has codes from 400: the path of the health check does not exist, or wants a login, or the \
+                program cannot answer.",
+        consequence: "A program that answers everything with that error is healthy, gets requests, and the release goes on.",
+        remedy: "let the health check ask a path that answers 200 without a login, and take nothing else for success",
+        source: "User Guide for Application Load Balancers: Health check settings, success codes",
+        reproduce: "sim check tests/findings/ALB025.bad.yaml",
+    },
+    look: |subject| {
+        let Some((_, entry)) = subject.target_group_annotation("success-codes").filter(|_| !is_grpc(subject)) else {
+            return Vec::new();
+        };
+        let codes = entry.value.text().unwrap_or_default();
+        let is_error = |code: &str| code.trim().parse::<u32>().is_ok_and(|code| code >= 400);
+        if !codes.split([',', '-']).any(is_error) {
+            return Vec::new();
+        }
+        // A path that the kubelet takes for ready answers below 400.
+        let is_probed = readiness_path(subject) == Some(health_check_path(subject));
+        let change = subject.set_annotation("success-codes", "200-399").filter(|_| is_probed);
+        let message = format!("the ALB takes a pod for healthy that answers {codes}");
+        vec![Found::at(entry.value.place.clone(), message).with(change)]
+    },
+};
+
+const SLOW_RECOVERY: Rule = Rule {
+    page: Page {
+        code: "ALB026",
+        title: "an unhealthy target takes long to recover",
+        level: Level::Note,
+        cause: "A target that was unhealthy gets requests again after healthy-threshold-count passed checks, each of them an \
+                interval apart. A new target needs one.",
+        consequence: "After a short trouble of all pods the group stays without healthy targets for that long.",
+        remedy: "let two checks 5 s to 15 s apart be enough",
+        source: "User Guide for Application Load Balancers: Health checks for target groups",
+        reproduce: "sim check tests/findings/ALB026.bad.yaml",
+    },
+    look: |subject| {
+        let (Some(scenario), Some(_)) = (subject.scenario, subject.alb_ingress()) else { return Vec::new() };
+        let (count, interval) = (scenario.target_group.healthy_threshold, seconds(scenario.target_group.interval));
+        let time = u64::from(count) * interval;
+        if time <= LONG_RECOVERY {
+            return Vec::new();
+        }
+        let names = ["healthy-threshold-count", "healthcheck-interval-seconds"];
+        let place = names.iter().find_map(|short| subject.target_group_annotation(short));
+        let message =
+            format!("an unhealthy pod gets requests again after {count} checks, {interval} s apart: after {time} s");
+        let fewer = subject.set_annotation(names[0], "2").filter(|_| 2 * interval <= LONG_RECOVERY);
+        let change = fewer.or_else(|| subject.set_annotation(names[1], "10"));
+        vec![Found::at(place.and_then(|(_, entry)| entry.value.place.clone()), message).with(change)]
+    },
+};
+
+/// The seconds of slow start, if it is on, and where.
+fn slow_start(subject: &Subject<'_>) -> Option<(u32, Range<usize>)> {
+    let (text, place) = subject.target_group_attribute(TARGET_GROUP, "slow_start.duration_seconds")?;
+    Some((text.parse().ok().filter(|seconds| *seconds > 0)?, place))
+}
+
+/// An algorithm with which slow start does not go.
+fn other_algorithm<'a>(subject: &Subject<'a>) -> Option<&'a str> {
+    let (algorithm, _) = subject.target_group_attribute(TARGET_GROUP, "load_balancing.algorithm.type")?;
+    Some(algorithm).filter(|algorithm| ["least_outstanding_requests", "weighted_random"].contains(algorithm))
+}
+
+const SLOW_START_AND_ALGORITHM: Rule = Rule {
+    page: Page {
+        code: "ALB027",
+        title: "slow start with an algorithm that has none",
+        level: Level::Error,
+        cause: "ELBv2 refuses slow start together with least_outstanding_requests or weighted_random.",
+        consequence: "The load balancer controller fails at this target group, again and again, and the whole Ingress group \
+                      stays as it was: no weight of a release reaches the ALB.",
+        remedy: "use round_robin, or set slow_start.duration_seconds=0",
+        source: "User Guide for Application Load Balancers: Slow start mode; AWS Load Balancer Controller issue 3686",
+        reproduce: "sim check tests/findings/ALB027.bad.yaml",
+    },
+    look: |subject| {
+        let (Some((time, place)), Some(algorithm)) = (slow_start(subject), other_algorithm(subject)) else {
+            return Vec::new();
+        };
+        let message = format!("ELBv2 refuses slow start ({time} s) together with {algorithm}");
+        let change = subject.set_attribute(TARGET_GROUP, "slow_start.duration_seconds", "0");
+        vec![Found::at(Some(place), message).with(change)]
+    },
+};
+
+const SLOW_START_OF_A_CANARY: Rule = Rule {
+    page: Page {
+        code: "ALB028",
+        title: "slow start of a canary",
+        level: Level::Note,
+        cause: "Targets that are registered together in an empty target group do not ramp: slow start needs a healthy target \
+                beside them that has gone through it.",
+        consequence: "The first pods of a canary get their whole share at once; slow start protects only those that come \
+                      later.",
+        remedy: "warm the canary up by itself: setCanaryScale and a pause before the first setWeight",
+        source: "User Guide for Application Load Balancers: Slow start mode",
+        reproduce: "sim run scenarios/hazards/h4-first-weight-without-warm-up.toml",
+    },
+    look: |subject| {
+        let Some((time, place)) = slow_start(subject).filter(|_| subject.is_routed_by_alb()) else { return Vec::new() };
+        if other_algorithm(subject).is_some() || !subject.has_ip_targets() {
+            return Vec::new();
+        }
+        let message =
+            format!("slow start ({time} s) does not hold for the first pods of a canary: their group is empty");
+        vec![Found::at(Some(place), message)]
+    },
+};
+
+/// Whether clients are bound to a target, and where that stands.
+fn sticky_targets(subject: &Subject<'_>) -> Option<Range<usize>> {
+    let (_, place) =
+        subject.target_group_attribute(TARGET_GROUP, "stickiness.enabled").filter(|(text, _)| *text == "true")?;
+    Some(place)
+}
+
+const STICKY_CLIENTS: Rule = Rule {
+    page: Page {
+        code: "ALB029",
+        title: "sticky clients behind a canary",
+        level: Level::Warning,
+        cause: "A cookie binds a client to the target group that answered it first, for the duration of the stickiness, \
+                whatever the weights say meanwhile.",
+        consequence: "The share of the canary is not its weight, and a rollback does not bring back the clients that it has: \
+                      they go on with the bad version.",
+        remedy: "leave stickiness out, or make its duration a few minutes at most",
+        source: "User Guide for Application Load Balancers: Sticky sessions for your Application Load Balancer",
+        reproduce: "sim check tests/findings/ALB029.bad.yaml",
+    },
+    look: |subject| {
+        const CONFIG: &str = "spec.strategy.canary.trafficRouting.alb.stickinessConfig";
+        if !subject.is_routed_by_alb() {
+            return Vec::new();
+        }
+        let config = |name: &str| subject.workload().find(&format!("{CONFIG}.{name}"));
+        if config("enabled").and_then(Node::boolean) == Some(true) {
+            let time = config("durationSeconds").and_then(Node::integer).unwrap_or(0);
+            let message =
+                format!("for {time} s a client stays with the target group that it got first, whatever the weight");
+            let off = subject.set(&format!("{CONFIG}.enabled"), "false");
+            return vec![Found::at(subject.key_place(&format!("{CONFIG}.enabled")), message).with(off)];
+        }
+        // One that is refused because of its type is told of by another rule.
+        let Some(place) = sticky_targets(subject).filter(|_| !has_app_cookie(subject)) else { return Vec::new() };
+        let message = "clients are bound to a target by stickiness.enabled=true: the canary's share is not its weight";
+        let change = subject.set_attribute(TARGET_GROUP, "stickiness.enabled", "false");
+        vec![Found::at(Some(place), message).with(change)]
+    },
+};
+
+fn has_app_cookie(subject: &Subject<'_>) -> bool {
+    subject.target_group_attribute(TARGET_GROUP, "stickiness.type").is_some_and(|(kind, _)| kind == "app_cookie")
+}
+
+const APP_COOKIE: Rule = Rule {
+    page: Page {
+        code: "ALB030",
+        title: "stickiness by the program's own cookie behind a canary",
+        level: Level::Error,
+        cause: "ELBv2 does not support stickiness of the type app_cookie for target groups with weights.",
+        consequence: "The rule with both target groups cannot be made, so the canary gets no requests.",
+        remedy: "use stickiness.type=lb_cookie, or stickinessConfig of trafficRouting.alb",
+        source: "User Guide for Application Load Balancers: Application-based stickiness, considerations",
+        reproduce: "sim check tests/findings/ALB030.bad.yaml",
+    },
+    look: |subject| {
+        let is_on = subject.is_routed_by_alb() && has_app_cookie(subject);
+        let Some(place) = sticky_targets(subject).filter(|_| is_on) else { return Vec::new() };
+        let message = "stickiness.type=app_cookie is not supported for the weighted target groups of a canary";
+        let change = subject.set_attribute(TARGET_GROUP, "stickiness.type", "lb_cookie");
+        vec![Found::at(Some(place), message).with(change)]
+    },
+};
+
+const CLUSTER_IP: Rule = Rule {
+    page: Page {
+        code: "ALB039",
+        title: "instance targets for a Service without a node port",
+        level: Level::Warning,
+        cause: "Targets of the type instance are node ports. It is the type unless target-type says ip, or the controller \
+                runs with --default-target-type=ip.",
+        consequence: "The load balancer controller refuses a Service of the type ClusterIP, and the target group stays empty.",
+        remedy: "set target-type: ip, so that the pods are the targets",
+        source: "AWS Load Balancer Controller, Ingress annotations: target-type; pkg/backend/endpoint_resolver.go",
+        reproduce: "sim check tests/findings/ALB039.bad.yaml",
+    },
+    look: |subject| {
+        let Some(ingress) = subject.alb_ingress().filter(|_| subject.target_group_text("target-type") != Some("ip"))
+        else {
+            return Vec::new();
+        };
+        let named: Vec<_> = backends(ingress).iter().filter_map(|node| node.text()).collect();
+        let has_target_group = |service: &&Object| subject.is_routed_by_alb() || named.contains(&service.name.as_str());
+        let is_inside = |service: &&Object| service.text("spec.type").is_none_or(|kind| kind == "ClusterIP");
+        let Some(service) = subject.release.services().into_iter().filter(has_target_group).find(is_inside) else {
+            return Vec::new();
+        };
+        let written = subject.target_group_annotation("target-type");
+        let place = written.map_or(Some(service.name_place.clone()), |(_, entry)| entry.value.place.clone());
+        let unless = if written.is_some() { "" } else { ", unless the controller is told otherwise" };
+        let message = format!("the Service {} has no node port for instance targets{unless}", service.name);
+        vec![Found::at(place, message).with(subject.set_annotation("target-type", "ip"))]
+    },
+};
+
+/// The containers that declare a port, by name or number.
+fn containers_with_port(subject: &Subject<'_>, wanted: &str) -> Vec<usize> {
+    let is_wanted = |port: &Node| {
+        let is = |key: &str| {
+            let node = port.table().and_then(|table| table.find(key));
+            node.is_some_and(|node| {
+                node.text() == Some(wanted) || node.integer().map(|n| n.to_string()).as_deref() == Some(wanted)
+            })
+        };
+        is("name") || is("containerPort")
+    };
+    let ports = |container: &Node| container.table().and_then(|table| table.find("ports")).cloned();
+    let declares =
+        |container: &Node| ports(container).is_some_and(|node| node.array().unwrap_or_default().iter().any(is_wanted));
+    (0..subject.containers().len()).filter(|index| declares(&subject.containers()[*index])).collect()
+}
+
+const OTHER_PORT: Rule = Rule {
+    page: Page {
+        code: "ALB043",
+        title: "the health check asks another container",
+        level: Level::Warning,
+        cause: "healthcheck-port is a port of another container than the one that gets the requests. They start and stop each \
+                in its own time.",
+        consequence: "A target is healthy while its program is not there yet, or not any more: 502.",
+        remedy: "set healthcheck-port: traffic-port, with a path that the program itself answers",
+        source: "AWS Load Balancer Controller, Ingress annotations: healthcheck-port; Kubernetes documentation, Pod Lifecycle",
+        reproduce: "sim check tests/findings/ALB043.bad.yaml",
+    },
+    look: |subject| {
+        let Some((_, entry)) = subject.target_group_annotation("healthcheck-port") else { return Vec::new() };
+        let port = entry.value.text().unwrap_or_default();
+        let owners = containers_with_port(subject, port);
+        let Some(other) = owners.first().filter(|_| !owners.contains(&subject.main())) else { return Vec::new() };
+        let name = |index: usize| {
+            let node = subject.containers().get(index).and_then(Node::table).and_then(|table| table.find("name"));
+            node.and_then(Node::text).unwrap_or("another")
+        };
+        let message = format!(
+            "the health check asks port {port} of the container {}, and requests go to {}",
+            name(*other),
+            name(subject.main())
+        );
+        let is_answered = readiness_path(subject) == Some(health_check_path(subject));
+        let change = subject.set_annotation("healthcheck-port", "traffic-port").filter(|_| is_answered);
+        vec![Found::at(entry.value.place.clone(), message).with(change)]
+    },
+};
+
+const IDLE_TIMEOUT_BELOW_REQUESTS: Rule = Rule {
+    page: Page {
+        code: "ALB044",
+        title: "an idle time-out below the longest request",
+        level: Level::Warning,
+        cause: "The ALB closes a connection on which nothing has come for the idle time-out, even if the program is still \
+                working on the answer.",
+        consequence: "A request that takes longer ends with 504, in releases and between them.",
+        remedy: "raise idle_timeout.timeout_seconds above the longest request",
+        source: "User Guide for Application Load Balancers: causes of HTTP 504",
+        reproduce: "sim run scenarios/first-run.toml --set traffic.service_time=3s --set \
+                    'ingress.annotations.\"alb.ingress.kubernetes.io/load-balancer-attributes\"=\
+                    \"idle_timeout.timeout_seconds=2\"'",
+    },
+    look: |subject| {
+        let (Some(scenario), Some(ingress)) = (subject.scenario, subject.alb_ingress()) else { return Vec::new() };
+        let (idle, longest) = (scenario.load_balancer.idle_timeout, subject.longest_request());
+        if idle >= longest {
+            return Vec::new();
+        }
+        let place = subject.target_group_attribute(LOAD_BALANCER, IDLE).map(|(_, place)| place);
+        let place = place.or_else(|| Some(ingress.name_place.clone()));
+        let message =
+            format!("a request that takes longer than {} s ends with 504: that is the idle time-out", seconds(idle));
+        let change = subject.set_attribute(LOAD_BALANCER, IDLE, &(seconds(longest) + 5).to_string());
+        vec![Found::at(place, message).played(change)]
+    },
+};
