@@ -103,9 +103,9 @@ assert levels.count("warning") >= 2, levels
 
 read = sarif_loader.load_sarif_file(str(sarif))
 assert read.get_result_count() == len(found), (read.get_result_count(), len(found))
-assert read.get_result_count_by_severity()["warning"] == levels.count("warning")
+assert read.get_report().get_issue_count_for_severity("warning") == levels.count("warning")
 for record, finding in zip(read.get_records(), found):
-    assert finding["code"] in record["Code"] and record["Line"] == str(finding["position"]["line"]), (record, finding)
+    assert finding["code"] in record["Code"] and record["Line"] == finding["position"]["line"], (record, finding)
     assert unquote(record["Location"]).endswith(finding["position"]["file"]), record
 # The fixes of SARIF, applied as its specification says, are the change that --fix makes.
 code = "ALB020"

@@ -42,7 +42,7 @@ fn deployment(checked: &Checked, seeds: usize) -> String {
     let mut text = format!("{}: {verdict}{mean}\n", paint(TITLE, &checked.title));
     let mut helping: Vec<(&Finding, f64, &str)> = checked.findings.iter().filter_map(helps).collect();
     helping.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let width = helping.iter().map(|(_, _, words)| words.chars().count()).max().unwrap_or(0).min(60);
+    let width = helping.iter().map(|(_, _, words)| words.chars().count()).max().unwrap_or(0).min(90);
     for (finding, with, words) in helping {
         text.push_str(&format!("  {:6}  {words:width$}  → {}\n", finding.code, requests(with)));
     }
