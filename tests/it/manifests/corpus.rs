@@ -3,10 +3,12 @@
 
 use rayon::prelude::*;
 use rollout_sim::report::resolved::of_manifests;
-use rollout_sim::scenario::document::Table;
+use rollout_sim::scenario::document::{Kind, Node, Table};
 use rollout_sim::scenario::load::{load, load_release};
+use rollout_sim::scenario::manifests::ignored::{Ignored, Reason};
 use rollout_sim::scenario::manifests::release::releases;
 use rollout_sim::scenario::manifests::stream::Stream;
+use rollout_sim::scenario::manifests::yaml::documents;
 use rollout_sim::scenario::sources::Sources;
 use rollout_sim::simulation::run;
 use serde_json::Value;
@@ -97,6 +99,65 @@ fn every_valid_rollout_is_released_to_an_end() {
         .map(|(_, file)| file["facts"]["rollouts"].as_array().map_or(0, Vec::len))
         .sum();
     assert_eq!(released.iter().sum::<usize>(), expected);
+}
+
+/// What becomes of the leaves of a file's values: used, known and without a part in the simulation, unknown.
+fn shares(sources: &Sources, ignored: &[Ignored]) -> [usize; 3] {
+    let mut counts = [0; 3];
+    for source in sources.manifests() {
+        for document in documents(&source.text, source.start) {
+            count(&document.unwrap(), (ignored, 0), &mut counts);
+        }
+    }
+    counts
+}
+
+fn count(node: &Node, (ignored, class): (&[Ignored], usize), counts: &mut [usize; 3]) {
+    // What belongs to an object and says nothing of its behaviour.
+    const OF_EVERY_OBJECT: [&str; 2] = ["metadata", "status"];
+    let class_of = |place: &Option<std::ops::Range<usize>>| {
+        ignored.iter().find(|ignored| ignored.place.is_some() && ignored.place == *place).map(|ignored| {
+            match ignored.reason {
+                Reason::Unknown => 2,
+                Reason::WithoutEffect | Reason::NotSimulated => 1,
+            }
+        })
+    };
+    let class = class_of(&node.place).unwrap_or(class);
+    match &node.kind {
+        Kind::Table(table) => {
+            for entry in &table.entries {
+                let is_plain = OF_EVERY_OBJECT.contains(&entry.key.as_str()) && entry.value.table().is_some();
+                let own = class_of(&entry.key_place).unwrap_or(if is_plain { 1 } else { class });
+                let is_used = ["name", "namespace", "annotations"].contains(&entry.key.as_str()) && class == 1;
+                count(&entry.value, (ignored, if is_used { 0 } else { own }), counts);
+            }
+        }
+        Kind::Array(items) => items.iter().for_each(|item| count(item, (ignored, class), counts)),
+        Kind::String(_) | Kind::Integer(_) | Kind::Float(_) | Kind::Boolean(_) | Kind::Datetime(_) => {
+            counts[class] += 1
+        }
+    }
+}
+
+#[test]
+fn most_of_a_manifest_is_used_and_nothing_is_unknown() {
+    let Some(folder) = corpus() else { return };
+    println!("used  ignored  unknown");
+    let (mut used, mut all) = (0, 0);
+    for paths in deployments(&folder, &facts(&folder)) {
+        let sources = sources(&paths);
+        let (stream, _) = Stream::read(&sources);
+        for release in releases(&stream) {
+            let loaded = load_release(&sources, &release, (None, &Table::default()), &[]).unwrap();
+            let counts = shares(&sources, &loaded.ignored);
+            println!("{:4}  {:7}  {:7}  {}", counts[0], counts[1], counts[2], sources.texts()[0].name);
+            assert_eq!(counts[2], 0, "{paths:?}");
+            used += counts[0];
+            all += counts.iter().sum::<usize>();
+        }
+    }
+    assert!(used * 2 > all, "{used} of {all}");
 }
 
 /// With what the real types make of the same file.
