@@ -428,3 +428,21 @@ fn manifests_can_be_swept_and_drawn() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(fs::read_to_string(folder.join("web.svg")).unwrap().contains("Rollout web"));
 }
+
+#[test]
+fn the_parameters_of_the_class_go_before_the_annotations() {
+    let class = "---\napiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: { name: alb }\nspec:\n  controller: \
+                 ingress.k8s.aws/alb\n  parameters: { apiGroup: elbv2.k8s.aws, kind: IngressClassParams, name: shared }\n---\n\
+                 apiVersion: elbv2.k8s.aws/v1beta1\nkind: IngressClassParams\nmetadata: { name: shared }\nspec:\n  \
+                 loadBalancerAttributes:\n    - { key: idle_timeout.timeout_seconds, value: \"120\" }\n";
+    let own = WEB.replace(
+        "    alb.ingress.kubernetes.io/target-type: ip\n",
+        "    alb.ingress.kubernetes.io/target-type: ip\n    alb.ingress.kubernetes.io/load-balancer-attributes: \
+         idle_timeout.timeout_seconds=30,routing.http2.enabled=true\n",
+    );
+    let key = "ingress.annotations.\"alb.ingress.kubernetes.io/load-balancer-attributes\"";
+    assert!(value(&loaded(&own, "", &[]), key).contains("idle_timeout.timeout_seconds=30"));
+    let both = loaded(&format!("{own}{class}"), "", &[]);
+    assert!(value(&both, key).contains("idle_timeout.timeout_seconds=120"), "{}", value(&both, key));
+    assert_eq!(both.scenario.load_balancer.idle_timeout, rollout_sim::units::Duration::secs(120));
+}

@@ -2,6 +2,7 @@
 
 use super::Import;
 use super::build::{put, table};
+use super::object::Object;
 use crate::scenario::document::{Entry, Kind, Node, Table};
 
 const PREFIX: &str = "alb.ingress.kubernetes.io/";
@@ -38,6 +39,7 @@ pub fn ingress(import: &mut Import<'_>) {
             put(&mut annotations, &entry.key, one_line(entry).value);
         }
     }
+    of_class(import, ingress, &mut annotations);
     let annotations = Node { kind: Kind::Table(annotations), place: place.clone() };
     let mut section = table([("annotations", annotations)], &place);
     let is_blue_green = import.release.workload.find("spec.strategy.blueGreen").is_some();
@@ -45,6 +47,34 @@ pub fn ingress(import: &mut Import<'_>) {
         put(section, "rules", rules.clone());
     }
     put(&mut import.document, "ingress", section);
+}
+
+/// What the parameters of the Ingress class say goes before the annotations. Source: AWS Load Balancer Controller,
+/// *IngressClass*: `targetType` and each of `loadBalancerAttributes`.
+fn of_class(import: &Import<'_>, ingress: &Object, annotations: &mut Table) {
+    let stream = import.release.stream;
+    let class = ingress.text("spec.ingressClassName").and_then(|name| stream.find("IngressClass", "", name));
+    let name = class.and_then(|class| class.text("spec.parameters.name"));
+    let Some(parameters) = name.and_then(|name| stream.find("IngressClassParams", "", name)) else { return };
+    if let Some(target_type) = parameters.find("spec.targetType") {
+        put(annotations, &format!("{PREFIX}target-type"), target_type.clone());
+    }
+    let key = format!("{PREFIX}load-balancer-attributes");
+    let own = annotations.get(&key).and_then(|entry| entry.value.text()).unwrap_or_default().to_owned();
+    let mut attributes: Vec<String> =
+        own.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect();
+    let mut place = None;
+    for item in parameters.items("spec.loadBalancerAttributes").iter().filter_map(Node::table) {
+        let text = |key: &str| item.find(key).and_then(Node::text);
+        if let (Some(name), Some(value)) = (text("key"), text("value")) {
+            attributes.retain(|attribute| attribute.split('=').next().map(str::trim) != Some(name));
+            attributes.push(format!("{name}={value}"));
+            place = item.find("value").and_then(|value| value.place.clone());
+        }
+    }
+    if place.is_some() {
+        put(annotations, &key, super::build::text(&attributes.join(","), &place));
+    }
 }
 
 /// A folded block ends with a line break, which belongs to no value.
