@@ -13,8 +13,11 @@ use std::ops::Range;
 /// No field of an object of Kubernetes lies half as deep.
 const MAX_DEPTH: usize = 64;
 
-/// Values of one document, aliases counted as often as they are used: anchors that multiply each other end here.
-const MAX_VALUES: usize = 500_000;
+/// Bytes that the values of one document may take, anchors and aliases counted as often as they are written out: what
+/// multiplies itself ends here.
+const MAX_MEMORY: usize = 96 << 20;
+/// What a value takes beside its text, about.
+const OF_A_VALUE: usize = 128;
 
 /// What is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,9 +31,11 @@ pub struct Mistake {
 /// The documents of a stream, in the order of the text; places count from `start`. A broken one does not hide the next:
 /// `---` in the first column ends a document wherever it stands.
 pub fn documents(text: &str, start: usize) -> Vec<Result<Node, Mistake>> {
+    let mut lines_before = 0;
     let document = |part: Range<usize>| {
-        let lines_before = text[..part.start].matches('\n').count();
-        document(&text[part.clone()], start + part.start, lines_before).transpose()
+        let document = document(&text[part.clone()], start + part.start, lines_before).transpose();
+        lines_before += text[part].matches('\n').count();
+        document
     };
     parts(text).into_iter().filter_map(document).collect()
 }
@@ -58,7 +63,7 @@ fn parts(text: &str) -> Vec<Range<usize>> {
 /// None if there is nothing but comments in it.
 fn document(text: &str, offset: usize, lines_before: usize) -> Result<Option<Node>, Mistake> {
     let (cursor, anchors) = (Cursor::default(), BTreeMap::new());
-    let mut builder = Builder { text, offset, lines_before, cursor, anchors, values: 0 };
+    let mut builder = Builder { text, offset, lines_before, cursor, anchors, memory: 0 };
     let mut parser = Parser::new_from_str(text);
     let mut root = None;
     loop {
@@ -100,9 +105,9 @@ struct Builder<'t> {
     offset: usize,
     lines_before: usize,
     cursor: Cursor,
-    /// Each anchor's value, and of how many values that consists.
+    /// Each anchor's value, and what it takes.
     anchors: BTreeMap<usize, (Option<Node>, usize)>,
-    values: usize,
+    memory: usize,
 }
 
 type Events<'t> = Parser<'t, saphyr_parser::StrInput<'t>>;
@@ -176,12 +181,12 @@ impl<'t> Builder<'t> {
         None
     }
 
-    fn count(&mut self, values: usize, place: &Range<usize>) -> Result<(), Mistake> {
-        self.values += values;
-        if self.values <= MAX_VALUES {
+    fn count(&mut self, memory: usize, place: &Range<usize>) -> Result<(), Mistake> {
+        self.memory = self.memory.saturating_add(memory);
+        if self.memory <= MAX_MEMORY {
             return Ok(());
         }
-        let message = format!("this document has more than {MAX_VALUES} values");
+        let message = format!("the values of this document take more than {} MiB", MAX_MEMORY >> 20);
         Err(self.mistake(&message, place.clone(), "aliases count as often as they are used: write less of them"))
     }
 
@@ -197,15 +202,16 @@ impl<'t> Builder<'t> {
             let message = format!("this lies more than {MAX_DEPTH} levels deep");
             return Err(self.mistake(&message, place, "no field of an object of Kubernetes does"));
         }
-        let before = self.values;
-        self.count(1, &place)?;
+        let before = self.memory;
+        self.count(OF_A_VALUE + if matches!(event, Event::Scalar(..)) { place.len() } else { 0 }, &place)?;
         let (node, anchor) = match event {
             Event::Alias(anchor) => {
-                let Some((node, values)) = self.anchors.get(&anchor).cloned() else {
+                let Some(memory) = self.anchors.get(&anchor).map(|(_, memory)| *memory) else {
                     return Err(self.mistake("this alias stands inside of its own anchor", place, ""));
                 };
-                self.count(values, &place)?;
-                return Ok(node);
+                // Before it is copied.
+                self.count(memory, &place)?;
+                return Ok(self.anchors[&anchor].0.clone());
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let is_text = style != ScalarStyle::Plain || tag.is_some_and(|tag| tag.suffix == "str");
@@ -224,7 +230,9 @@ impl<'t> Builder<'t> {
             | Event::MappingEnd => return Err(self.mistake("a value is missing here", place, "")),
         };
         if anchor > 0 {
-            self.anchors.insert(anchor, (node.clone(), self.values - before));
+            let memory = self.memory - before;
+            self.count(memory, node.as_ref().and_then(|node| node.place.as_ref()).unwrap_or(&(0..0)))?;
+            self.anchors.insert(anchor, (node.clone(), memory));
         }
         Ok(node)
     }
@@ -272,11 +280,13 @@ impl<'t> Builder<'t> {
     fn mapping(&mut self, parser: &mut Events<'t>, place: Range<usize>, depth: usize) -> Result<Node, Mistake> {
         let mut table = Table::default();
         let (mut merged, mut end) = (Vec::new(), place.end);
+        // Those without a value, too: an explicit null stands where a default would be merged.
+        let mut keys: BTreeMap<String, usize> = BTreeMap::new();
         loop {
             let (key, key_place) = match self.next(parser)? {
                 (Event::MappingEnd, bracket) => {
                     let place = place.start..self.end_of(&place, end, &bracket);
-                    merge(&mut table, merged);
+                    merge(&mut table, merged, &mut keys);
                     return Ok(Node { kind: Kind::Table(table), place: Some(place) });
                 }
                 (Event::Scalar(text, ..), place) => (text.into_owned(), self.of_scalar(place)),
@@ -300,8 +310,7 @@ impl<'t> Builder<'t> {
                 merged.extend(value);
                 continue;
             }
-            if let Some(first) = table.get(&key) {
-                let first = first.key_place.clone().map_or(0, |place| place.start - self.offset);
+            if let Some(first) = keys.insert(key.clone(), key_place.start - self.offset) {
                 let line = self.lines_before + self.text[..first].matches('\n').count() + 1;
                 let message = format!("`{key}` stands here twice");
                 let help = format!("leave one of them out; the first is in line {line}");
@@ -322,7 +331,7 @@ const UNRENDERED: &str = "this looks like a Helm template that nobody has render
 const RENDER_FIRST: &str = "render it first: helm template … | sim run -";
 
 /// `<<: *defaults`. What stands there itself goes before what is merged.
-fn merge(table: &mut Table, merged: Vec<Node>) {
+fn merge(table: &mut Table, merged: Vec<Node>, keys: &mut BTreeMap<String, usize>) {
     for node in merged {
         let tables = match node.kind {
             Kind::Table(table) => vec![table],
@@ -330,7 +339,7 @@ fn merge(table: &mut Table, merged: Vec<Node>) {
             Kind::String(_) | Kind::Integer(_) | Kind::Float(_) | Kind::Boolean(_) | Kind::Datetime(_) => vec![],
         };
         for entry in tables.into_iter().flat_map(|table| table.entries) {
-            if table.get(&entry.key).is_none() {
+            if keys.insert(entry.key.clone(), 0).is_none() {
                 table.entries.push(entry);
             }
         }
@@ -500,8 +509,28 @@ mod tests {
         let blocks = (0..1_000).map(|level| format!("{}a:\n", " ".repeat(level))).collect::<String>();
         let lines = (1..30).map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}, *a{0}, *a{0}]\n", n - 1));
         let laughs = format!("a0: &a0 [1, 2]\n{}", lines.collect::<String>());
-        for text in [deep, blocks, laughs] {
+        // A long text, many times.
+        let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a, ".repeat(3_000));
+        // Anchors around anchors: each keeps a copy of all that is in it.
+        let (open, close) = ((0..60).map(|n| format!("&n{n} [")).collect::<String>(), "]".repeat(60));
+        let nested = format!("a: {open}{}{close}\n", "1, ".repeat(100_000));
+        for text in [deep, blocks, laughs, long, nested] {
             mistake(&text);
         }
+    }
+
+    #[test]
+    fn many_documents_and_many_keys_take_no_longer_than_their_bytes() {
+        // Quadratic, these would take minutes.
+        assert_eq!(documents(&"---\na: 1\n".repeat(100_000), 0).len(), 100_000);
+        let keys = (0..100_000).map(|n| format!("k{n}: {n}\n")).collect::<String>();
+        assert_eq!(one(&keys).table().unwrap().entries.len(), 100_000);
+    }
+
+    #[test]
+    fn an_explicit_null_is_not_merged_over() {
+        let node = one("a: &x { b: 1, c: 2 }\nd: { <<: *x, c: ~ }\n");
+        assert_eq!(node.to_toml(), "{ a = { b = 1, c = 2 }, d = { b = 1 } }");
+        assert!(mistake("a: ~\na: 1\n").message.contains("stands here twice"));
     }
 }
