@@ -68,14 +68,16 @@ impl List<'_> {
     /// New items above the one of that number.
     pub fn before(&self, index: usize, items: &[&str]) -> Option<Edit> {
         let (lines, indent) = self.lines(index)?;
-        let text: String = items.iter().map(|item| format!("{indent}- {item}\n")).collect();
+        let newline = newline(&self.sources.locate(&lines)?.0.text);
+        let text: String = items.iter().map(|item| format!("{indent}- {item}{newline}")).collect();
         Some(Edit { at: lines.start..lines.start, text })
     }
 
     /// New items below the one of that number.
     pub fn after(&self, index: usize, items: &[&str]) -> Option<Edit> {
         let (lines, indent) = self.lines(index)?;
-        let text: String = items.iter().map(|item| format!("\n{indent}- {item}")).collect();
+        let newline = newline(&self.sources.locate(&lines)?.0.text);
+        let text: String = items.iter().map(|item| format!("{newline}{indent}- {item}")).collect();
         Some(Edit { at: lines.end..lines.end, text })
     }
 
@@ -148,6 +150,7 @@ fn walk<'a>(object: &'a Object, key: &str) -> Option<Way<'a>> {
     let mut way = Way { node: None, table: &object.table, rest: Vec::new(), entry: None };
     let mut segments = path::parse(key).ok()?.into_iter();
     while let Some(segment) = segments.next() {
+        let within = way.node.and_then(|node| node.place.clone());
         match segment {
             Segment::Key(key) => {
                 let Some(entry) = way.table.get(&key) else {
@@ -159,8 +162,18 @@ fn walk<'a>(object: &'a Object, key: &str) -> Option<Way<'a>> {
                     return Some(way);
                 };
                 (way.entry, way.node) = (Some(entry), Some(&entry.value));
+                let (key, value) = (entry.key_place.as_ref()?, entry.value.place.as_ref()?);
+                // An alias, or what `<<` brings: to change it would change what stands with the anchor, too.
+                if value.start < key.end || within.is_some_and(|within| !within.contains(&key.start)) {
+                    return None;
+                }
             }
-            Segment::Index(index) => way.node = Some(way.node?.array()?.get(index)?),
+            Segment::Index(index) => {
+                way.node = Some(way.node?.array()?.get(index)?);
+                if !within?.contains(&way.node?.place.as_ref()?.start) {
+                    return None;
+                }
+            }
         }
         if let Some(table) = way.node.and_then(Node::table) {
             way.table = table;
@@ -183,14 +196,29 @@ fn set(sources: &Sources, object: &Object, key: &str, value: &str) -> Option<Edi
         way.node.and_then(|node| node.place.as_ref()).is_some_and(|place| sources.text(place).starts_with('{'));
     if is_flow {
         let at = way.node?.place.as_ref()?.start + 1;
-        let inner = way.rest.iter().rev().fold(value.to_owned(), |inner, key| match inner == value {
-            true => format!("{key}: {inner}"),
-            false => format!("{key}: {{ {inner} }}"),
-        });
+        let is_json = sources.locate(&(at..at)).is_some_and(|(source, _)| source.text.trim_start().starts_with('{'));
+        let quoted = |key: &String| if is_json { format!("\"{key}\"") } else { key.clone() };
+        let value = if is_json { in_json(value) } else { value.to_owned() };
+        let (last, outer) = way.rest.split_last()?;
+        let inner = outer
+            .iter()
+            .rev()
+            .fold(format!("{}: {value}", quoted(last)), |inner, key| format!("{}: {{ {inner} }}", quoted(key)));
         let end = if way.table.entries.is_empty() { " " } else { "," };
         return Some(Edit { at: at..at, text: format!(" {inner}{end}") });
     }
     insert(sources, way.table, &way.rest, value)
+}
+
+/// A scalar of YAML as JSON writes it.
+fn in_json(value: &str) -> String {
+    let is_plain = value.starts_with('"') || serde_json::from_str::<serde_json::Value>(value).is_ok();
+    if is_plain { value.to_owned() } else { serde_json::Value::from(value).to_string() }
+}
+
+/// The end of a line as the text writes it.
+fn newline(text: &str) -> &'static str {
+    if text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 
 /// A new entry below the last of a table in block style, or above the first, if the last stands somewhere else.
@@ -217,10 +245,13 @@ fn insert(sources: &Sources, table: &Table, keys: &[String], value: &str) -> Opt
             let line_end = source.text[within.start..].find('\n').map_or(source.text.len(), |at| within.start + at);
             let line_end = line_end - usize::from(source.text[..line_end].ends_with('\r'));
             let at = source.start + line_end;
-            Some(Edit { at: at..at, text: format!("\n{}", lines.join("\n")) })
+            let newline = newline(&source.text);
+            Some(Edit { at: at..at, text: format!("{newline}{}", lines.join(newline)) })
         }
         None => {
-            let text = format!("{}\n{indent}", lines.join("\n").trim_start());
+            let (source, _) = sources.locate(&first)?;
+            let newline = newline(&source.text);
+            let text = format!("{}{newline}{indent}", lines.join(newline).trim_start());
             Some(Edit { at: first.start..first.start, text })
         }
     }

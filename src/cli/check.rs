@@ -7,48 +7,87 @@ use super::source::{self, Opened};
 use super::{Done, Exit, Failure, files, manifests};
 use crate::check::catalogue::pages;
 use crate::check::change::{self, Edit};
-use crate::check::finding::Level;
+use crate::check::finding::{Finding, Level};
 use crate::check::predict::{Played, Predictor, smallest};
 use crate::check::{Checked, Setting, suppression};
 use crate::report::check::{Findings, github, gitlab, json, junit, markdown, sarif, text};
 use crate::scenario::document::Table;
 use crate::scenario::manifests::release::Release;
+use crate::scenario::manifests::stream::Stream;
+use crate::scenario::nearest;
 use crate::scenario::sources::Sources;
+use rayon::prelude::*;
 use similar::TextDiff;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
-    check_targets(arguments)?;
     let seeds: Vec<u64> = (1..=u64::from(arguments.seeds)).collect();
-    let before = match &arguments.against[..] {
-        [] => None,
-        paths => Some(failed_before(paths, arguments, &seeds, console)?),
-    };
-    let mut worst = Exit::Fine;
-    for opened in open(&arguments.files)? {
-        let exit = check_one(&opened, before.as_deref(), (arguments, &seeds), console)?;
-        worst = worst.max(exit);
+    let opened = open(&arguments.files)?;
+    let old = if arguments.against.is_empty() { None } else { Some(open(&arguments.against)?) };
+    check_targets(arguments, [Some(&opened), old.as_ref()])?;
+    let before = old.map(|old| failed_before(&old, arguments, &seeds, console)).transpose()?;
+    let empty = Table::default();
+    let setting = setting(&opened, &empty, arguments, &seeds);
+    let before = before.as_deref();
+    let (stream, problems) = Stream::read(&opened.sources);
+    if !problems.is_empty() {
+        // Nothing is simulated, and the reports say why.
+        let findings = problems.iter().filter_map(Finding::of_problem).collect();
+        let unread =
+            Checked { title: "the manifests".to_owned(), findings, failed: None, requests: None, is_wrong_input: true };
+        return conclude(
+            Findings { sources: &opened.sources, checked: &[unread], suppressed: 0, before, seeds: seeds.len() },
+            arguments,
+            console,
+        );
     }
-    Ok(worst)
+    source::tell_skipped(&stream, console);
+    let releases = source::pick(&stream, arguments.rollout.as_deref())?;
+    let mut checked = examine(&opened.sources, &releases, setting);
+    let suppressed = suppression::suppress(&opened.sources, &mut checked);
+    let changed = match arguments.fix || arguments.diff {
+        true => mend(&opened, (&releases, &checked), (arguments, setting), console)?,
+        false => None,
+    };
+    let Some(changed) = changed.filter(|_| arguments.fix) else {
+        return conclude(
+            Findings { sources: &opened.sources, checked: &checked, suppressed, before, seeds: seeds.len() },
+            arguments,
+            console,
+        );
+    };
+    // What is left after the change is what counts.
+    let (stream, _) = Stream::read(&changed);
+    let releases = source::pick(&stream, arguments.rollout.as_deref())?;
+    let mut checked = examine(&changed, &releases, setting);
+    let suppressed = suppression::suppress(&changed, &mut checked);
+    conclude(
+        Findings { sources: &changed, checked: &checked, suppressed, before, seeds: seeds.len() },
+        arguments,
+        console,
+    )
 }
 
-/// All manifests are one stream; each scenario has its own.
-fn open(paths: &[PathBuf]) -> Done<Vec<Opened>> {
+fn examine(sources: &Sources, releases: &[Release<'_>], setting: Setting<'_>) -> Vec<Checked> {
+    releases.par_iter().map(|release| crate::check::check(sources, release, setting)).collect()
+}
+
+/// All manifests are one stream; a scenario has its own.
+fn open(paths: &[PathBuf]) -> Done<Opened> {
     let (named, scenarios): (Vec<_>, Vec<_>) = paths.iter().cloned().partition(|path| manifests::is_manifest(path));
-    let mut opened = Vec::new();
-    for path in &scenarios {
-        let Some(scenario) = source::open_scenario(path, &source::text(path)?)? else {
+    match (&scenarios[..], &named[..]) {
+        ([], named) => source::open_manifests(named),
+        ([path], []) => source::open_scenario(path, &source::text(path)?)?.ok_or_else(|| {
             let message = format!("{} names no manifests: there is nothing to check", path.display());
-            return Err(Failure::Input(message, "add manifests = [\"rollout.yaml\"], or run it: sim run".to_owned()));
-        };
-        opened.push(scenario);
+            Failure::Input(message, "add manifests = [\"rollout.yaml\"], or run it: sim run".to_owned())
+        }),
+        ([path, ..], _) => {
+            let message = format!("{} is a scenario, and it is not alone", path.display());
+            Err(Failure::Input(message, "check one scenario at a time, or manifests".to_owned()))
+        }
     }
-    if !named.is_empty() {
-        opened.push(source::open_manifests(&named)?);
-    }
-    Ok(opened)
 }
 
 fn setting<'a>(opened: &'a Opened, empty: &'a Table, arguments: &'a CheckArguments, seeds: &'a [u64]) -> Setting<'a> {
@@ -57,28 +96,15 @@ fn setting<'a>(opened: &'a Opened, empty: &'a Table, arguments: &'a CheckArgumen
     Setting { scenario, overrides: &arguments.set, seeds }
 }
 
-fn check_one(
-    opened: &Opened,
-    before: Option<&[(String, Option<f64>)]>,
-    (arguments, seeds): (&CheckArguments, &[u64]),
-    console: &mut Console,
-) -> Done<Exit> {
-    let sources = &opened.sources;
-    let stream = source::stream(sources, &arguments.set, console)?;
-    let releases = source::pick(&stream, arguments.rollout.as_deref())?;
-    let empty = Table::default();
-    let setting = setting(opened, &empty, arguments, seeds);
-    let mut checked: Vec<Checked> =
-        releases.iter().map(|release| crate::check::check(sources, release, setting)).collect();
-    let suppressed = suppression::suppress(sources, &mut checked);
-    let findings = Findings { sources, checked: &checked, suppressed, before, seeds: seeds.len() };
-    if arguments.fix || arguments.diff {
-        mend(opened, (&releases, &checked), (arguments, setting), console)?;
-    }
-    if !(arguments.diff || arguments.fix && is_piped(sources)) || console.verbose {
+/// Prints and writes what was found.
+fn conclude(findings: Findings<'_>, arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
+    // Where stdout carries a diff or manifests, nothing else may stand in it.
+    let is_taken = arguments.diff || arguments.fix && is_piped(findings.sources);
+    if !is_taken {
         print(&findings, arguments, console)?;
     }
-    tell(&findings, arguments, console)?;
+    let is_text = !is_taken && arguments.format == Format::Text;
+    tell(&findings, arguments, is_text, console)?;
     Ok(exit(&findings, arguments))
 }
 
@@ -97,22 +123,19 @@ fn exit(findings: &Findings<'_>, arguments: &CheckArguments) -> Exit {
 
 /// The failed requests of each deployment before a change; one that cannot be read there has none.
 fn failed_before(
-    paths: &[PathBuf],
+    old: &Opened,
     arguments: &CheckArguments,
     seeds: &[u64],
     console: &mut Console,
 ) -> Done<Vec<(String, Option<f64>)>> {
-    let mut failed = Vec::new();
-    for opened in open(paths)? {
-        let stream = source::stream(&opened.sources, &arguments.set, console)?;
-        let empty = Table::default();
-        let setting = setting(&opened, &empty, arguments, seeds);
-        for release in crate::scenario::manifests::release::releases(&stream) {
-            let played = Predictor::new(&opened.sources, &release, setting).play_with(&[]);
-            failed.push((release.workload.title(), played.map(|played| played.failed)));
-        }
-    }
-    Ok(failed)
+    let stream = source::stream(&old.sources, &arguments.set, console)?;
+    let empty = Table::default();
+    let setting = setting(old, &empty, arguments, seeds);
+    let failed = |release: &Release<'_>| {
+        let played = Predictor::new(&old.sources, release, setting).play_with(&[]);
+        (release.workload.title(), played.map(|played| played.failed))
+    };
+    Ok(crate::scenario::manifests::release::releases(&stream).par_iter().map(failed).collect())
 }
 
 fn is_piped(sources: &Sources) -> bool {
@@ -135,7 +158,7 @@ fn print(findings: &Findings<'_>, arguments: &CheckArguments, console: &mut Cons
 }
 
 /// What CI systems read.
-fn tell(findings: &Findings<'_>, arguments: &CheckArguments, console: &mut Console) -> Done<()> {
+fn tell(findings: &Findings<'_>, arguments: &CheckArguments, is_text: bool, console: &mut Console) -> Done<()> {
     let junit = arguments.junit.as_ref().map(|path| Ok((path, junit::render(findings)?))).transpose();
     let junit = junit.map_err(|error: std::io::Error| Failure::World(error.to_string(), String::new()))?;
     let reports = [
@@ -148,7 +171,7 @@ fn tell(findings: &Findings<'_>, arguments: &CheckArguments, console: &mut Conso
         let (folder, name) = files::split(path).expect("the targets have been checked");
         files::write(&folder, &[(&name, bytes)], &[])?;
     }
-    if std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true") {
+    if is_text && std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true") {
         console.print(&github::annotations(findings))?;
     }
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from) else { return Ok(()) };
@@ -157,8 +180,9 @@ fn tell(findings: &Findings<'_>, arguments: &CheckArguments, console: &mut Conso
     appended.map_err(|error| files::unwritable(&path, &error))
 }
 
-/// Reports that take each other's place, or that of a manifest, are refused before anything is played.
-fn check_targets(arguments: &CheckArguments) -> Done<()> {
+/// Reports that take each other's place, or that of anything that was read, are refused before anything is played; so are
+/// codes that nobody knows.
+fn check_targets(arguments: &CheckArguments, opened: [Option<&Opened>; 2]) -> Done<()> {
     let targets = [&arguments.sarif, &arguments.junit, &arguments.markdown, &arguments.gitlab];
     let targets: Vec<PathBuf> = targets.into_iter().flatten().cloned().collect();
     for (place, target) in targets.iter().enumerate() {
@@ -168,7 +192,18 @@ fn check_targets(arguments: &CheckArguments) -> Done<()> {
             return Err(Failure::Input(message, "name a file for each".to_owned()));
         }
     }
-    files::spare_inputs(targets, &arguments.files)?;
+    let inputs: Vec<PathBuf> = opened.into_iter().flatten().flat_map(|opened| opened.inputs.clone()).collect();
+    if let Some(target) = targets.iter().find(|target| inputs.iter().any(|input| files::are_same(input, target))) {
+        let message = format!("the report would take the place of {}, which has been read", target.display());
+        return Err(Failure::Input(message, "name another file".to_owned()));
+    }
+    let codes: Vec<&str> = pages().map(|page| page.code).collect();
+    if let Some(unknown) = arguments.only.iter().find(|only| !codes.iter().any(|code| code.eq_ignore_ascii_case(only)))
+    {
+        let help = nearest(&unknown.to_uppercase(), &codes).map(|near| format!("did you mean {near}?"));
+        let help = help.unwrap_or_else(|| "`sim explain` lists them".to_owned());
+        return Err(Failure::Input(format!("--only {unknown}: there is no such finding"), help));
+    }
     if arguments.only.is_empty() || arguments.fix || arguments.diff {
         return Ok(());
     }
@@ -176,13 +211,13 @@ fn check_targets(arguments: &CheckArguments) -> Done<()> {
     Err(Failure::Input(message, "add --fix or --diff".to_owned()))
 }
 
-/// `--fix` and `--diff`.
+/// `--fix` and `--diff`. Returns the changed texts, if anything changes.
 fn mend(
     opened: &Opened,
     (releases, checked): (&[Release<'_>], &[Checked]),
     (arguments, setting): (&CheckArguments, Setting<'_>),
     console: &mut Console,
-) -> Done<()> {
+) -> Done<Option<Sources>> {
     let sources = &opened.sources;
     let mut edits: Vec<Edit> = Vec::new();
     for (release, checked) in releases.iter().zip(checked) {
@@ -193,7 +228,7 @@ fn mend(
                 let (edits, codes, _) = smallest(&predictor, Played { failed, requests }, &checked.findings);
                 (edits, codes)
             }
-            (only, _) => of_findings(checked, only)?,
+            (only, _) => of_findings(checked, only),
         };
         if let Some(played) = predictor.play_with(&more).filter(|_| !more.is_empty()) {
             let before = checked.failed.map_or("?".to_owned(), crate::report::check::requests);
@@ -204,6 +239,10 @@ fn mend(
         edits.extend(more);
     }
     if edits.is_empty() {
+        if !arguments.only.is_empty() {
+            let message = format!("{} proposes no change here", arguments.only.join(", "));
+            return Err(Failure::Input(message, "sim check shows which findings propose one".to_owned()));
+        }
         console.note("nothing to change");
     }
     let Some(changed) = change::apply(sources, &edits) else {
@@ -223,22 +262,19 @@ fn mend(
             console.note(&format!("changed {}", old.name));
         }
     }
-    Ok(())
+    Ok(Some(changed).filter(|_| !edits.is_empty()))
 }
 
 /// The changes of the findings of these codes.
-fn of_findings(checked: &Checked, only: &[String]) -> Done<(Vec<Edit>, Vec<&'static str>)> {
+fn of_findings(checked: &Checked, only: &[String]) -> (Vec<Edit>, Vec<&'static str>) {
+    let is_meant = |finding: &&Finding| only.iter().any(|code| code.eq_ignore_ascii_case(finding.code));
+    let changes =
+        checked.findings.iter().filter(is_meant).filter_map(|finding| Some((finding.code, finding.change.as_ref()?)));
     let (mut edits, mut codes) = (Vec::new(), Vec::new());
-    for code in only {
-        let findings: Vec<_> = checked.findings.iter().filter(|finding| finding.code == *code).collect();
-        if findings.iter().all(|finding| finding.change.is_none()) {
-            let message = format!("{code}: {} has no change to make", checked.title);
-            return Err(Failure::Input(message, "sim check shows which findings propose one".to_owned()));
-        }
-        for finding in findings {
-            edits.extend(finding.change.iter().flat_map(|change| change.edits.clone()));
-            codes.push(finding.code);
-        }
+    for (code, change) in changes {
+        edits.extend(change.edits.clone());
+        codes.push(code);
     }
-    Ok((edits, codes))
+    codes.dedup();
+    (edits, codes)
 }

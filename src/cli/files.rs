@@ -40,6 +40,10 @@ fn write_one(target: &Path, temporary: &Path, bytes: &[u8]) -> Done<()> {
     let write = || {
         let mut file = fs::File::create(temporary)?;
         io::Write::write_all(&mut file, bytes)?;
+        // Who could read and write the file can still.
+        if let Ok(metadata) = fs::metadata(target) {
+            file.set_permissions(metadata.permissions())?;
+        }
         file.sync_all()
     };
     write().map_err(|error| unwritable(target, &error))

@@ -139,11 +139,16 @@ pub fn stream(sources: &Sources, overrides: &[String], console: &mut Console) ->
         show(&problems, Input { sources, overrides }, console);
         return Err(Failure::Reported(Exit::Input));
     }
+    tell_skipped(&stream, console);
+    Ok(stream)
+}
+
+/// With `-v`: what in a stream is nothing of a release.
+pub fn tell_skipped(stream: &Stream, console: &mut Console) {
     if console.verbose && !stream.others.is_empty() {
         let kinds: Vec<_> = stream.others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         console.note(&format!("skipped: {}", kinds.join(", ")));
     }
-    Ok(stream)
 }
 
 /// All releases, or the one that is named.

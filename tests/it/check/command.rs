@@ -57,9 +57,20 @@ fn a_change_is_shown_made_and_piped_alike() {
     // A finding that is named is mended whether it helps most or not.
     let output = sim(&folder, &["check", "web.yaml", "--diff", "--only", "K005"]);
     assert!(stdout(&output).contains("+                seconds: "), "{}", stdout(&output));
-    let output = sim(&folder, &["check", "web.yaml", "--fix", "--only", "K001"]);
-    assert!(stderr(&output).starts_with("error: K001: Rollout web has no change to make"), "{}", stderr(&output));
-    assert_eq!(output.status.code(), Some(2));
+    for (code, message) in [
+        ("K001", "error: K001 proposes no change here"),
+        ("K05", "error: --only K05: there is no such finding\n |\n = help: did you mean K005?"),
+    ] {
+        let output = sim(&folder, &["check", "web.yaml", "--fix", "--only", code]);
+        assert!(stderr(&output).starts_with(message), "{}", stderr(&output));
+        assert_eq!(output.status.code(), Some(2));
+    }
+    // Of two releases the one that has the fault is mended; codes may be written small.
+    let mended = article().replace("  name: web\nspec:\n  replicas", "  name: shop\nspec:\n  replicas");
+    let mended = mended.split("---\n").next().unwrap().replace("dynamicStableScale: true", "dynamicStableScale: false");
+    fs::write(folder.join("two.yaml"), format!("{}---\n{mended}", article())).unwrap();
+    let output = sim(&folder, &["check", "two.yaml", "--diff", "--only", "alb020"]);
+    assert!(stdout(&output).contains("+      dynamicStableScale: false"), "{}", stderr(&output));
 }
 
 #[test]
@@ -160,8 +171,11 @@ fn the_numbers_are_those_of_a_run() {
 fn reports_take_no_ones_place() {
     let folder = folder("check_reports");
     fs::write(folder.join("web.yaml"), WEB).unwrap();
+    fs::create_dir(folder.join("old")).unwrap();
+    fs::write(folder.join("old/web.yaml"), WEB).unwrap();
     for (arguments, message) in [
-        (&["--sarif", "web.yaml"][..], "error: the run would overwrite its own input web.yaml"),
+        (&["--sarif", "web.yaml"][..], "error: the report would take the place of web.yaml, which has been read"),
+        (&["--against", "old", "--junit", "old/web.yaml"], "error: the report would take the place of old/web.yaml"),
         (&["--sarif", "a", "--junit", "./a"], "error: two reports would go to ./a"),
         (&["--only", "K005"], "error: --only says whose changes are made, and none are"),
         (&["--set", "nonsense"], "error: "),
@@ -184,4 +198,107 @@ fn annotations_come_by_themselves_on_github() {
     let said = stdout(&output);
     assert!(said.contains("::warning file=web.yaml,line=33,col=7,title=ALB020::dynamicStableScale"), "{said}");
     assert!(fs::read_to_string(folder.join("summary.md")).unwrap().starts_with("## ❌ rollout-sim"));
+    // Where stdout is for machines, they do not.
+    for arguments in [&["--format", "json"][..], &["--diff"], &["--format", "json", "-v"]] {
+        let mut command = crate::manifests::command(&folder, &[&["check", "web.yaml"], arguments].concat());
+        let output = command.env("GITHUB_ACTIONS", "true").output().unwrap();
+        assert!(!stdout(&output).contains("::warning"), "{arguments:?}: {}", stdout(&output));
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_in_the_reports() {
+    let folder = folder("check_broken");
+    fs::write(folder.join("web.yaml"), article().replace("  replicas: 10", "  replicas: {{ .Values.replicas }}"))
+        .unwrap();
+    let output = sim(&folder, &["check", "web.yaml", "--sarif", "a.sarif", "--junit", "a.xml", "--markdown", "a.md"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stdout(&output).contains("this looks like a Helm template"), "{}", stdout(&output));
+    let sarif = json(&fs::read_to_string(folder.join("a.sarif")).unwrap());
+    assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "INPUT");
+    assert!(fs::read_to_string(folder.join("a.xml")).unwrap().contains("Helm template"));
+    assert!(fs::read_to_string(folder.join("a.md")).unwrap().contains("cannot be simulated"));
+}
+
+#[test]
+fn a_fix_is_followed_by_what_is_left() {
+    let folder = folder("check_left");
+    fs::write(folder.join("web.yaml"), article()).unwrap();
+    let output = sim(&folder, &["check", "web.yaml", "--fix", "--format", "json"]);
+    let report = json(&stdout(&output));
+    assert_eq!(report["deployments"][0]["failed"], 0.0);
+    let findings = report["deployments"][0]["findings"].as_array().unwrap();
+    assert!(findings.iter().all(|finding| finding["code"] != "ALB020"), "{findings:?}");
+}
+
+#[test]
+fn a_fix_keeps_the_format_of_the_file() {
+    let folder = folder("check_format");
+    let crlf = article().replace('\n', "\r\n");
+    let output = sim_with_input(&folder, &["check", "-", "--fix", "--only", "K005"], &crlf);
+    let mended = stdout(&output);
+    assert!(mended.contains("preStop:\r\n"), "{mended}");
+    assert_eq!(mended.matches('\n').count(), mended.matches("\r\n").count());
+    // JSON stays JSON.
+    let objects: Vec<Value> = ["rollout", "ingress"].map(|kind| json_of(kind)).into();
+    let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": objects });
+    for text in [serde_json::to_string_pretty(&list).unwrap(), list.to_string()] {
+        let output = sim_with_input(&folder, &["check", "-", "--fix", "--only", "K005,ALB020"], &text);
+        let mended = json(&stdout(&output));
+        let canary = &mended["items"][0]["spec"]["strategy"]["canary"];
+        assert_eq!(canary["dynamicStableScale"], false, "{}", stderr(&output));
+        let container = &mended["items"][0]["spec"]["template"]["spec"]["containers"][0];
+        assert!(container["lifecycle"]["preStop"]["sleep"]["seconds"].is_u64(), "{container}");
+    }
+}
+
+/// A small deployment in JSON.
+fn json_of(kind: &str) -> Value {
+    match kind {
+        "rollout" => serde_json::json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": { "name": "web" },
+            "spec": {
+                "replicas": 4, "selector": { "matchLabels": { "app": "web" } },
+                "template": { "metadata": { "labels": { "app": "web" } }, "spec": { "containers": [{ "name": "web" }] } },
+                "strategy": { "canary": {
+                    "canaryService": "a", "stableService": "b", "dynamicStableScale": true,
+                    "trafficRouting": { "alb": { "ingress": "web", "servicePort": 80 } },
+                    "steps": [{ "setWeight": 50 }, { "pause": { "duration": 60 } }],
+                } },
+            },
+        }),
+        _ => serde_json::json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+            "metadata": { "name": "web", "annotations": { "alb.ingress.kubernetes.io/target-type": "ip" } },
+            "spec": { "ingressClassName": "alb", "rules": [{ "http": { "paths": [{
+                "path": "/", "pathType": "Prefix",
+                "backend": { "service": { "name": "b", "port": { "name": "use-annotation" } } },
+            }] } }] },
+        }),
+    }
+}
+
+#[test]
+fn a_change_never_goes_through_an_alias() {
+    let folder = folder("check_alias");
+    let probe = "          readinessProbe:\n            httpGet:\n              path: /healthz\n              port: http\n            periodSeconds: 5\n";
+    let aliased =
+        "          readinessProbe: &p\n            httpGet: { path: /, port: http }\n          livenessProbe: *p\n";
+    assert!(article().contains(probe));
+    let text = article().replace(probe, aliased);
+    let output = sim_with_input(&folder, &["check", "-", "--fix", "--only", "K015"], &text);
+    let left = stdout(&output);
+    assert!(left.is_empty() || left.contains(aliased.split("          livenessProbe").next().unwrap()), "{left}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fix_keeps_the_mode_of_the_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder("check_mode");
+    fs::write(folder.join("web.yaml"), article()).unwrap();
+    fs::set_permissions(folder.join("web.yaml"), fs::Permissions::from_mode(0o640)).unwrap();
+    sim(&folder, &["check", "web.yaml", "--fix", "-q"]);
+    assert!(fs::read_to_string(folder.join("web.yaml")).unwrap().contains("dynamicStableScale: false"));
+    assert_eq!(fs::metadata(folder.join("web.yaml")).unwrap().permissions().mode() & 0o777, 0o640);
 }
