@@ -5,6 +5,17 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
+/// Enough requests to see a difference.
+const QUICK: [&str; 4] = ["--set", "traffic.rate=40/s", "--seeds", "1"];
+
+fn check(folder: &Path, arguments: &[&str]) -> std::process::Output {
+    sim(folder, &[&["check"], &QUICK[..], arguments].concat())
+}
+
+fn check_input(folder: &Path, arguments: &[&str], input: &str) -> std::process::Output {
+    sim_with_input(folder, &[&["check", "-"], &QUICK[..], arguments].concat(), input)
+}
+
 fn article() -> String {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/article/manifests");
     let read = |name: &str| fs::read_to_string(here.join(name)).unwrap();
@@ -46,22 +57,22 @@ fn the_articles_deployment_is_told_its_cause_and_mended() {
 fn a_change_is_shown_made_and_piped_alike() {
     let folder = folder("check_diff");
     fs::write(folder.join("web.yaml"), article()).unwrap();
-    let output = sim(&folder, &["check", "web.yaml", "--diff"]);
+    let output = check(&folder, &["web.yaml", "--diff"]);
     let diff = stdout(&output);
     assert!(diff.starts_with("--- a/web.yaml\n+++ b/web.yaml\n@@ "), "{diff}");
     let changed: Vec<_> = diff.lines().skip(2).filter(|line| line.starts_with(['-', '+'])).collect();
     assert_eq!(changed.len(), 2, "{diff}");
     assert_eq!(fs::read_to_string(folder.join("web.yaml")).unwrap(), article(), "it is only shown");
-    let piped = sim_with_input(&folder, &["check", "-", "--fix"], &article());
+    let piped = check_input(&folder, &["--fix"], &article());
     assert_eq!(stdout(&piped), article().replace("dynamicStableScale: true", "dynamicStableScale: false"));
     // A finding that is named is mended whether it helps most or not.
-    let output = sim(&folder, &["check", "web.yaml", "--diff", "--only", "K005"]);
+    let output = check(&folder, &["web.yaml", "--diff", "--only", "K005"]);
     assert!(stdout(&output).contains("+                seconds: "), "{}", stdout(&output));
     for (code, message) in [
         ("K001", "error: K001 proposes no change here"),
         ("K05", "error: --only K05: there is no such finding\n |\n = help: did you mean K005?"),
     ] {
-        let output = sim(&folder, &["check", "web.yaml", "--fix", "--only", code]);
+        let output = check(&folder, &["web.yaml", "--fix", "--only", code]);
         assert!(stderr(&output).starts_with(message), "{}", stderr(&output));
         assert_eq!(output.status.code(), Some(2));
     }
@@ -69,7 +80,7 @@ fn a_change_is_shown_made_and_piped_alike() {
     let mended = article().replace("  name: web\nspec:\n  replicas", "  name: shop\nspec:\n  replicas");
     let mended = mended.split("---\n").next().unwrap().replace("dynamicStableScale: true", "dynamicStableScale: false");
     fs::write(folder.join("two.yaml"), format!("{}---\n{mended}", article())).unwrap();
-    let output = sim(&folder, &["check", "two.yaml", "--diff", "--only", "alb020"]);
+    let output = check(&folder, &["two.yaml", "--diff", "--only", "alb020"]);
     assert!(stdout(&output).contains("+      dynamicStableScale: false"), "{}", stderr(&output));
 }
 
@@ -80,16 +91,16 @@ fn a_change_is_compared_with_what_was_before() {
     fs::write(folder.join("old/web.yaml"), article().replace("dynamicStableScale: true", "dynamicStableScale: false"))
         .unwrap();
     fs::write(folder.join("new.yaml"), article()).unwrap();
-    let output = sim(&folder, &["check", "new.yaml", "--against", "old", "--markdown", "comment.md"]);
+    let output = check(&folder, &["new.yaml", "--against", "old", "--markdown", "comment.md"]);
     let sentence = "this change raises the expected failed requests per release from 0 to ";
     assert!(stdout(&output).contains(sentence), "{}", stdout(&output));
     assert!(fs::read_to_string(folder.join("comment.md")).unwrap().contains(sentence));
-    let output = sim(&folder, &["check", "old/web.yaml", "--against", "old"]);
+    let output = check(&folder, &["old/web.yaml", "--against", "old"]);
     assert!(stdout(&output).contains("leaves the expected failed requests per release at 0"), "{}", stdout(&output));
-    let output = sim(&folder, &["check", "old/web.yaml", "--against", "new.yaml"]);
+    let output = check(&folder, &["old/web.yaml", "--against", "new.yaml"]);
     assert!(stdout(&output).contains("this change lowers the expected failed requests per release from "));
     let renamed = article().replace("  name: web\nspec:\n  replicas", "  name: shop\nspec:\n  replicas");
-    let output = sim_with_input(&folder, &["check", "-", "--against", "old"], &renamed);
+    let output = check_input(&folder, &["--against", "old"], &renamed);
     assert!(stdout(&output).contains("Rollout shop is new: "), "{}", stdout(&output));
 }
 
@@ -97,7 +108,7 @@ fn a_change_is_compared_with_what_was_before() {
 fn comments_with_a_reason_suppress_and_useless_ones_are_found() {
     let folder = folder("check_suppress");
     let codes = |text: &str| {
-        let output = sim_with_input(&folder, &["check", "-", "--format", "json", "--exit-zero"], text);
+        let output = check_input(&folder, &["--format", "json", "--exit-zero"], text);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let report = json(&stdout(&output));
         let findings = report["deployments"][0]["findings"].as_array().unwrap().clone();
@@ -131,7 +142,7 @@ fn comments_with_a_reason_suppress_and_useless_ones_are_found() {
 }
 
 fn codes_of_broken(folder: &Path, text: &str) -> Vec<String> {
-    let output = sim_with_input(folder, &["check", "-", "--format", "json"], text);
+    let output = check_input(folder, &["--format", "json"], text);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let report = json(&stdout(&output));
     let findings = report["deployments"][0]["findings"].as_array().unwrap().clone();
@@ -142,7 +153,7 @@ fn codes_of_broken(folder: &Path, text: &str) -> Vec<String> {
 fn the_exit_code_follows_the_level() {
     let folder = folder("check_exit");
     let code = |text: &str, arguments: &[&str]| {
-        sim_with_input(&folder, &[&["check", "-", "-q"], arguments].concat(), text).status.code().unwrap()
+        check_input(&folder, &[&["-q"], arguments].concat(), text).status.code().unwrap()
     };
     assert_eq!(code(&article(), &[]), 1);
     assert_eq!(code(&article(), &["--fail-on", "error"]), 0);
@@ -211,7 +222,7 @@ fn what_cannot_be_read_is_in_the_reports() {
     let folder = folder("check_broken");
     fs::write(folder.join("web.yaml"), article().replace("  replicas: 10", "  replicas: {{ .Values.replicas }}"))
         .unwrap();
-    let output = sim(&folder, &["check", "web.yaml", "--sarif", "a.sarif", "--junit", "a.xml", "--markdown", "a.md"]);
+    let output = check(&folder, &["web.yaml", "--sarif", "a.sarif", "--junit", "a.xml", "--markdown", "a.md"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stdout(&output).contains("this looks like a Helm template"), "{}", stdout(&output));
     let sarif = json(&fs::read_to_string(folder.join("a.sarif")).unwrap());
@@ -224,7 +235,7 @@ fn what_cannot_be_read_is_in_the_reports() {
 fn a_fix_is_followed_by_what_is_left() {
     let folder = folder("check_left");
     fs::write(folder.join("web.yaml"), article()).unwrap();
-    let output = sim(&folder, &["check", "web.yaml", "--fix", "--format", "json"]);
+    let output = check(&folder, &["web.yaml", "--fix", "--format", "json"]);
     let report = json(&stdout(&output));
     assert_eq!(report["deployments"][0]["failed"], 0.0);
     let findings = report["deployments"][0]["findings"].as_array().unwrap();
@@ -235,7 +246,7 @@ fn a_fix_is_followed_by_what_is_left() {
 fn a_fix_keeps_the_format_of_the_file() {
     let folder = folder("check_format");
     let crlf = article().replace('\n', "\r\n");
-    let output = sim_with_input(&folder, &["check", "-", "--fix", "--only", "K005"], &crlf);
+    let output = check_input(&folder, &["--fix", "--only", "K005"], &crlf);
     let mended = stdout(&output);
     assert!(mended.contains("preStop:\r\n"), "{mended}");
     assert_eq!(mended.matches('\n').count(), mended.matches("\r\n").count());
@@ -243,7 +254,7 @@ fn a_fix_keeps_the_format_of_the_file() {
     let objects: Vec<Value> = ["rollout", "ingress"].map(|kind| json_of(kind)).into();
     let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": objects });
     for text in [serde_json::to_string_pretty(&list).unwrap(), list.to_string()] {
-        let output = sim_with_input(&folder, &["check", "-", "--fix", "--only", "K005,ALB020"], &text);
+        let output = check_input(&folder, &["--fix", "--only", "K005,ALB020"], &text);
         let mended = json(&stdout(&output));
         let canary = &mended["items"][0]["spec"]["strategy"]["canary"];
         assert_eq!(canary["dynamicStableScale"], false, "{}", stderr(&output));
@@ -286,7 +297,7 @@ fn a_change_never_goes_through_an_alias() {
         "          readinessProbe: &p\n            httpGet: { path: /, port: http }\n          livenessProbe: *p\n";
     assert!(article().contains(probe));
     let text = article().replace(probe, aliased);
-    let output = sim_with_input(&folder, &["check", "-", "--fix", "--only", "K015"], &text);
+    let output = check_input(&folder, &["--fix", "--only", "K015"], &text);
     let left = stdout(&output);
     assert!(left.is_empty() || left.contains(aliased.split("          livenessProbe").next().unwrap()), "{left}");
 }
@@ -298,7 +309,7 @@ fn a_fix_keeps_the_mode_of_the_file() {
     let folder = folder("check_mode");
     fs::write(folder.join("web.yaml"), article()).unwrap();
     fs::set_permissions(folder.join("web.yaml"), fs::Permissions::from_mode(0o640)).unwrap();
-    sim(&folder, &["check", "web.yaml", "--fix", "-q"]);
+    check(&folder, &["web.yaml", "--fix", "-q"]);
     assert!(fs::read_to_string(folder.join("web.yaml")).unwrap().contains("dynamicStableScale: false"));
     assert_eq!(fs::metadata(folder.join("web.yaml")).unwrap().permissions().mode() & 0o777, 0o640);
 }

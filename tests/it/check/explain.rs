@@ -4,6 +4,7 @@ use crate::manifests::{folder, sim, stderr, stdout};
 use rollout_sim::check::catalogue::pages;
 use rollout_sim::check::glossary::{RULES, TERMS, cause, entries};
 use rollout_sim::model::outcome::Cause;
+use rollout_sim::report::check::page;
 use std::process::Command;
 
 fn explain(name: &str) -> String {
@@ -15,16 +16,19 @@ fn explain(name: &str) -> String {
 #[test]
 fn there_is_a_page_for_each_finding_cause_rule_and_term() {
     let all = stdout(&sim(&folder("explain_list"), &["explain"]));
-    for page in pages() {
-        assert!(explain(page.code).contains(page.title), "{}", page.code);
-        assert!(all.contains(page.title), "{}", page.code);
+    for found in pages() {
+        assert!(page::render(found, 100).contains(found.consequence.split(' ').next().unwrap()), "{}", found.code);
+        assert!(all.contains(found.title), "{}", found.code);
     }
     for entry in entries() {
-        assert!(explain(entry.name).contains(entry.title), "{}", entry.name);
+        assert!(page::entry(&entry, 100).contains(entry.title), "{}", entry.name);
         assert!(entry.words.ends_with('.'), "{}", entry.name);
         assert!(all.contains(entry.title), "{}", entry.name);
     }
     assert_eq!((RULES.len(), TERMS.len() >= 8), (24, true));
+    assert!(explain("k005").contains("no preStop hook"));
+    assert!(explain("V9").contains("dynamicStableScale beside scaleDownDelaySeconds"));
+    assert!(explain("connection_refused").contains("SYN"));
     assert!(explain("rule_lag").contains("load_balancer_controller.rule_lag"));
     assert!(explain("load_balancer.deregistration").contains("Default"));
     let output = sim(&folder("explain_nothing"), &["explain", "K05"]);
