@@ -185,3 +185,24 @@ fn annotations_come_by_themselves_on_github() {
     assert!(said.contains("::warning file=web.yaml,line=33,col=7,title=ALB020::dynamicStableScale"), "{said}");
     assert!(fs::read_to_string(folder.join("summary.md")).unwrap().starts_with("## ❌ rollout-sim"));
 }
+
+/// What fails in the simulation is explained, whoever sends the requests.
+#[test]
+fn a_release_without_an_ingress_is_told_why_it_fails() {
+    let folder = folder("check_without_ingress");
+    let rollout = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: { name: web }\nspec:\n  replicas: 3\n  \
+                   selector: { matchLabels: { app: web } }\n  template:\n    metadata: { labels: { app: web } }\n    spec:\n      \
+                   containers:\n        - name: web\n          image: example.com/web:v1\n  strategy:\n    canary: { steps: [\
+                   { setWeight: 50 }, { pause: { duration: 10 } }] }\n";
+    let hook = rollout.replace("web:v1\n", "web:v1\n          lifecycle: { preStop: { sleep: { seconds: 2 } } }\n");
+    for (text, code) in [(rollout, "K005"), (hook.as_str(), "K006")] {
+        let output = sim_with_input(&folder, &["check", "-", "--format", "json"], text);
+        let report = json(&stdout(&output));
+        let deployment = &report["deployments"][0];
+        assert!(deployment["failed"].as_f64().unwrap() > 0.0, "{report}");
+        let findings = deployment["findings"].as_array().unwrap();
+        let found = findings.iter().find(|finding| finding["code"] == code).expect("the cause is named");
+        assert!(found["message"].as_str().unwrap().contains("behind an ALB"), "{found}");
+        assert_eq!(found["prediction"]["failed_with_change"], 0.0, "{found}");
+    }
+}

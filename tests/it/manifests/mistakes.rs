@@ -119,3 +119,24 @@ fn an_unknown_field_is_a_warning() {
     assert!(said.contains("did you mean `minReadySeconds`?"), "{said}");
     assert_eq!(output.status.code(), Some(0));
 }
+
+#[test]
+fn a_reference_beside_the_deployments_of_the_files_is_a_mistake() {
+    let folder = folder("reference");
+    let rollout = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: { name: web }\nspec:\n  replicas: 3\n  \
+                   workloadRef: { apiVersion: apps/v1, kind: Deployment, name: wbe }\n  strategy:\n    canary: { steps: [\
+                   { setWeight: 50 }, { pause: { duration: 10 } }] }\n";
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web }\nspec:\n  selector: { matchLabels: { app: \
+                      web } }\n  template: { metadata: { labels: { app: web } }, spec: { containers: [{ name: a, image: x }] } }\n";
+    let output = sim_with_input(&folder, &["run", "-"], &format!("{rollout}---\n{deployment}"));
+    let said = stderr(&output);
+    assert!(
+        said.contains("there is no Deployment `wbe` in the namespace default") && said.contains("-:6:63"),
+        "{said}"
+    );
+    assert!(said.contains("did you mean `web`?"), "{said}");
+    assert_eq!(output.status.code(), Some(2));
+    // Files without any are a part of the whole.
+    let output = sim_with_input(&folder, &["run", "-"], rollout);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}

@@ -166,13 +166,20 @@ const NO_PRE_STOP: Rule = Rule {
         let (Some(scenario), Some(until)) = (subject.scenario, subject.deregistered_after()) else { return Vec::new() };
         let has_hook = subject.container("lifecycle.preStop").is_some() || scenario.pod.pre_stop.is_some();
         let keeps_serving = scenario.application.on_sigterm == OnSigterm::Ignore;
-        if has_hook || keeps_serving || subject.release.ingress.is_none() || subject.containers().is_empty() {
+        if has_hook || keeps_serving || subject.containers().is_empty() {
             return Vec::new();
         }
-        let message = format!(
-            "without a preStop hook each deleted pod refuses the requests that the ALB still sends it, for up to {} s",
-            seconds(until)
-        );
+        // Without an Ingress nobody knows what sends the requests: an ALB is what is simulated.
+        let message = match subject.release.ingress {
+            Some(_) => format!(
+                "without a preStop hook each deleted pod refuses the requests that the ALB still sends it, for up to {} s",
+                seconds(until)
+            ),
+            None => format!(
+                "behind an ALB, as simulated, a deleted pod without a preStop hook refuses what it is still sent, for up to {} s",
+                seconds(until)
+            ),
+        };
         vec![Found::at(subject.container_place(), message).played(sleep(subject, until))]
     },
 };
@@ -192,13 +199,19 @@ const SHORT_PRE_STOP: Rule = Rule {
     look: |subject| {
         let (Some(scenario), Some(until)) = (subject.scenario, subject.deregistered_after()) else { return Vec::new() };
         let Some(hook) = main_hook(subject) else { return Vec::new() };
-        let keeps_serving = scenario.application.on_sigterm == OnSigterm::Ignore || subject.release.ingress.is_none();
+        let keeps_serving = scenario.application.on_sigterm == OnSigterm::Ignore;
         let Some(time) = hook.time.filter(|time| *time < until && !keeps_serving) else { return Vec::new() };
-        let message = format!(
-            "the preStop hook ends after {} s, and the ALB may send requests to a deleted pod for up to {} s",
-            seconds(time),
-            seconds(until)
-        );
+        let (ends, last) = (seconds(time), seconds(until));
+        let message = match subject.release.ingress {
+            Some(_) => format!(
+                "the preStop hook ends after {ends} s, and the ALB may send requests to a deleted pod for up to \
+                 {last} s"
+            ),
+            None => format!(
+                "the preStop hook ends after {ends} s, and behind an ALB, as simulated, requests may reach a deleted pod \
+                 for up to {last} s"
+            ),
+        };
         vec![Found::at(hook.place.clone(), message).played(sleeping(subject, &hook, until))]
     },
 };
