@@ -446,3 +446,14 @@ fn the_parameters_of_the_class_go_before_the_annotations() {
     assert!(value(&both, key).contains("idle_timeout.timeout_seconds=120"), "{}", value(&both, key));
     assert_eq!(both.scenario.load_balancer.idle_timeout, rollout_sim::units::Duration::secs(120));
 }
+
+/// One kind of target group is simulated, and the reader and the rules agree whose.
+#[test]
+fn the_annotations_of_the_canarys_service_do_not_count() {
+    let annotated = WEB.replace(
+        "metadata: { name: web-canary }",
+        "metadata:\n  name: web-canary\n  annotations:\n    alb.ingress.kubernetes.io/healthcheck-interval-seconds: \"20\"",
+    );
+    let key = "ingress.annotations.\"alb.ingress.kubernetes.io/healthcheck-interval-seconds\"";
+    assert_eq!(value(&loaded(&annotated, "", &[]), key), "\"10\"");
+}

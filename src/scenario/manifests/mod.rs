@@ -8,7 +8,7 @@ mod analysis;
 mod autoscaler;
 mod build;
 pub mod ignored;
-mod ingress;
+pub mod ingress;
 pub mod object;
 mod overlay;
 pub mod pod;

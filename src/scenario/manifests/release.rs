@@ -100,6 +100,15 @@ impl<'s> Release<'s> {
         self.stream.of_kind("Service").filter(selects).collect()
     }
 
+    /// The Service whose annotations count for the target groups, of which one kind is simulated: that of the stable pods,
+    /// or of those that take requests first. None if the files do not have it.
+    pub fn service_of_target_group(&self) -> Option<&'s Object> {
+        match self.named_services().first() {
+            Some((_, name)) => self.service(name.text()?),
+            None => self.services().first().copied(),
+        }
+    }
+
     /// The name of the Ingress, or of the first of several, with its node.
     pub fn named_ingress(&self) -> Option<&'s Node> {
         self.workload.find(INGRESS).or_else(|| self.workload.items(INGRESSES).first())

@@ -23,6 +23,7 @@ pub const RULES: &[Rule] = &[
     SLEEP_ABOVE_THE_GRACE_PERIOD,
     NO_PRE_STOP,
     SHORT_PRE_STOP,
+    UNKNOWN_PRE_STOP,
     NO_SHELL,
     NO_GRACE_PERIOD,
     SHELL_AS_PROCESS_1,
@@ -213,6 +214,30 @@ const SHORT_PRE_STOP: Rule = Rule {
             ),
         };
         vec![Found::at(hook.place.clone(), message).played(sleeping(subject, &hook, until))]
+    },
+};
+
+const UNKNOWN_PRE_STOP: Rule = Rule {
+    page: Page {
+        code: "K039",
+        title: "a preStop hook of which nobody knows how long it runs",
+        level: Level::Warning,
+        cause: "The hook calls a URL, or a program of which the manifest does not say when it is done. Only sleeps can be read \
+                off it.",
+        consequence: "The hook counts as instant: requests that it saves are counted as failed here. Whether it outlives the \
+                      load balancer, and fits in the grace period, is not checked either.",
+        remedy: "say its time with --set application.pre_stop_time=20s, or in [application] of a scenario that names these \
+                 manifests; or write a sleep, whose time everybody can read",
+        source: "Kubernetes documentation, Container Lifecycle Hooks",
+        reproduce: "sim check tests/findings/K039.bad.yaml",
+    },
+    look: |subject| {
+        let is_known = |hook: &Hook<'_>| hook.time.is_some() || subject.scenario.is_none();
+        let found = |hook: Hook<'_>| {
+            let message = "how long this preStop hook runs cannot be read off it: it counts as instant";
+            Found::at(hook.place, message)
+        };
+        main_hook(subject).filter(|hook| !is_known(hook)).map(found).into_iter().collect()
     },
 };
 
