@@ -114,6 +114,12 @@ impl<'s> Release<'s> {
         self.workload.find(INGRESS).or_else(|| self.workload.items(INGRESSES).first())
     }
 
+    /// Those that the Rollout names besides, which are not simulated.
+    pub fn further_ingresses(&self) -> &'s [Node] {
+        let all = self.workload.items(INGRESSES);
+        if self.workload.find(INGRESS).is_some() { all } else { all.get(1..).unwrap_or_default() }
+    }
+
     fn find_ingress(&self) -> Option<&'s Object> {
         if let Some(name) = self.named_ingress().and_then(Node::text) {
             return self.stream.find("Ingress", &self.workload.namespace, name);

@@ -9,12 +9,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Kinds that a release may depend on, each with its group.
-const KNOWN: [(&str, &str); 16] = [
+const KNOWN: [(&str, &str); 14] = [
     ("AnalysisTemplate", "argoproj.io"),
     ("Application", "argoproj.io"),
     ("ClusterAnalysisTemplate", "argoproj.io"),
     ("Deployment", "apps"),
-    ("HTTPRoute", "gateway.networking.k8s.io"),
     ("HorizontalPodAutoscaler", "autoscaling"),
     ("Ingress", "networking.k8s.io"),
     ("IngressClass", "networking.k8s.io"),
@@ -25,7 +24,6 @@ const KNOWN: [(&str, &str); 16] = [
     ("Rollout", "argoproj.io"),
     ("Service", ""),
     ("TargetGroupBinding", "elbv2.k8s.aws"),
-    ("TargetGroupConfiguration", "gateway.k8s.aws"),
 ];
 
 /// What stands in it.

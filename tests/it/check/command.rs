@@ -206,3 +206,36 @@ fn a_release_without_an_ingress_is_told_why_it_fails() {
         assert_eq!(found["prediction"]["failed_with_change"], 0.0, "{found}");
     }
 }
+
+#[test]
+fn a_router_beside_the_alb_is_told() {
+    let istio = "        alb: { ingress: web, rootService: web-root, servicePort: 80 }\n        istio: { virtualService: { name: v } }\n";
+    let both = WEB.replace("        alb: { ingress: web, rootService: web-root, servicePort: 80 }\n", istio);
+    let output = sim_with_input(&folder("check_routers"), &["check", "-", "--format", "json"], &both);
+    let report = json(&stdout(&output));
+    let findings = report["deployments"][0]["findings"].as_array().unwrap();
+    let found = findings.iter().find(|finding| finding["code"] == "M002").expect("it is told");
+    assert!(found["message"].as_str().unwrap().contains("only the ALB is simulated"), "{found}");
+}
+
+/// An autoscaler that scales nothing is told once, and one that scales another object of the files not at all.
+#[test]
+fn an_autoscaler_of_nothing_is_told() {
+    let autoscaler = |kind: &str, name: &str| {
+        format!(
+            "{WEB}---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{ name: h }}\nspec: {{ \
+             scaleTargetRef: {{ kind: {kind}, name: {name} }}, maxReplicas: 4 }}\n---\napiVersion: apps/v1\nkind: \
+             Deployment\nmetadata: {{ name: worker }}\nspec: {{ replicas: 1 }}\n"
+        )
+    };
+    let folder = folder("check_autoscaler");
+    for (kind, name, count) in
+        [("Rollout", "wbe", 1), ("Deployment", "web", 1), ("Rollout", "web", 0), ("Deployment", "worker", 0)]
+    {
+        let output = sim_with_input(&folder, &["check", "-", "--format", "json"], &autoscaler(kind, name));
+        let report = json(&stdout(&output));
+        let findings = report["deployments"][0]["findings"].as_array().unwrap();
+        let told = findings.iter().filter(|finding| finding["code"] == "K041").count();
+        assert_eq!(told, count, "{kind} {name}");
+    }
+}
