@@ -15,6 +15,7 @@ pub mod pod;
 pub mod release;
 mod strategy;
 pub mod stream;
+mod texts;
 pub mod yaml;
 
 use super::diagnostic::Problem;

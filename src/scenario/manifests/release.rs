@@ -72,6 +72,12 @@ impl<'s> Release<'s> {
         self.workload.is("Rollout")
     }
 
+    /// Whether it has no pods: nothing is released.
+    pub fn is_at_rest(&self) -> bool {
+        let replicas = self.workload.find("spec.replicas").and_then(Node::integer);
+        replicas == Some(0) && !self.stream.is_scaled_elsewhere
+    }
+
     /// The labels of its pods.
     pub fn labels(&self) -> &'s [crate::scenario::document::Entry] {
         self.template.map_or(&[], |template| template.entries("spec.template.metadata.labels"))
