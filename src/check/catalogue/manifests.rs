@@ -256,10 +256,14 @@ const INSTANCE_BINDING: Rule = Rule {
         reproduce: "sim check tests/findings/M009.bad.yaml",
     },
     look: |subject| {
-        let services = subject.release.services();
+        let namespace = subject.workload().namespace.as_str();
+        // Those that the strategy names, in these files or not, and those that select the pods.
+        let named: Vec<_> = subject.release.named_services().iter().filter_map(|(_, node)| node.text()).collect();
+        let selecting: Vec<_> = subject.release.services().iter().map(|service| service.name.as_str()).collect();
         let is_of_release = |binding: &&Object| {
             let name = binding.text("spec.serviceRef.name");
-            services.iter().any(|service| service.namespace == binding.namespace && Some(service.name.as_str()) == name)
+            binding.namespace == namespace
+                && name.is_some_and(|name| named.contains(&name) || selecting.contains(&name))
         };
         let found = |binding: &Object| {
             let node = binding.find("spec.targetType").filter(|node| node.text() == Some("instance"))?;
