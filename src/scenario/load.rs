@@ -66,7 +66,7 @@ fn of_yaml(problem: Problem, sources: &Sources) -> Problem {
     };
     let word = sources.text(place);
     let number = word.trim_matches(['"', '\'']);
-    let is_quoted = problem.message.contains(" is a string, ") && problem.message.ends_with(" must be an integer");
+    let is_quoted = problem.message.contains(" is a string, ") && problem.message.contains(" integer");
     if is_quoted && number.parse::<i64>().is_ok() {
         return Problem { help: format!("write {number} without quotes"), ..problem };
     }

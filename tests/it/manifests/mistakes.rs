@@ -69,6 +69,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "`off` without quotes is a boolean in YAML 1.1, which Kubernetes reads: put it in quotes: \"off\"",
         ":8:33",
     ),
+    ("setWeight: 25", "setWeight: \"25\"", "help: write 25 without quotes", ":32:22"),
     ("PeriodSeconds: 60", "PeriodSeconds: \"60\"", "help: write 60 without quotes", ":13:38"),
     (
         "      trafficRouting:\n        alb: { ingress: web, rootService: web-root, servicePort: 80 }\n",
