@@ -108,10 +108,11 @@ impl<'a> Subject<'a> {
         is_alb.then_some(ingress)
     }
 
-    /// An annotation about target groups, with the object that has it: a Service's own goes before the Ingress's.
+    /// An annotation about target groups, with the object that has it: that of the stable pods' Service goes before the
+    /// Ingress's, as in the import.
     pub fn target_group_annotation(&self, short: &str) -> Option<(&'a Object, &'a Entry)> {
         let key = format!("{ANNOTATIONS}{short}");
-        let objects = self.release.services().into_iter().chain(self.alb_ingress());
+        let objects = self.release.service_of_target_group().into_iter().chain(self.alb_ingress());
         let entry = |object: &'a Object| {
             let annotations = object.entries("metadata.annotations");
             Some((object, annotations.iter().find(|entry| entry.key == key)?))

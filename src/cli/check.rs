@@ -31,7 +31,7 @@ pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
     let empty = Table::default();
     let setting = setting(&opened, &empty, arguments, &seeds);
     let before = before.as_deref();
-    let (stream, problems) = Stream::read(&opened.sources);
+    let (mut stream, problems) = Stream::read(&opened.sources);
     if !problems.is_empty() {
         // Nothing is simulated, and the reports say why.
         let findings = problems.iter().filter_map(Finding::of_problem).collect();
@@ -43,7 +43,7 @@ pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
             console,
         );
     }
-    source::tell_skipped(&stream, console);
+    source::settle(&mut stream, &opened.sources, &arguments.set, console);
     let releases = source::pick(&stream, arguments.rollout.as_deref())?;
     let mut checked = examine(&opened.sources, &releases, setting);
     let suppressed = suppression::suppress(&opened.sources, &mut checked);

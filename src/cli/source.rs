@@ -134,29 +134,50 @@ fn manifests_of(document: &Table) -> Option<Vec<String>> {
 
 /// The objects of a stream; what is wrong with it is printed.
 pub fn stream(sources: &Sources, overrides: &[String], console: &mut Console) -> Done<Stream> {
-    let (stream, problems) = Stream::read(sources);
+    let (mut stream, problems) = Stream::read(sources);
     if !problems.is_empty() {
         show(&problems, Input { sources, overrides }, console);
         return Err(Failure::Reported(Exit::Input));
     }
-    tell_skipped(&stream, console);
+    settle(&mut stream, sources, overrides, console);
     Ok(stream)
 }
 
-/// With `-v`: what in a stream is nothing of a release.
-pub fn tell_skipped(stream: &Stream, console: &mut Console) {
+/// What is known of a stream before its releases are picked: what rests, and, with `-v`, what is nothing of a release.
+pub fn settle(stream: &mut Stream, sources: &Sources, overrides: &[String], console: &mut Console) {
     if console.verbose && !stream.others.is_empty() {
         let kinds: Vec<_> = stream.others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         console.note(&format!("skipped: {}", kinds.join(", ")));
     }
+    stream.is_scaled_elsewhere = says_replicas(sources, overrides);
+    let (resting, released): (Vec<_>, Vec<_>) = release::releases(stream).into_iter().partition(Release::is_at_rest);
+    // If there is no other, that is an error.
+    for release in resting.iter().filter(|_| !released.is_empty()) {
+        console.note(&format!("{} has replicas: 0: nothing is released", release.workload.title()));
+    }
 }
 
-/// All releases, or the one that is named.
+/// Whether the command line or the scenario that is laid over the manifests says how many replicas there are.
+fn says_replicas(sources: &Sources, overrides: &[String]) -> bool {
+    const KEYS: [&str; 2] = ["rollout.replicas", "deployment.replicas"];
+    let is_said = |text: &String| KEYS.iter().any(|key| text.split('=').next().is_some_and(|said| said.trim() == *key));
+    let scenario = sources.texts().iter().find(|source| !sources.is_of_manifest(source.start));
+    let document = scenario.and_then(|source| document::parse(&source.text).ok());
+    overrides.iter().any(is_said)
+        || document.is_some_and(|document| KEYS.iter().any(|key| document.find(key).is_some()))
+}
+
+/// All releases, or the one that is named. Without pods there is none.
 pub fn pick<'s>(stream: &'s Stream, rollout: Option<&str>) -> Done<Vec<Release<'s>>> {
     let all = release::releases(stream);
     let names: Vec<_> = all.iter().map(|release| release.workload.name.as_str()).collect();
     let is_picked = |release: &Release<'_>| rollout.is_none_or(|rollout| release.workload.name == rollout);
-    let picked: Vec<_> = all.iter().copied().filter(is_picked).collect();
+    let (resting, picked): (Vec<_>, Vec<_>) = all.iter().copied().filter(is_picked).partition(Release::is_at_rest);
+    if let (Some(release), []) = (resting.first(), picked.as_slice()) {
+        let message = format!("{} has replicas: 0: nothing is released", release.workload.title());
+        let key = if release.is_rollout() { "rollout" } else { "deployment" };
+        return Err(Failure::Input(message, format!("say how many there are: --set {key}.replicas=4")));
+    }
     match rollout {
         _ if !picked.is_empty() => Ok(picked),
         Some(rollout) if !names.is_empty() => {

@@ -58,11 +58,23 @@ pub fn load_release(
     loaded.map_err(|problems| problems.into_iter().map(|problem| of_yaml(problem, sources)).collect())
 }
 
-/// A word that only looks like a text is the likeliest reason of a wrong kind.
+/// A word that only looks like a text is the likeliest reason of a wrong kind, and quotes around a number the next. What
+/// to write in a manifest is YAML.
 fn of_yaml(problem: Problem, sources: &Sources) -> Problem {
-    let word = problem.place.as_ref().map(|place| sources.text(place)).unwrap_or_default();
-    if !problem.message.contains("boolean") || !manifests::yaml::is_boolean_word(word) {
+    let Some(place) = problem.place.as_ref().filter(|place| sources.is_of_manifest(place.start)) else {
         return problem;
+    };
+    let word = sources.text(place);
+    let number = word.trim_matches(['"', '\'']);
+    let is_quoted = problem.message.contains(" is a string, ") && problem.message.contains(" integer");
+    if is_quoted && number.parse::<i64>().is_ok() {
+        return Problem { help: format!("write {number} without quotes"), ..problem };
+    }
+    if !problem.message.contains("boolean") || !manifests::yaml::is_boolean_word(word) {
+        // Of a scenario's own sections a help may speak as they are.
+        let is_of_scenario = problem.help.contains(" in [");
+        let help = if is_of_scenario { problem.help } else { problem.help.replace(" = ", ": ") };
+        return Problem { help, ..problem };
     }
     let meaning = ["y", "yes", "on"].iter().any(|yes| word.eq_ignore_ascii_case(yes));
     let help = format!("`{word}` without quotes means {meaning} in YAML 1.1, which Kubernetes reads: write \"{word}\"");

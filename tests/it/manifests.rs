@@ -446,3 +446,27 @@ fn the_parameters_of_the_class_go_before_the_annotations() {
     assert!(value(&both, key).contains("idle_timeout.timeout_seconds=120"), "{}", value(&both, key));
     assert_eq!(both.scenario.load_balancer.idle_timeout, rollout_sim::units::Duration::secs(120));
 }
+
+/// One kind of target group is simulated, and the reader and the rules agree whose.
+#[test]
+fn the_annotations_of_the_canarys_service_do_not_count() {
+    let annotated = WEB.replace(
+        "metadata: { name: web-canary }",
+        "metadata:\n  name: web-canary\n  annotations:\n    alb.ingress.kubernetes.io/healthcheck-interval-seconds: \"20\"",
+    );
+    let key = "ingress.annotations.\"alb.ingress.kubernetes.io/healthcheck-interval-seconds\"";
+    assert_eq!(value(&loaded(&annotated, "", &[]), key), "\"10\"");
+}
+
+#[test]
+fn of_several_ingresses_the_others_are_told() {
+    let (head, ingress) = WEB.rsplit_once("---\n").unwrap();
+    let two = WEB.replace("{ ingress: web,", "{ ingresses: [web, intern],");
+    let loaded = loaded(&format!("{two}---\n{}", ingress.replacen("name: web", "name: intern", 1)), "", &[]);
+    let told = loaded.ignored.iter().find(|ignored| ignored.name() == "ingresses").expect("the second is told");
+    assert_eq!(told.consequence(), Some("requests through this one are not in the numbers"));
+    // Kinds that nobody reads are counted.
+    let route = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: { name: web }\n";
+    let output = sim_with_input(&folder("route"), &["run", "-", "-v"], &format!("{head}---\n{ingress}---\n{route}"));
+    assert!(stderr(&output).starts_with("skipped: 1 HTTPRoute\n"), "{}", stderr(&output));
+}

@@ -7,9 +7,10 @@ use crate::check::subject::Subject;
 use crate::model::rollout::step::{CanaryScale, Step};
 use crate::scenario::document::{Node, Table};
 use crate::scenario::manifests::object::Object;
+use crate::scenario::manifests::release::releases;
 use crate::units::TrafficWeight;
 
-pub const RULES: &[Rule] = &[REPLICAS_BESIDE_AUTOSCALER, MEMORY_METRIC, AVERAGE_VALUE, NO_REQUEST];
+pub const RULES: &[Rule] = &[REPLICAS_BESIDE_AUTOSCALER, MEMORY_METRIC, AVERAGE_VALUE, NO_REQUEST, OTHER_TARGET];
 
 const REPLICAS_BESIDE_AUTOSCALER: Rule = Rule {
     page: Page {
@@ -214,3 +215,47 @@ fn utilizations(hpa: &Object) -> Vec<(String, Option<String>)> {
     };
     metrics.iter().filter_map(demand).collect()
 }
+
+const OTHER_TARGET: Rule = Rule {
+    page: Page {
+        code: "K041",
+        title: "an autoscaler that scales nothing of these files",
+        level: Level::Warning,
+        cause: "scaleTargetRef names a kind and a name, and no object has both: a Rollout is no Deployment, and the Deployment \
+                that a workloadRef names stays at its own replicas.",
+        consequence: "The autoscaler says FailedGetScale, or scales pods that take no requests; the release keeps its number \
+                      of pods under any load.",
+        remedy: "name the Rollout: scaleTargetRef: { apiVersion: argoproj.io/v1alpha1, kind: Rollout, name: … }",
+        source: "Argo Rollouts documentation, Horizontal Pod Autoscaling; Kubernetes API reference, CrossVersionObjectReference",
+        reproduce: "sim check tests/findings/K041.bad.yaml",
+    },
+    look: |subject| {
+        let (release, workload) = (subject.release, subject.workload());
+        if release.autoscaler.is_some() {
+            return Vec::new();
+        }
+        let is_first = releases(release.stream)
+            .iter()
+            .find(|other| other.autoscaler.is_none() && other.workload.namespace == workload.namespace)
+            .is_some_and(|first| first.workload.name_place == workload.name_place);
+        let found = |hpa: &Object| {
+            let (kind, name) = (hpa.find("spec.scaleTargetRef.kind")?, hpa.find("spec.scaleTargetRef.name")?);
+            let (kind_text, name_text) = (kind.text()?, name.text()?);
+            let target = release.stream.find(kind_text, &workload.namespace, name_text);
+            // Of the pods of its template none are left.
+            let is_template = target.is_some_and(|target| {
+                release.template.is_some_and(|template| template.name_place == target.name_place)
+            });
+            let message = format!("`{}` scales the {kind_text} {name_text}, not the {}", hpa.name, workload.title());
+            if is_template || target.is_none() && name_text == workload.name {
+                return Some(Found::at(kind.place.clone(), message));
+            }
+            // Of other kinds a release says nothing.
+            let is_nowhere = target.is_none() && is_first && ["Deployment", "Rollout"].contains(&kind_text);
+            let message = format!("`{}` scales the {kind_text} {name_text}, which these files do not have", hpa.name);
+            is_nowhere.then(|| Found::at(name.place.clone(), message))
+        };
+        let autoscalers = release.stream.of_kind("HorizontalPodAutoscaler");
+        autoscalers.filter(|hpa| hpa.namespace == workload.namespace).filter_map(found).collect()
+    },
+};

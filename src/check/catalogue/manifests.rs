@@ -5,9 +5,19 @@ use crate::check::finding::{Found, Level, Page};
 use crate::check::subject::Subject;
 use crate::model::fenceposts::{IntOrPercent, fenceposts};
 use crate::scenario::document::Node;
+use crate::scenario::manifests::object::Object;
 
-pub const RULES: &[Rule] =
-    &[OTHER_ROUTER, NO_SERVICES, NO_INGRESS, NO_ANALYSIS, TEXT_WITHOUT_PERCENT, SEVERAL_CONTAINERS, INSTANCE_TARGETS];
+pub const RULES: &[Rule] = &[
+    OTHER_ROUTER,
+    NO_SERVICES,
+    NO_INGRESS,
+    NO_ANALYSIS,
+    TEXT_WITHOUT_PERCENT,
+    SEVERAL_CONTAINERS,
+    INSTANCE_TARGETS,
+    INSTANCE_BINDING,
+    SEVERAL_INGRESSES,
+];
 
 const OTHER_ROUTER: Rule = Rule {
     page: Page {
@@ -24,17 +34,19 @@ const OTHER_ROUTER: Rule = Rule {
     look: |subject| {
         const ROUTING: &str = "spec.strategy.canary.trafficRouting";
         // What stands beside the routers.
-        const OTHERS: [&str; 2] = ["managedRoutes", "maxTrafficWeight"];
-        if subject.is_routed_by_alb() {
-            return Vec::new();
-        }
+        const OTHERS: [&str; 3] = ["alb", "managedRoutes", "maxTrafficWeight"];
+        let is_alb = subject.is_routed_by_alb();
         let routers = subject.workload().entries(ROUTING).iter();
         let router = |entry: &&crate::scenario::document::Entry| !OTHERS.contains(&entry.key.as_str());
         let found = routers.filter(router).map(|entry| {
             // Of a plugin the name says which.
             let plugin = entry.value.table().filter(|_| entry.key == "plugins").and_then(|table| table.entries.first());
             let name = plugin.map_or(&entry.key, |plugin| &plugin.key);
-            Found::at(entry.key_place.clone(), format!("{name} splits the traffic: here an ALB stands in its place"))
+            let message = match is_alb {
+                true => format!("{name} splits the traffic beside the ALB: only the ALB is simulated"),
+                false => format!("{name} splits the traffic: here an ALB stands in its place"),
+            };
+            Found::at(entry.key_place.clone(), message)
         });
         found.take(1).collect()
     },
@@ -227,5 +239,62 @@ const INSTANCE_TARGETS: Rule = Rule {
             (Some(_), _) => return Vec::new(),
         };
         vec![Found::at(place, message)]
+    },
+};
+
+const INSTANCE_BINDING: Rule = Rule {
+    page: Page {
+        code: "M009",
+        title: "a TargetGroupBinding with instance targets is simulated with pods",
+        level: Level::Note,
+        cause: "The files bind a Service of the release to a target group themselves, and with targetType instance its targets \
+                are ports of nodes.",
+        consequence: "Simulated are targets of the type ip, the pods themselves: with instances there is no registration of \
+                      pods, and each node learns of a pod's end in its own time.",
+        remedy: "set targetType: ip and bind a target group of that type; or read the numbers with that in mind",
+        source: "AWS Load Balancer Controller, TargetGroupBinding",
+        reproduce: "sim check tests/findings/M009.bad.yaml",
+    },
+    look: |subject| {
+        let namespace = subject.workload().namespace.as_str();
+        // Those that the strategy names, in these files or not, and those that select the pods.
+        let named: Vec<_> = subject.release.named_services().iter().filter_map(|(_, node)| node.text()).collect();
+        let selecting: Vec<_> = subject.release.services().iter().map(|service| service.name.as_str()).collect();
+        let is_of_release = |binding: &&Object| {
+            let name = binding.text("spec.serviceRef.name");
+            binding.namespace == namespace
+                && name.is_some_and(|name| named.contains(&name) || selecting.contains(&name))
+        };
+        let found = |binding: &Object| {
+            let node = binding.find("spec.targetType").filter(|node| node.text() == Some("instance"))?;
+            let service = binding.text("spec.serviceRef.name")?;
+            let message =
+                format!("`{}` binds `{service}` with targets of the type instance: simulated are pods", binding.name);
+            Some(Found::at(node.place.clone(), message))
+        };
+        subject.release.stream.of_kind("TargetGroupBinding").filter(is_of_release).filter_map(found).collect()
+    },
+};
+
+const SEVERAL_INGRESSES: Rule = Rule {
+    page: Page {
+        code: "M010",
+        title: "several Ingresses, of which one is simulated",
+        level: Level::Note,
+        cause: "The Rollout sets its weights in several Ingresses, each with an ALB of its own or in a group with others.",
+        consequence: "Simulated and checked is the first: requests that come through the others, and ALBs that follow a weight \
+                      later than the first, are not in the numbers.",
+        remedy: "check with each of them in the first place",
+        source: "Argo Rollouts documentation, AWS ALB: ingresses",
+        reproduce: "sim check tests/findings/M010.bad.yaml",
+    },
+    look: |subject| {
+        let Some((second, others)) = subject.release.further_ingresses().split_first() else { return Vec::new() };
+        let message = format!(
+            "of {} Ingresses only `{}` is simulated",
+            others.len() + 2,
+            subject.release.named_ingress().and_then(Node::text).unwrap_or_default()
+        );
+        vec![Found::at(second.place.clone(), message)]
     },
 };

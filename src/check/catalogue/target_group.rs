@@ -3,9 +3,10 @@
 use super::Rule;
 use crate::check::change::Change;
 use crate::check::finding::{Found, Level, Page};
-use crate::check::subject::{POD, Subject, seconds};
+use crate::check::subject::{ANNOTATIONS, POD, Subject, seconds};
 use crate::model::application::OnSigterm;
-use crate::scenario::document::Node;
+use crate::scenario::document::{Entry, Node};
+use crate::scenario::manifests::ingress::OF_SERVICE;
 use crate::scenario::manifests::object::Object;
 use crate::scenario::manifests::release::backends;
 use crate::units::Duration;
@@ -28,6 +29,7 @@ pub const RULES: &[Rule] = &[
     CLUSTER_IP,
     OTHER_PORT,
     IDLE_TIMEOUT_BELOW_REQUESTS,
+    DIFFERENT_TARGET_GROUPS,
 ];
 
 const TARGET_GROUP: &str = "target-group-attributes";
@@ -578,5 +580,52 @@ const IDLE_TIMEOUT_BELOW_REQUESTS: Rule = Rule {
             format!("a request that takes longer than {} s ends with 504: that is the idle time-out", seconds(idle));
         let change = subject.set_attribute(LOAD_BALANCER, IDLE, &(seconds(longest) + 5).to_string());
         vec![Found::at(place, message).played(change)]
+    },
+};
+
+const DIFFERENT_TARGET_GROUPS: Rule = Rule {
+    page: Page {
+        code: "ALB048",
+        title: "the target groups of stable and canary are set up differently",
+        level: Level::Note,
+        cause: "An annotation of a Service goes before the Ingress's, for the target group of that Service alone, and the two \
+                Services do not have the same.",
+        consequence: "Stable and canary differ in more than their version, and at the end of a release the canary's pods come \
+                      under the other settings. Simulated are those of the stable Service, for both.",
+        remedy: "give both Services the same annotations, or write them at the Ingress",
+        source: "AWS Load Balancer Controller, Ingress annotations",
+        reproduce: "sim check tests/findings/ALB048.bad.yaml",
+    },
+    look: |subject| {
+        let services: Vec<_> =
+            subject.release.named_services().iter().map(|(_, name)| subject.release.service(name.text()?)).collect();
+        let (Some(ingress), [Some(stable), Some(canary), ..]) = (subject.alb_ingress(), services.as_slice()) else {
+            return Vec::new();
+        };
+        let own = |object: &'_ Object, short: &str| -> Option<Entry> {
+            let key = format!("{ANNOTATIONS}{short}");
+            object.entries("metadata.annotations").iter().find(|entry| entry.key == key).cloned()
+        };
+        let value = |service: &Object, short: &str| {
+            let entry = own(service, short).or_else(|| own(ingress, short))?;
+            entry.value.text().map(|text| text.trim().to_owned())
+        };
+        let found = |short: &&str| {
+            let (of_stable, of_canary) = (value(stable, short), value(canary, short));
+            if of_stable == of_canary {
+                return None;
+            }
+            let told = |value: Option<String>| value.unwrap_or_else(|| "its default".to_owned());
+            let message = format!(
+                "{short} of `{}` is {}, and of `{}` {}: the latter is simulated for both",
+                canary.name,
+                told(of_canary),
+                stable.name,
+                told(of_stable)
+            );
+            let place = own(canary, short).map_or(Some(canary.name_place.clone()), |entry| entry.value.place);
+            Some(Found::at(place, message))
+        };
+        OF_SERVICE.iter().filter_map(found).collect()
     },
 };

@@ -7,7 +7,7 @@ use crate::check::subject::{Subject, seconds, usual_most};
 use crate::model::deployment;
 use crate::model::fenceposts::{Fenceposts, fenceposts};
 use crate::model::rollout::spec::RolloutSpec;
-use crate::scenario::document::{Entry, Node};
+use crate::scenario::document::Node;
 use crate::scenario::manifests::object::Object;
 use crate::scenario::workload::Workload;
 use crate::units::Duration;
@@ -16,6 +16,7 @@ use std::ops::Range;
 pub const RULES: &[Rule] = &[
     FASTER_THAN_THE_LOAD_BALANCER,
     UNKNOWN_NAMESPACE,
+    GATE_LABEL,
     FEWER_PODS,
     ONE_REPLICA,
     BLOCKED_EVICTIONS,
@@ -88,6 +89,32 @@ const UNKNOWN_NAMESPACE: Rule = Rule {
             subject.workload().namespace
         );
         vec![Found::at(Some(subject.workload().name_place.clone()), message)]
+    },
+};
+
+const GATE_LABEL: Rule = Rule {
+    page: Page {
+        code: "K040",
+        title: "a label for readiness gates with a value that injects none",
+        level: Level::Warning,
+        cause: "The webhook of the load balancer controller selects namespaces by elbv2.k8s.aws/pod-readiness-gate-inject: \
+                enabled. Any other value, true as well, is not that.",
+        consequence: "No pod gets a readiness gate, and nothing says so: a rolling update does not wait for the load balancer.",
+        remedy: "write the value enabled, or leave the label out",
+        source: "AWS Load Balancer Controller documentation, Pod readiness gate",
+        reproduce: "sim check tests/findings/K040.bad.yaml",
+    },
+    look: |subject| {
+        const LABEL: &str = "elbv2.k8s.aws/pod-readiness-gate-inject";
+        let Some(namespace) = subject.release.namespace else { return Vec::new() };
+        let label = namespace.entries("metadata.labels").iter().find(|entry| entry.key == LABEL);
+        let value = label.and_then(|label| Some((label, label.value.text()?)));
+        let Some((label, text)) = value.filter(|(_, text)| !["enabled", "disabled"].contains(text)) else {
+            return Vec::new();
+        };
+        let message = format!("`{text}` puts no readiness gates into pods: the webhook looks for enabled");
+        let change = Change::set(subject.sources, namespace, &format!("metadata.labels.\"{LABEL}\""), "enabled");
+        vec![Found::at(label.value.place.clone(), message).with(change)]
     },
 };
 
@@ -272,15 +299,7 @@ fn value_or_name(subject: &Subject<'_>, key: &str) -> Option<Range<usize>> {
 
 /// Whether the ALB sends its requests to the pods themselves. An annotation of a Service goes before the Ingress's.
 fn has_ip_targets(subject: &Subject<'_>) -> bool {
-    let annotation = |service: &Object| -> Option<bool> {
-        let is_type = |entry: &&Entry| entry.key == "alb.ingress.kubernetes.io/target-type";
-        let entry = service.entries("metadata.annotations").iter().find(is_type)?;
-        Some(entry.value.text() == Some("ip"))
-    };
-    let of_ingress = subject.annotation("target-type").is_some_and(|entry| entry.value.text() == Some("ip"));
-    let services = subject.release.services();
-    let of_services = services.iter().find_map(|service| annotation(service));
-    subject.release.ingress.is_some() && of_services.unwrap_or(of_ingress)
+    subject.release.ingress.is_some() && subject.target_group_text("target-type") == Some("ip")
 }
 
 /// Whether pods replace each other behind one Service. With traffic routing the canary's Service selects the first pods

@@ -32,6 +32,7 @@ const CONSEQUENCES: &[(&str, &str)] = &[
     ("experiment", "the step only takes its duration"),
     ("hostNetwork", "pods may wait for a free port"),
     ("hpa", "the number of pods stays: application.cpu_per_request would say what they use"),
+    ("ingresses", "requests through this one are not in the numbers"),
     ("initContainers", "a pod starts sooner than it would"),
     ("istio", "an ALB stands in its place"),
     ("livenessProbe", "no pod is restarted for failing it"),

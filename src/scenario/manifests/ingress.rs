@@ -9,7 +9,7 @@ const PREFIX: &str = "alb.ingress.kubernetes.io/";
 
 /// What a Service may say of its target group. Source: AWS Load Balancer Controller, *Ingress annotations*, the column
 /// Location.
-const OF_SERVICE: [&str; 11] = [
+pub const OF_SERVICE: [&str; 12] = [
     "backend-protocol",
     "backend-protocol-version",
     "healthcheck-interval-seconds",
@@ -20,10 +20,11 @@ const OF_SERVICE: [&str; 11] = [
     "healthy-threshold-count",
     "success-codes",
     "target-group-attributes",
+    "target-type",
     "unhealthy-threshold-count",
 ];
 
-pub fn ingress(import: &mut Import<'_>) {
+pub(super) fn ingress(import: &mut Import<'_>) {
     let Some(ingress) = import.release.ingress else { return };
     let place = Some(ingress.place.clone());
     let mut annotations = Table::default();
@@ -31,10 +32,9 @@ pub fn ingress(import: &mut Import<'_>) {
         annotations.entries.push(one_line(entry));
     }
     // A Service's own annotation goes before the Ingress's, key by key.
-    if let Some(service) = import.release.services().first() {
-        let of_target_group = |entry: &&Entry| {
-            entry.key.strip_prefix(PREFIX).is_some_and(|short| short == "target-type" || OF_SERVICE.contains(&short))
-        };
+    if let Some(service) = import.release.service_of_target_group() {
+        let of_target_group =
+            |entry: &&Entry| entry.key.strip_prefix(PREFIX).is_some_and(|short| OF_SERVICE.contains(&short));
         for entry in service.entries("metadata.annotations").iter().filter(of_target_group) {
             put(&mut annotations, &entry.key, one_line(entry).value);
         }

@@ -8,13 +8,14 @@ mod analysis;
 mod autoscaler;
 mod build;
 pub mod ignored;
-mod ingress;
+pub mod ingress;
 pub mod object;
 mod overlay;
 pub mod pod;
 pub mod release;
 mod strategy;
 pub mod stream;
+mod texts;
 pub mod yaml;
 
 use super::diagnostic::Problem;

@@ -48,7 +48,7 @@ impl<'s> Release<'s> {
     pub fn new(stream: &'s Stream, workload: &'s Object) -> Self {
         let namespace = workload.namespace.as_str();
         let template = match workload.text("spec.workloadRef.name") {
-            Some(name) => stream.find(workload.text("spec.workloadRef.kind").unwrap_or("Deployment"), namespace, name),
+            Some(name) => stream.find(referenced_kind(workload), namespace, name),
             None => Some(workload),
         };
         let targets = |hpa: &&Object| {
@@ -70,6 +70,12 @@ impl<'s> Release<'s> {
 
     pub fn is_rollout(&self) -> bool {
         self.workload.is("Rollout")
+    }
+
+    /// Whether it has no pods: nothing is released.
+    pub fn is_at_rest(&self) -> bool {
+        let replicas = self.workload.find("spec.replicas").and_then(Node::integer);
+        replicas == Some(0) && !self.stream.is_scaled_elsewhere
     }
 
     /// The labels of its pods.
@@ -100,9 +106,24 @@ impl<'s> Release<'s> {
         self.stream.of_kind("Service").filter(selects).collect()
     }
 
+    /// The Service whose annotations count for the target groups, of which one kind is simulated: that of the stable pods,
+    /// or of those that take requests first. None if the files do not have it.
+    pub fn service_of_target_group(&self) -> Option<&'s Object> {
+        match self.named_services().first() {
+            Some((_, name)) => self.service(name.text()?),
+            None => self.services().first().copied(),
+        }
+    }
+
     /// The name of the Ingress, or of the first of several, with its node.
     pub fn named_ingress(&self) -> Option<&'s Node> {
         self.workload.find(INGRESS).or_else(|| self.workload.items(INGRESSES).first())
+    }
+
+    /// Those that the Rollout names besides, which are not simulated.
+    pub fn further_ingresses(&self) -> &'s [Node] {
+        let all = self.workload.items(INGRESSES);
+        if self.workload.find(INGRESS).is_some() { all } else { all.get(1..).unwrap_or_default() }
     }
 
     fn find_ingress(&self) -> Option<&'s Object> {
@@ -118,10 +139,10 @@ impl<'s> Release<'s> {
     }
 
     /// What the objects name and the stream does not have. A stream without a single Service is a part of the whole, and so
-    /// is one without an Ingress: that is a warning.
+    /// is one without an Ingress, or without the Deployment of a workloadRef: that is told elsewhere.
     pub fn references(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let mut has = |kind: &'static str, named: &[&'s Node]| {
+        let mut has = |kind: &str, named: &[&'s Node]| {
             let names: Vec<_> = named.iter().filter_map(|node| Some((*node, node.text()?))).collect();
             let missing = |(_, name): &&(&Node, &str)| self.stream.find(kind, &self.workload.namespace, name).is_none();
             let missing: Vec<_> = names.iter().filter(missing).collect();
@@ -146,6 +167,8 @@ impl<'s> Release<'s> {
         let services: Vec<_> = self.named_services().into_iter().map(|(_, node)| node).collect();
         has("Service", &services);
         has("Ingress", &self.named_ingress().into_iter().collect::<Vec<_>>());
+        let referenced = self.workload.find("spec.workloadRef.name");
+        has(referenced_kind(self.workload), &referenced.into_iter().collect::<Vec<_>>());
         problems.extend(self.ingress_backend());
         problems
     }
@@ -170,6 +193,11 @@ impl<'s> Release<'s> {
             help: format!("name `{}` as the backend of a path, with the port name use-annotation", root.text()?),
         })
     }
+}
+
+/// The kind of the object that `workloadRef` names.
+fn referenced_kind(workload: &Object) -> &str {
+    workload.text("spec.workloadRef.kind").unwrap_or("Deployment")
 }
 
 /// The Services that the paths of an Ingress name.

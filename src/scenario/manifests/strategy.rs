@@ -61,6 +61,9 @@ fn promote_by_hand(import: &mut Import<'_>, blue_green: &mut Table) {
 /// An ALB stands in the place of every other router. Returns the highest weight.
 fn router(import: &mut Import<'_>, canary: &mut Table) -> i64 {
     let Some(routing) = inside(canary, &["trafficRouting"]) else { return 100 };
+    for further in import.release.further_ingresses() {
+        import.ignore("rollout.strategy.canary.trafficRouting.alb.ingresses", further.place.clone());
+    }
     let mut place = None;
     for router in OTHER_ROUTERS {
         if let Some(other) = remove(routing, router) {

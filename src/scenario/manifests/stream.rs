@@ -1,7 +1,7 @@
 //! A stream of manifests: documents, Lists, what Helm and Kustomize print.
 
 use super::object::{NoObject, Object};
-use super::yaml;
+use super::{texts, yaml};
 use crate::scenario::diagnostic::{Problem, Severity};
 use crate::scenario::document::Node;
 use crate::scenario::sources::{Source, Sources};
@@ -9,12 +9,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Kinds that a release may depend on, each with its group.
-const KNOWN: [(&str, &str); 16] = [
+const KNOWN: [(&str, &str); 14] = [
     ("AnalysisTemplate", "argoproj.io"),
     ("Application", "argoproj.io"),
     ("ClusterAnalysisTemplate", "argoproj.io"),
     ("Deployment", "apps"),
-    ("HTTPRoute", "gateway.networking.k8s.io"),
     ("HorizontalPodAutoscaler", "autoscaling"),
     ("Ingress", "networking.k8s.io"),
     ("IngressClass", "networking.k8s.io"),
@@ -25,7 +24,6 @@ const KNOWN: [(&str, &str); 16] = [
     ("Rollout", "argoproj.io"),
     ("Service", ""),
     ("TargetGroupBinding", "elbv2.k8s.aws"),
-    ("TargetGroupConfiguration", "gateway.k8s.aws"),
 ];
 
 /// What stands in it.
@@ -35,6 +33,8 @@ pub struct Stream {
     pub objects: Vec<Object>,
     /// How many of other kinds there are.
     pub others: BTreeMap<String, usize>,
+    /// Whether a scenario or the command line says how many replicas there are, whatever stands in a manifest.
+    pub is_scaled_elsewhere: bool,
 }
 
 impl Stream {
@@ -50,6 +50,7 @@ impl Stream {
             }
         }
         stream.refuse_doubles(sources, &mut problems);
+        problems.extend(stream.objects.iter().flat_map(|object| texts::wrong(object, sources)));
         (stream, problems)
     }
 
@@ -80,6 +81,10 @@ impl Stream {
             for item in object.items("items") {
                 self.take(item, source, problems);
             }
+            return;
+        }
+        if let Some(problem) = removed_version(&object) {
+            problems.push(problem);
             return;
         }
         let is_hook = object.entries("metadata.annotations").iter().any(|entry| entry.key == "helm.sh/hook");
@@ -128,6 +133,16 @@ impl Stream {
     pub fn find(&self, kind: &str, namespace: &str, name: &str) -> Option<&Object> {
         self.objects.iter().find(|object| object.is(kind) && object.namespace == namespace && object.name == name)
     }
+}
+
+/// An Ingress of a version that no API server takes any more.
+fn removed_version(object: &Object) -> Option<Problem> {
+    const REMOVED: [&str; 2] = ["extensions/v1beta1", "networking.k8s.io/v1beta1"];
+    let node = object.find("apiVersion")?;
+    let version = node.text().filter(|version| object.is("Ingress") && REMOVED.contains(version))?;
+    let message = format!("Ingresses of {version} are removed in Kubernetes 1.22");
+    let help = "write networking.k8s.io/v1, and each backend as service: { name: …, port: … }";
+    Some(error(message, node.place.clone(), help))
 }
 
 /// `two Ingresses`.

@@ -46,9 +46,10 @@ pub enum Rule {
     IngressBackend,
 }
 
-/// What most of them want that want a router.
+/// What most of them want that want a router. Helps are written as in TOML so that ` = ` becomes `: ` in a manifest, and
+/// name no dotted keys before it.
 pub const ROUTER: &str =
-    "write trafficRouting.alb = { ingress = \"web\", rootService = \"web-root\", servicePort = 80 }";
+    "write trafficRouting = { alb = { ingress = \"web\", rootService = \"web-root\", servicePort = 80 } }";
 
 impl Rule {
     /// Its number among the rules for a spec, if it has one.
@@ -87,7 +88,7 @@ impl Rule {
         match self {
             Self::AtLeastZero => "write 0 or more",
             Self::ProgressDeadline => "progressDeadlineSeconds is 600 unless set: raise it, or lower minReadySeconds",
-            Self::MissingStrategy => "write [rollout.strategy.canary] with trafficRouting.alb and steps",
+            Self::MissingStrategy => "write strategy.canary with trafficRouting.alb and steps",
             Self::OneStrategy => "leave one of canary and blueGreen out",
             Self::MissingSelector | Self::Selector | Self::TemplateLabels => {
                 "write the same labels in selector.matchLabels and template.metadata.labels, or leave `selector` out"
@@ -116,7 +117,9 @@ impl Rule {
             Self::OneStep => "write a step for each of them",
             Self::ExperimentWeight => "leave the weight out: the experiment's pods get no requests of their own",
             Self::PingPongServices => "name two: pingPong = { pingService = \"web-ping\", pongService = \"web-pong\" }",
-            Self::PingPongRootService => "write alb.rootService = \"web-root\": the Service that the Ingress names",
+            Self::PingPongRootService => {
+                "write rootService = \"web-root\" in trafficRouting.alb: the Service that the Ingress names"
+            }
             Self::AntiAffinity => {
                 "write antiAffinity = { requiredDuringSchedulingIgnoredDuringExecution = {} }, or \
                  { preferredDuringSchedulingIgnoredDuringExecution = { weight = 100 } }"

@@ -313,3 +313,57 @@ fn a_fix_keeps_the_mode_of_the_file() {
     assert!(fs::read_to_string(folder.join("web.yaml")).unwrap().contains("dynamicStableScale: false"));
     assert_eq!(fs::metadata(folder.join("web.yaml")).unwrap().permissions().mode() & 0o777, 0o640);
 }
+
+/// What fails in the simulation is explained, whoever sends the requests.
+#[test]
+fn a_release_without_an_ingress_is_told_why_it_fails() {
+    let folder = folder("check_without_ingress");
+    let rollout = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: { name: web }\nspec:\n  replicas: 3\n  \
+                   selector: { matchLabels: { app: web } }\n  template:\n    metadata: { labels: { app: web } }\n    spec:\n      \
+                   containers:\n        - name: web\n          image: example.com/web:v1\n  strategy:\n    canary: { steps: [\
+                   { setWeight: 50 }, { pause: { duration: 10 } }] }\n";
+    let hook = rollout.replace("web:v1\n", "web:v1\n          lifecycle: { preStop: { sleep: { seconds: 2 } } }\n");
+    for (text, code) in [(rollout, "K005"), (hook.as_str(), "K006")] {
+        let output = sim_with_input(&folder, &["check", "-", "--format", "json"], text);
+        let report = json(&stdout(&output));
+        let deployment = &report["deployments"][0];
+        assert!(deployment["failed"].as_f64().unwrap() > 0.0, "{report}");
+        let findings = deployment["findings"].as_array().unwrap();
+        let found = findings.iter().find(|finding| finding["code"] == code).expect("the cause is named");
+        assert!(found["message"].as_str().unwrap().contains("behind an ALB"), "{found}");
+        assert_eq!(found["prediction"]["failed_with_change"], 0.0, "{found}");
+    }
+}
+
+#[test]
+fn a_router_beside_the_alb_is_told() {
+    let istio = "        alb: { ingress: web, rootService: web-root, servicePort: 80 }\n        istio: { virtualService: { name: v } }\n";
+    let both = WEB.replace("        alb: { ingress: web, rootService: web-root, servicePort: 80 }\n", istio);
+    let output = sim_with_input(&folder("check_routers"), &["check", "-", "--format", "json"], &both);
+    let report = json(&stdout(&output));
+    let findings = report["deployments"][0]["findings"].as_array().unwrap();
+    let found = findings.iter().find(|finding| finding["code"] == "M002").expect("it is told");
+    assert!(found["message"].as_str().unwrap().contains("only the ALB is simulated"), "{found}");
+}
+
+/// An autoscaler that scales nothing is told once, and one that scales another object of the files not at all.
+#[test]
+fn an_autoscaler_of_nothing_is_told() {
+    let autoscaler = |kind: &str, name: &str| {
+        format!(
+            "{WEB}---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{ name: h }}\nspec: {{ \
+             scaleTargetRef: {{ kind: {kind}, name: {name} }}, maxReplicas: 4 }}\n---\napiVersion: apps/v1\nkind: \
+             Deployment\nmetadata: {{ name: worker }}\nspec: {{ replicas: 1 }}\n"
+        )
+    };
+    let folder = folder("check_autoscaler");
+    for (kind, name, count) in
+        [("Rollout", "wbe", 1), ("Deployment", "web", 1), ("Rollout", "web", 0), ("Deployment", "worker", 0)]
+    {
+        let output = sim_with_input(&folder, &["check", "-", "--format", "json"], &autoscaler(kind, name));
+        let report = json(&stdout(&output));
+        let findings = report["deployments"][0]["findings"].as_array().unwrap();
+        let told = findings.iter().filter(|finding| finding["code"] == "K041").count();
+        assert_eq!(told, count, "{kind} {name}");
+    }
+}

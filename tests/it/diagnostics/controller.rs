@@ -68,7 +68,7 @@ error[V2]: Rollout has missing field '.spec.strategy.canary or .spec.strategy.bl
 9 | [rollout]
   | ^
   |
-  = help: write [rollout.strategy.canary] with trafficRouting.alb and steps
+  = help: write strategy.canary with trafficRouting.alb and steps
 "#,
     );
     refused(
@@ -191,7 +191,7 @@ error[V7]: Canary scaleDownDelaySeconds can only be used with traffic routing
 12 | scaleDownDelaySeconds = 60
    |                         ^^
    |
-   = help: write trafficRouting.alb = { ingress = "web", rootService = "web-root", servicePort = 80 }
+   = help: write trafficRouting = { alb = { ingress = "web", rootService = "web-root", servicePort = 80 } }
 "#,
     );
     refused(
@@ -204,7 +204,7 @@ error[V8]: Canary dynamicStableScale can only be used with traffic routing
 12 | dynamicStableScale = true
    |                      ^^^^
    |
-   = help: write trafficRouting.alb = { ingress = "web", rootService = "web-root", servicePort = 80 }
+   = help: write trafficRouting = { alb = { ingress = "web", rootService = "web-root", servicePort = 80 } }
 "#,
     );
     refused(
@@ -217,7 +217,7 @@ error[V13]: SetCanaryScale requires TrafficRouting to be set
 11 | [rollout.strategy.canary]
    | ^
    |
-   = help: write trafficRouting.alb = { ingress = "web", rootService = "web-root", servicePort = 80 }
+   = help: write trafficRouting = { alb = { ingress = "web", rootService = "web-root", servicePort = 80 } }
 "#,
     );
     refused(
@@ -230,7 +230,7 @@ error[V14]: SetHeaderRoute requires TrafficRouting, supports Istio and ALB and A
 13 | { setHeaderRoute = { name = "by-header", match = [{ headerName = "X", headerValue = { exact = "on" } }] } },
    |                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
    |
-   = help: write trafficRouting.alb = { ingress = "web", rootService = "web-root", servicePort = 80 }
+   = help: write trafficRouting = { alb = { ingress = "web", rootService = "web-root", servicePort = 80 } }
 "#,
     );
 }
@@ -457,7 +457,7 @@ error[V22]: Root service field is required for the configuration with ALB and pi
 13 | trafficRouting.alb = { ingress = "web", servicePort = 80 }
    |                      ^
    |
-   = help: write alb.rootService = "web-root": the Service that the Ingress names
+   = help: write rootService = "web-root" in trafficRouting.alb: the Service that the Ingress names
 "#,
     );
 }

@@ -43,6 +43,40 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "there are two Services `web-stable` in the namespace default",
         ":44:19",
     ),
+    (
+        "networking.k8s.io/v1\n",
+        "networking.k8s.io/v1beta1\n",
+        "Ingresses of networking.k8s.io/v1beta1 are removed in Kubernetes 1.22",
+        ":47:13",
+    ),
+    (
+        "networking.k8s.io/v1\n",
+        "extensions/v1beta1\n",
+        "Ingresses of extensions/v1beta1 are removed in Kubernetes 1.22",
+        ":47:13",
+    ),
+    ("labels: { app: web }", "labels: { app: web, version: 1.10 }", "put it in quotes: \"1.10\"", ":11:36"),
+    (
+        "labels: { app: web }",
+        "labels: { app: web, on: yes }",
+        "the label `on` is a boolean, it must be a text",
+        ":11:31",
+    ),
+    ("selector: { app: web }", "selector: { app: 12 }", "the selector `app` is a number, it must be a text", ":40:26"),
+    (
+        "matchLabels: { app: web }",
+        "matchLabels: { app: web, v: off }",
+        "`off` without quotes is a boolean in YAML 1.1, which Kubernetes reads: put it in quotes: \"off\"",
+        ":8:33",
+    ),
+    ("setWeight: 25", "setWeight: \"25\"", "help: write 25 without quotes", ":32:22"),
+    ("PeriodSeconds: 60", "PeriodSeconds: \"60\"", "help: write 60 without quotes", ":13:38"),
+    (
+        "      trafficRouting:\n        alb: { ingress: web, rootService: web-root, servicePort: 80 }\n",
+        "      scaleDownDelaySeconds: 30\n",
+        "write trafficRouting: { alb: { ingress: \"web\", rootService: \"web-root\", servicePort: 80 } }",
+        ":29:30",
+    ),
 ];
 
 #[test]
@@ -118,4 +152,57 @@ fn an_unknown_field_is_a_warning() {
     assert!(said.contains("warning: unknown key `minReadySecond`") && said.contains("-:7:3"), "{said}");
     assert!(said.contains("did you mean `minReadySeconds`?"), "{said}");
     assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_reference_beside_the_deployments_of_the_files_is_a_mistake() {
+    let folder = folder("reference");
+    let rollout = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: { name: web }\nspec:\n  replicas: 3\n  \
+                   workloadRef: { apiVersion: apps/v1, kind: Deployment, name: wbe }\n  strategy:\n    canary: { steps: [\
+                   { setWeight: 50 }, { pause: { duration: 10 } }] }\n";
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web }\nspec:\n  selector: { matchLabels: { app: \
+                      web } }\n  template: { metadata: { labels: { app: web } }, spec: { containers: [{ name: a, image: x }] } }\n";
+    let output = sim_with_input(&folder, &["run", "-"], &format!("{rollout}---\n{deployment}"));
+    let said = stderr(&output);
+    assert!(
+        said.contains("there is no Deployment `wbe` in the namespace default") && said.contains("-:6:63"),
+        "{said}"
+    );
+    assert!(said.contains("did you mean `web`?"), "{said}");
+    assert_eq!(output.status.code(), Some(2));
+    // Files without any are a part of the whole.
+    let output = sim_with_input(&folder, &["run", "-"], rollout);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn a_number_in_the_environment_is_told_and_not_shown() {
+    let folder = folder("environment");
+    let env = "          env: [{ name: TOKEN, value: hunter2 }, { name: PORT, value: 8080123 }]\n          ports:";
+    let output = sim_with_input(&folder, &["run", "-"], &WEB.replace("          ports:", env));
+    let said = stderr(&output);
+    assert!(said.contains("the value of the environment variable `PORT` is a number, it must be a text"), "{said}");
+    assert!(said.contains("it stands at -:17:71: put it in quotes"), "{said}");
+    assert!(!said.contains("hunter2") && !said.contains("8080123"), "{said}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn what_has_no_replicas_is_not_released() {
+    let folder = folder("at_rest");
+    let resting = WEB.replace("  replicas: 4", "  replicas: 0");
+    for command in ["run", "check"] {
+        let output = sim_with_input(&folder, &[command, "-"], &resting);
+        let said = stderr(&output);
+        assert!(said.starts_with("error: Rollout web has replicas: 0: nothing is released"), "{said}");
+        assert!(said.contains("--set rollout.replicas=4"), "{said}");
+        assert_eq!(output.status.code(), Some(2));
+    }
+    let output = sim_with_input(&folder, &["run", "-", "--set", "rollout.replicas=4"], &resting);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    // The others go on.
+    let shop = resting.split("---\n").next().unwrap().replacen("name: web", "name: shop", 1);
+    let output = sim_with_input(&folder, &["run", "-"], &format!("{WEB}---\n{shop}"));
+    assert!(stderr(&output).starts_with("Rollout shop has replicas: 0: nothing is released\n"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }

@@ -23,6 +23,7 @@ pub const RULES: &[Rule] = &[
     SLEEP_ABOVE_THE_GRACE_PERIOD,
     NO_PRE_STOP,
     SHORT_PRE_STOP,
+    UNKNOWN_PRE_STOP,
     NO_SHELL,
     NO_GRACE_PERIOD,
     SHELL_AS_PROCESS_1,
@@ -166,13 +167,20 @@ const NO_PRE_STOP: Rule = Rule {
         let (Some(scenario), Some(until)) = (subject.scenario, subject.deregistered_after()) else { return Vec::new() };
         let has_hook = subject.container("lifecycle.preStop").is_some() || scenario.pod.pre_stop.is_some();
         let keeps_serving = scenario.application.on_sigterm == OnSigterm::Ignore;
-        if has_hook || keeps_serving || subject.release.ingress.is_none() || subject.containers().is_empty() {
+        if has_hook || keeps_serving || subject.containers().is_empty() {
             return Vec::new();
         }
-        let message = format!(
-            "without a preStop hook each deleted pod refuses the requests that the ALB still sends it, for up to {} s",
-            seconds(until)
-        );
+        // Without an Ingress nobody knows what sends the requests: an ALB is what is simulated.
+        let message = match subject.release.ingress {
+            Some(_) => format!(
+                "without a preStop hook each deleted pod refuses the requests that the ALB still sends it, for up to {} s",
+                seconds(until)
+            ),
+            None => format!(
+                "behind an ALB, as simulated, a deleted pod without a preStop hook refuses what it is still sent, for up to {} s",
+                seconds(until)
+            ),
+        };
         vec![Found::at(subject.container_place(), message).played(sleep(subject, until))]
     },
 };
@@ -192,14 +200,44 @@ const SHORT_PRE_STOP: Rule = Rule {
     look: |subject| {
         let (Some(scenario), Some(until)) = (subject.scenario, subject.deregistered_after()) else { return Vec::new() };
         let Some(hook) = main_hook(subject) else { return Vec::new() };
-        let keeps_serving = scenario.application.on_sigterm == OnSigterm::Ignore || subject.release.ingress.is_none();
+        let keeps_serving = scenario.application.on_sigterm == OnSigterm::Ignore;
         let Some(time) = hook.time.filter(|time| *time < until && !keeps_serving) else { return Vec::new() };
-        let message = format!(
-            "the preStop hook ends after {} s, and the ALB may send requests to a deleted pod for up to {} s",
-            seconds(time),
-            seconds(until)
-        );
+        let (ends, last) = (seconds(time), seconds(until));
+        let message = match subject.release.ingress {
+            Some(_) => format!(
+                "the preStop hook ends after {ends} s, and the ALB may send requests to a deleted pod for up to \
+                 {last} s"
+            ),
+            None => format!(
+                "the preStop hook ends after {ends} s, and behind an ALB, as simulated, requests may reach a deleted pod \
+                 for up to {last} s"
+            ),
+        };
         vec![Found::at(hook.place.clone(), message).played(sleeping(subject, &hook, until))]
+    },
+};
+
+const UNKNOWN_PRE_STOP: Rule = Rule {
+    page: Page {
+        code: "K039",
+        title: "a preStop hook of which nobody knows how long it runs",
+        level: Level::Warning,
+        cause: "The hook calls a URL, or a program of which the manifest does not say when it is done. Only sleeps can be read \
+                off it.",
+        consequence: "The hook counts as instant: requests that it saves are counted as failed here. Whether it outlives the \
+                      load balancer, and fits in the grace period, is not checked either.",
+        remedy: "say its time with --set application.pre_stop_time=20s, or in [application] of a scenario that names these \
+                 manifests; or write a sleep, whose time everybody can read",
+        source: "Kubernetes documentation, Container Lifecycle Hooks",
+        reproduce: "sim check tests/findings/K039.bad.yaml",
+    },
+    look: |subject| {
+        let is_known = |hook: &Hook<'_>| hook.time.is_some() || subject.scenario.is_none();
+        let found = |hook: Hook<'_>| {
+            let message = "how long this preStop hook runs cannot be read off it: it counts as instant";
+            Found::at(hook.place, message)
+        };
+        main_hook(subject).filter(|hook| !is_known(hook)).map(found).into_iter().collect()
     },
 };
 
