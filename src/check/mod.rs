@@ -20,6 +20,7 @@ use crate::scenario::manifests::release::Release;
 use crate::scenario::sources::Sources;
 use finding::{Finding, Level};
 use predict::Predictor;
+use rayon::prelude::*;
 use subject::Subject;
 
 /// One deployment, checked.
@@ -44,6 +45,11 @@ pub struct Setting<'a> {
     pub scenario: (Option<&'a str>, &'a Table),
     pub overrides: &'a [String],
     pub seeds: &'a [u64],
+}
+
+/// Several deployments, in their order. Each of them is checked by itself, so that many take all processors.
+pub fn check_all(sources: &Sources, releases: &[Release<'_>], setting: Setting<'_>) -> Vec<Checked> {
+    releases.par_iter().map(|release| check(sources, release, setting)).collect()
 }
 
 pub fn check(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> Checked {
