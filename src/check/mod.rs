@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 pub mod change;
+mod comment;
 pub mod finding;
 pub mod glossary;
 pub mod predict;
@@ -16,6 +17,7 @@ use crate::scenario::Loaded;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::Table;
 use crate::scenario::load::load_release;
+use crate::scenario::manifests::object::Object;
 use crate::scenario::manifests::release::Release;
 use crate::scenario::sources::Sources;
 use finding::{Finding, Level};
@@ -26,8 +28,10 @@ use subject::Subject;
 /// One deployment, checked.
 #[derive(Debug)]
 pub struct Checked {
-    /// `Rollout web`.
+    /// `Rollout web`, or `Rollout web in staging` if the files have another of this name.
     pub title: String,
+    /// `Rollout web in staging`, whatever else there is.
+    pub identity: String,
     /// In the order of the files.
     pub findings: Vec<Finding>,
     /// Failed requests of one release, on average; None if it cannot be simulated.
@@ -68,12 +72,25 @@ pub fn check(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> 
     }
     findings.sort_by_key(|finding| (finding.place.as_ref().map(|place| place.start), finding.code));
     Checked {
-        title: release.workload.title(),
+        title: title(release),
+        identity: identity(release.workload),
         findings,
         failed: base.map(|base| base.failed),
         requests: base.map(|base| base.requests),
         is_wrong_input,
     }
+}
+
+/// Kind, namespace and name: what tells a deployment from all others.
+pub fn identity(workload: &Object) -> String {
+    format!("{} in {}", workload.title(), workload.namespace)
+}
+
+/// With the namespace only where the name is not enough.
+fn title(release: &Release<'_>) -> String {
+    let workload = release.workload;
+    let of_name = release.stream.of_kind(&workload.kind).filter(|other| other.name == workload.name).count();
+    if of_name > 1 { identity(workload) } else { workload.title() }
 }
 
 /// What the reader and the controllers say. Returns whether something is no finding, but a mistake of the input.

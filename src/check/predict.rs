@@ -132,7 +132,7 @@ fn is_same(a: &Object, b: &Object) -> bool {
 }
 
 /// The document of a text that has this byte: from a line `---` to the next.
-pub(super) fn document_at(text: &str, byte: usize) -> Range<usize> {
+pub fn document_at(text: &str, byte: usize) -> Range<usize> {
     let begins = |line: usize| {
         let rest = text[line..].strip_prefix("---");
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))

@@ -109,7 +109,7 @@ fn failed_before(
         let setting = setting(&opened, &empty, arguments, seeds);
         for release in crate::scenario::manifests::release::releases(&stream) {
             let played = Predictor::new(&opened.sources, &release, setting).play_with(&[]);
-            failed.push((release.workload.title(), played.map(|played| played.failed)));
+            failed.push((crate::check::identity(release.workload), played.map(|played| played.failed)));
         }
     }
     Ok(failed)

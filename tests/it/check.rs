@@ -2,6 +2,8 @@
 
 mod command;
 mod explain;
+mod reports;
+mod suppression;
 
 use rollout_sim::check::catalogue::{pages, rules};
 use rollout_sim::check::finding::{Finding, INPUT, UNKNOWN_FIELD};

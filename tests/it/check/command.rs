@@ -5,13 +5,13 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
-fn article() -> String {
+pub fn article() -> String {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/article/manifests");
     let read = |name: &str| fs::read_to_string(here.join(name)).unwrap();
     format!("{}---\n{}", read("rollout.yaml"), read("ingress.yaml"))
 }
 
-fn json(text: &str) -> Value {
+pub fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|problem| panic!("{problem}: {text}"))
 }
 
