@@ -2,6 +2,7 @@
 
 mod command;
 mod explain;
+mod forms;
 mod reports;
 mod suppression;
 
