@@ -66,8 +66,8 @@ impl<'a> Predictor<'a> {
     /// hundreds of releases is not parsed once more for every change of each.
     fn read_changed(&self, edits: &[Edit]) -> Reread {
         let stream = self.release.stream;
-        let Some((changed, documents)) = self.changed_documents(edits) else { return Reread::Unlike };
-        let Some(changed) = apply(&changed.0, &changed.1) else { return Reread::Broken };
+        let Some(Touched { sources, edits, documents }) = self.touched(edits) else { return Reread::Unlike };
+        let Some(changed) = apply(&sources, &edits) else { return Reread::Broken };
         let (read, problems) = Stream::read(&changed);
         if !problems.is_empty() {
             return Reread::Broken;
@@ -90,9 +90,8 @@ impl<'a> Predictor<'a> {
         Reread::Read(Stream { objects, others: stream.others.clone() })
     }
 
-    /// The documents that are changed, as texts of their own, with the edits for them, and where they stand in all texts.
     /// None if an edit is not of one document of manifests.
-    fn changed_documents(&self, edits: &[Edit]) -> Option<((Sources, Vec<Edit>), Vec<Range<usize>>)> {
+    fn touched(&self, edits: &[Edit]) -> Option<Touched> {
         let mut edits = edits.to_vec();
         edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
         let mut documents: Vec<Range<usize>> = Vec::new();
@@ -114,8 +113,17 @@ impl<'a> Predictor<'a> {
             let start = sources.texts().last()?.start;
             edit.at = edit.at.start - document.start + start..edit.at.end - document.start + start;
         }
-        Some(((sources, edits), documents))
+        Some(Touched { sources, edits, documents })
     }
+}
+
+/// The documents that are changed, as texts of their own.
+struct Touched {
+    sources: Sources,
+    /// The edits, with their places in these texts.
+    edits: Vec<Edit>,
+    /// Where the documents stand in all texts.
+    documents: Vec<Range<usize>>,
 }
 
 /// What became of the documents with changes.
