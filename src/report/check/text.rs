@@ -82,7 +82,7 @@ mod tests {
         let mut finding = Finding::new(&UNUSED, Found::at(None, "it is wrong"));
         assert_eq!(sentences(&finding), "it is wrong. remove the comment");
         finding.prediction = Some(Prediction { without: 15.4, with: 3.0 });
-        assert_eq!(help(&finding), "remove the comment (failed requests of a release: 15 → 3.0)");
+        assert_eq!(help(&finding), "remove the comment (failed requests of a release: 15 → 3)");
         finding.prediction = Some(Prediction { without: 15.4, with: 14.8 });
         assert_eq!(help(&finding), "remove the comment (it makes no difference in this release)");
         (finding.prediction, finding.help) = (None, String::new());
