@@ -167,13 +167,55 @@ pub const RULES: [Entry; 24] = [
 ];
 
 /// Words of the reports that are nobody's field.
-pub const TERMS: [Entry; 8] = [
+pub const TERMS: [Entry; 13] = [
     Entry {
         name: "elb_5xx",
         title: "an answer that the load balancer made up",
         words: "502, 503 or 504 without an answer of the target: elb_status_code is set and target_status_code is `-`. In CloudWatch: \
                 HTTPCode_ELB_5XX_Count. What the program itself answers is target_5xx.",
         source: "Elastic Load Balancing, CloudWatch metrics for your Application Load Balancer",
+        reproduce: "sim run scenarios/article/1-original.toml",
+    },
+    Entry {
+        name: "elb_502",
+        title: "the load balancer got no answer that it could pass on",
+        words: "The target refused the connection, its network was gone, or the connection broke before the answer: connection_refused, \
+                host_unreachable, reset_in_flight, keep_alive_race and deregistration_delay_expired. In CloudWatch: \
+                HTTPCode_ELB_502_Count.",
+        source: "Elastic Load Balancing, User Guide for Application Load Balancers: Troubleshoot",
+        reproduce: "sim run scenarios/article/1-original.toml",
+    },
+    Entry {
+        name: "elb_503",
+        title: "the load balancer had no target to ask",
+        words: "The rule chose a target group without a target that may get requests: no_registered_targets. In CloudWatch: \
+                HTTPCode_ELB_503_Count.",
+        source: "Elastic Load Balancing, User Guide for Application Load Balancers: Troubleshoot",
+        reproduce: "sim run scenarios/article/2b-empty-group.toml",
+    },
+    Entry {
+        name: "elb_504",
+        title: "the load balancer waited in vain",
+        words: "Nobody answered the SYN within 10 s, or the request within the idle time-out: connect_timeout, backlog_full and \
+                idle_timeout. In CloudWatch: HTTPCode_ELB_504_Count.",
+        source: "Elastic Load Balancing, User Guide for Application Load Balancers: Troubleshoot",
+        reproduce: "sim run scenarios/field-reports/lbc-2366-traffic-after-draining.toml",
+    },
+    Entry {
+        name: "setWeight",
+        title: "the step that asks for a share of the traffic",
+        words: "The Rollouts controller scales the canary to the share, then writes the weight into the annotation of the Ingress, and \
+                goes on at once: the load balancer follows after the rule lag. Without trafficRouting the number of canary pods is the \
+                share.",
+        source: "argo-rollouts, Canary; AWS Load Balancer Controller issue 3588",
+        reproduce: "sim run scenarios/article/1-original.toml",
+    },
+    Entry {
+        name: "pause",
+        title: "the step that waits",
+        words: "With a duration (60, 60s, 1h30m) it ends by itself; without one somebody has to promote the Rollout. It counts from \
+                the moment in which the controller reaches the step, not from that in which the weight before it is effective.",
+        source: "argo-rollouts, Canary",
         reproduce: "sim run scenarios/article/1-original.toml",
     },
     Entry {
@@ -236,6 +278,71 @@ pub const TERMS: [Entry; 8] = [
         source: "argo-rollouts, phases of a Rollout",
         reproduce: "sim run scenarios/strategies/analysis-of-a-bad-version.toml",
     },
+];
+
+/// A code of the lists of practices that the rules follow, and that has no rule of its own.
+#[derive(Debug)]
+pub struct Reference {
+    pub code: &'static str,
+    pub instead: Instead,
+}
+
+#[derive(Debug)]
+pub enum Instead {
+    /// The rule of this code covers it.
+    See(&'static str),
+    /// Nothing does, for this reason.
+    NotChecked(&'static str),
+}
+
+const fn see(code: &'static str, other: &'static str) -> Reference {
+    Reference { code, instead: Instead::See(other) }
+}
+
+const fn not_checked(code: &'static str, why: &'static str) -> Reference {
+    Reference { code, instead: Instead::NotChecked(why) }
+}
+
+pub const REFERENCES: [Reference; 27] = [
+    see("ALB001", "K005"),
+    see("ALB002", "K006"),
+    see("ALB003", "K002"),
+    see("ALB004", "K001"),
+    see("ALB009", "K019"),
+    see("ALB011", "K019"),
+    see("ALB012", "K009"),
+    see("ALB013", "K018"),
+    see("ALB038", "K023"),
+    see("ALB041", "K017"),
+    not_checked("ALB014", "the webhook that injects readiness gates is installed with the load balancer controller."),
+    not_checked(
+        "ALB016",
+        "--aws-verify-target-group is an option of the Rollouts controller, and stands in no manifest here.",
+    ),
+    not_checked("ALB021", "nobody can tell from manifests that a revision is pushed in the middle of a release."),
+    not_checked("ALB024", "what the program answers to health checks after SIGTERM stands in no manifest."),
+    not_checked(
+        "ALB031",
+        "the other members of an Ingress group are not in these files; load_balancer_controller.rule_lag says how slow they make it.",
+    ),
+    not_checked("ALB032", "the version of the load balancer controller stands in no manifest here."),
+    not_checked("ALB033", "the version of the load balancer controller stands in no manifest here."),
+    not_checked("ALB034", "the version of the load balancer controller stands in no manifest here."),
+    not_checked("ALB035", "the replicas of the load balancer controller are none of this release's manifests."),
+    not_checked("ALB040", "a listener counts the rules of all its Ingresses, and they are not in these files."),
+    not_checked(
+        "ALB042",
+        "what the program asks of others before it answers its readiness probe stands in no manifest.",
+    ),
+    not_checked(
+        "ALB045",
+        "what ends the nodes stands in no manifest of a release; K029 is about the notice of spot instances.",
+    ),
+    not_checked("K016", "how long the program takes to answer its probe stands in no manifest."),
+    not_checked("K022", "how many pods the nodes have room for stands in no manifest."),
+    not_checked("K031", "the size of an image stands in no manifest; pod.startup_time says how long a start takes."),
+    not_checked("K036", "what a pod-hour may cost is yours to say; sim run tells the extra pod-seconds of a release."),
+    not_checked("K038", "what the program asks of others before it answers its readiness probe stands in no manifest."),
 ];
 
 /// All entries.

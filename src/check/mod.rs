@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 pub mod change;
+mod comment;
 pub mod finding;
 pub mod glossary;
 pub mod predict;
@@ -16,17 +17,21 @@ use crate::scenario::Loaded;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::Table;
 use crate::scenario::load::load_release;
+use crate::scenario::manifests::object::Object;
 use crate::scenario::manifests::release::Release;
 use crate::scenario::sources::Sources;
 use finding::{Finding, Level};
 use predict::Predictor;
+use rayon::prelude::*;
 use subject::Subject;
 
 /// One deployment, checked.
 #[derive(Debug)]
 pub struct Checked {
-    /// `Rollout web`.
+    /// `Rollout web`, or `Rollout web in staging` if the files have another of this name.
     pub title: String,
+    /// `Rollout web in staging`, whatever else there is.
+    pub identity: String,
     /// In the order of the files.
     pub findings: Vec<Finding>,
     /// Failed requests of one release, on average; None if it cannot be simulated.
@@ -46,6 +51,11 @@ pub struct Setting<'a> {
     pub seeds: &'a [u64],
 }
 
+/// Several deployments, in their order. Each of them is checked by itself, so that many take all processors.
+pub fn check_all(sources: &Sources, releases: &[Release<'_>], setting: Setting<'_>) -> Vec<Checked> {
+    releases.par_iter().map(|release| check(sources, release, setting)).collect()
+}
+
 pub fn check(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> Checked {
     let loaded = load_release(sources, release, setting.scenario, setting.overrides);
     let scenario = loaded.as_ref().ok().map(|loaded| &loaded.scenario);
@@ -62,12 +72,25 @@ pub fn check(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> 
     }
     findings.sort_by_key(|finding| (finding.place.as_ref().map(|place| place.start), finding.code));
     Checked {
-        title: release.workload.title(),
+        title: title(release),
+        identity: identity(release.workload),
         findings,
         failed: base.map(|base| base.failed),
         requests: base.map(|base| base.requests),
         is_wrong_input,
     }
+}
+
+/// Kind, namespace and name: what tells a deployment from all others.
+pub fn identity(workload: &Object) -> String {
+    format!("{} in {}", workload.title(), workload.namespace)
+}
+
+/// With the namespace only where the name is not enough.
+fn title(release: &Release<'_>) -> String {
+    let workload = release.workload;
+    let of_name = release.stream.of_kind(&workload.kind).filter(|other| other.name == workload.name).count();
+    if of_name > 1 { identity(workload) } else { workload.title() }
 }
 
 /// What the reader and the controllers say. Returns whether something is no finding, but a mistake of the input.

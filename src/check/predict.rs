@@ -5,11 +5,14 @@ use super::change::{Edit, apply};
 use super::finding::{Finding, Prediction};
 use crate::scenario::Scenario;
 use crate::scenario::load::load_release;
-use crate::scenario::manifests::release::{Release, releases};
+use crate::scenario::manifests::object::Object;
+use crate::scenario::manifests::release::Release;
 use crate::scenario::manifests::stream::Stream;
 use crate::scenario::sources::Sources;
 use crate::simulation::run;
 use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Means over the seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,22 +43,118 @@ impl<'a> Predictor<'a> {
         }
     }
 
-    /// None if the changed manifests cannot be simulated.
+    /// None if the changed manifests cannot be simulated. Of what is read, the places serve nobody here.
     pub fn play_with(&self, edits: &[Edit]) -> Option<Played> {
-        let sources = apply(self.sources, edits)?;
-        let (stream, problems) = Stream::read(&sources);
-        if !problems.is_empty() {
-            return None;
-        }
-        let workload = self.release.workload;
-        let releases = releases(&stream);
-        let is_same = |release: &&Release<'_>| {
-            let other = release.workload;
-            (&other.kind, &other.namespace, &other.name) == (&workload.kind, &workload.namespace, &workload.name)
+        let stream = match self.read_changed(edits) {
+            Reread::Read(stream) => stream,
+            Reread::Broken => return None,
+            Reread::Unlike => self.read_all(edits)?,
         };
-        let release = releases.iter().find(is_same)?;
-        let loaded = load_release(&sources, release, self.setting.scenario, self.setting.overrides).ok()?;
+        let workload = self.release.workload;
+        let workload = stream.find(&workload.kind, &workload.namespace, &workload.name)?;
+        let release = Release::new(&stream, workload);
+        let loaded = load_release(self.sources, &release, self.setting.scenario, self.setting.overrides).ok()?;
         Some(self.play(&loaded.scenario))
+    }
+
+    fn read_all(&self, edits: &[Edit]) -> Option<Stream> {
+        let (stream, problems) = Stream::read(&apply(self.sources, edits)?);
+        problems.is_empty().then_some(stream)
+    }
+
+    /// The documents with changes are read again, and all other objects are those of the stream as it was: a folder with
+    /// hundreds of releases is not parsed once more for every change of each.
+    fn read_changed(&self, edits: &[Edit]) -> Reread {
+        let stream = self.release.stream;
+        let Some(Touched { sources, edits, documents }) = self.touched(edits) else { return Reread::Unlike };
+        let Some(changed) = apply(&sources, &edits) else { return Reread::Broken };
+        let (read, problems) = Stream::read(&changed);
+        if !problems.is_empty() {
+            return Reread::Broken;
+        }
+        let mut read = read.objects.into_iter();
+        let mut objects = Vec::with_capacity(stream.objects.len());
+        for object in &stream.objects {
+            if !documents.iter().any(|document| document.contains(&object.place.start)) {
+                objects.push(Arc::clone(object));
+                continue;
+            }
+            match read.next().filter(|again| is_same(again, object)) {
+                Some(again) => objects.push(again),
+                None => return Reread::Unlike,
+            }
+        }
+        if read.next().is_some() {
+            return Reread::Unlike;
+        }
+        Reread::Read(Stream { objects, others: stream.others.clone(), ..*stream })
+    }
+
+    /// None if an edit is not of one document of manifests.
+    fn touched(&self, edits: &[Edit]) -> Option<Touched> {
+        let mut edits = edits.to_vec();
+        edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
+        let mut documents: Vec<Range<usize>> = Vec::new();
+        let mut sources = Sources::default();
+        for edit in &mut edits {
+            if !self.sources.is_of_manifest(edit.at.start) {
+                return None;
+            }
+            let (source, within) = self.sources.locate(&edit.at)?;
+            let within = document_at(&source.text, within.start);
+            let document = source.start + within.start..source.start + within.end;
+            if documents.last() != Some(&document) {
+                sources.add_manifests(&source.name, source.text.get(within)?, source.is_named);
+                documents.push(document.clone());
+            }
+            if edit.at.end > document.end {
+                return None;
+            }
+            let start = sources.texts().last()?.start;
+            edit.at = edit.at.start - document.start + start..edit.at.end - document.start + start;
+        }
+        Some(Touched { sources, edits, documents })
+    }
+}
+
+/// The documents that are changed, as texts of their own.
+struct Touched {
+    sources: Sources,
+    /// The edits, with their places in these texts.
+    edits: Vec<Edit>,
+    /// Where the documents stand in all texts.
+    documents: Vec<Range<usize>>,
+}
+
+/// What became of the documents with changes.
+enum Reread {
+    Read(Stream),
+    /// They cannot be read, or the changes touch the same place.
+    Broken,
+    /// They hold other objects than before, or it is not clear which documents they are: everything has to be read.
+    Unlike,
+}
+
+fn is_same(a: &Object, b: &Object) -> bool {
+    (&a.kind, &a.namespace, &a.name) == (&b.kind, &b.namespace, &b.name)
+}
+
+/// The document of a text that has this byte: from a line `---` to the next.
+pub fn document_at(text: &str, byte: usize) -> Range<usize> {
+    let begins = |line: usize| {
+        let rest = text[line..].strip_prefix("---");
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+    };
+    let mut start = text[..byte].rfind('\n').map_or(0, |newline| newline + 1);
+    while start > 0 && !begins(start) {
+        start = text[..start - 1].rfind('\n').map_or(0, |newline| newline + 1);
+    }
+    let mut end = start;
+    loop {
+        end = text[end..].find('\n').map_or(text.len(), |newline| end + newline + 1);
+        if end == text.len() || begins(end) {
+            return start..end;
+        }
     }
 }
 

@@ -4,11 +4,19 @@
 //! document, where it counts for all of it.
 
 use super::Checked;
-use super::finding::{Finding, Found, Level, Page};
+use super::comment::Reader;
+use super::finding::{Finding, Found, INPUT, Level, Page};
+use super::predict::document_at;
+use crate::scenario::manifests::object::Object;
+use crate::scenario::manifests::release::{Release, backends, releases};
+use crate::scenario::manifests::stream::Stream;
 use crate::scenario::sources::Sources;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 const MARK: &str = "# sim-check: ignore ";
+/// Whatever stands behind it and a colon was meant to be a mark.
+const WORD: &str = "sim-check";
 
 /// A suppression that matches nothing.
 pub const UNUSED: Page = Page {
@@ -34,9 +42,22 @@ pub const WITHOUT_REASON: Page = Page {
     reproduce: "sim check FILE, with `# sim-check: ignore K023` in it",
 };
 
+/// A comment that was meant to be a suppression.
+pub const MALFORMED: Page = Page {
+    code: "S003",
+    title: "a suppression that is not understood",
+    level: Level::Warning,
+    cause: "A comment begins with `# sim-check:` or nearly so, and is not `# sim-check: ignore CODE because REASON`.",
+    consequence: "It suppresses nothing.",
+    remedy: "write # sim-check: ignore CODE because REASON",
+    source: "Practice of linters: ESLint on directives that it cannot parse, Ruff RUF102.",
+    reproduce: "sim check FILE, with `# sim-check:ignore K023` in it",
+};
+
 #[derive(Debug)]
 struct Suppression {
-    codes: Vec<String>,
+    /// None if it is not understood.
+    codes: Option<Vec<String>>,
     has_reason: bool,
     place: Range<usize>,
     /// The bytes that it counts for.
@@ -60,20 +81,54 @@ pub fn suppress(sources: &Sources, checked: &mut [Checked]) -> usize {
         });
         count += before - checked.findings.len();
     }
-    let Some(first) = checked.first_mut() else { return count };
-    for (suppression, used) in suppressions.iter().zip(used) {
-        let codes = suppression.codes.join(", ");
-        let place = Some(suppression.place.clone());
-        if !used {
-            let message = format!("there is no finding {codes} here to ignore");
-            first.findings.push(Finding::new(&UNUSED, Found::at(place, message)));
-        } else if !suppression.has_reason {
-            let message = format!("{codes} is ignored without a reason");
-            first.findings.push(Finding::new(&WITHOUT_REASON, Found::at(place, message)));
-        }
+    let wrong = suppressions.iter().zip(used).filter_map(|(suppression, used)| suppression.wrong(used));
+    let mut wrong: Vec<Finding> = wrong.collect();
+    if !wrong.is_empty() {
+        let of_others = of_others(sources, checked);
+        let is_of_others = |place: &Range<usize>| of_others.iter().any(|document| document.contains(&place.start));
+        wrong.retain(|finding| !finding.place.as_ref().is_some_and(is_of_others));
     }
-    first.findings.sort_by_key(|finding| (finding.place.as_ref().map(|place| place.start), finding.code));
+    if let Some(first) = checked.first_mut() {
+        first.findings.extend(wrong);
+        first.findings.sort_by_key(|finding| (finding.place.as_ref().map(|place| place.start), finding.code));
+    }
     count
+}
+
+/// The documents of releases that are not checked, and of none that is: what is suppressed there shows when they are.
+fn of_others(sources: &Sources, checked: &[Checked]) -> Vec<Range<usize>> {
+    let (stream, _) = Stream::read(sources);
+    let is_checked = |release: &Release<'_>| {
+        let identity = super::identity(release.workload);
+        checked.iter().any(|checked| checked.identity == identity)
+    };
+    let (these, others): (Vec<_>, Vec<_>) = releases(&stream).into_iter().partition(is_checked);
+    let documents = |releases: &[Release<'_>]| -> BTreeSet<(usize, usize)> {
+        let objects = releases.iter().flat_map(objects);
+        objects.filter_map(|object| document(sources, object)).map(|document| (document.start, document.end)).collect()
+    };
+    let (these, others) = (documents(&these), documents(&others));
+    others.difference(&these).map(|(start, end)| *start..*end).collect()
+}
+
+/// What a release alone is made of, or shares with another.
+fn objects<'s>(release: &Release<'s>) -> Vec<&'s Object> {
+    let backends = release.ingress.map(backends).unwrap_or_default();
+    let services =
+        backends.into_iter().filter_map(|backend| release.service(backend.text()?)).chain(release.services());
+    let budgets = release.stream.of_kind("PodDisruptionBudget").filter(|budget| {
+        budget.namespace == release.workload.namespace
+            && Object::selects(budget.entries("spec.selector.matchLabels"), release.labels())
+    });
+    let others = [release.template, release.ingress, release.autoscaler, release.namespace];
+    std::iter::once(release.workload).chain(others.into_iter().flatten()).chain(services).chain(budgets).collect()
+}
+
+/// Where the document of an object stands in all texts.
+fn document(sources: &Sources, object: &Object) -> Option<Range<usize>> {
+    let (source, within) = sources.locate(&object.place)?;
+    let document = document_at(&source.text, within.start);
+    Some(source.start + document.start..source.start + document.end)
 }
 
 impl Suppression {
@@ -81,7 +136,22 @@ impl Suppression {
     fn covers(&self, finding: &Finding) -> bool {
         finding.level != Level::Error
             && finding.place.as_ref().is_some_and(|place| self.reach.contains(&place.start))
-            && self.codes.iter().any(|code| code == finding.code)
+            && self.codes.iter().flatten().any(|code| code == finding.code)
+    }
+
+    fn wrong(&self, is_used: bool) -> Option<Finding> {
+        let place = Some(self.place.clone());
+        let Some(codes) = &self.codes else {
+            let message = "this comment looks like a suppression and is none";
+            return Some(Finding::new(&MALFORMED, Found::at(place, message)));
+        };
+        let codes = codes.join(", ");
+        if !is_used {
+            let message = format!("there is no finding {codes} here to ignore");
+            return Some(Finding::new(&UNUSED, Found::at(place, message)));
+        }
+        let message = format!("{codes} is ignored without a reason");
+        (!self.has_reason).then(|| Finding::new(&WITHOUT_REASON, Found::at(place, message)))
     }
 }
 
@@ -90,15 +160,17 @@ fn read(sources: &Sources) -> Vec<Suppression> {
     for source in sources.manifests() {
         let (mut at, mut document) = (source.start, source.start);
         let lines: Vec<&str> = source.text.split_inclusive('\n').collect();
-        let mut is_begin = true;
+        let (mut is_begin, mut reader) = (true, Reader::new());
         for (index, line) in lines.iter().enumerate() {
             if line.starts_with("---") {
                 (document, is_begin) = (at, true);
             }
-            if let Some(mark) = line.find(MARK) {
-                let is_alone = line[..mark].trim().is_empty();
-                let text = line[mark + MARK.len()..].trim_end();
-                let (codes, reason) = text.split_once(" because ").unwrap_or((text, ""));
+            let comment = reader.read(line);
+            if let Some((comment, mark)) =
+                comment.and_then(|comment| Some((comment, comment + mark(&line[comment..])?)))
+            {
+                let is_alone = line[..comment].trim().is_empty();
+                let text = line[mark..].trim_end();
                 let end = at + line.len();
                 let reach = match (is_alone, is_begin) {
                     (true, true) => document..end_of_document(&lines[index + 1..], end),
@@ -106,12 +178,10 @@ fn read(sources: &Sources) -> Vec<Suppression> {
                     (true, false) => end..end_of_next(&lines[index + 1..], end),
                     (false, _) => at..end,
                 };
-                suppressions.push(Suppression {
-                    codes: codes.split([',', ' ']).filter(|code| !code.is_empty()).map(str::to_owned).collect(),
-                    has_reason: !reason.trim().is_empty(),
-                    place: at + mark..at + mark + MARK.len() + text.len(),
-                    reach,
-                });
+                let place = at + mark..at + mark + text.len();
+                let (codes, reason) = text.split_once(" because ").unwrap_or((text, ""));
+                let has_reason = !reason.trim().is_empty();
+                suppressions.push(Suppression { codes: codes_of(codes), has_reason, place, reach });
             }
             is_begin &= line.starts_with("---") || line.trim_start().starts_with('#') || line.trim().is_empty();
             at += line.len();
@@ -120,11 +190,38 @@ fn read(sources: &Sources) -> Vec<Suppression> {
     suppressions
 }
 
+/// Where in a comment a mark begins, or what was meant to be one: `# sim-check` and a colon.
+fn mark(comment: &str) -> Option<usize> {
+    comment.match_indices('#').map(|(at, _)| at).find(|at| {
+        let words = comment[*at..].trim_start_matches('#').trim_start();
+        let is_ours = words.get(..WORD.len()).is_some_and(|word| word.eq_ignore_ascii_case(WORD));
+        is_ours && words[WORD.len()..].trim_start().starts_with(':')
+    })
+}
+
+/// The codes of a mark: letters and digits, with commas or spaces between them. Words behind them are a reason that lacks
+/// its `because`.
+fn codes_of(text: &str) -> Option<Vec<String>> {
+    let words: Vec<&str> = text.strip_prefix(MARK)?.split([',', ' ']).filter(|word| !word.is_empty()).collect();
+    let codes = words.iter().map(|word| word.to_uppercase()).take_while(|word| is_code(word)).collect::<Vec<_>>();
+    // `K005: the program drains` is another grammar.
+    let has_colon = words.get(codes.len()).is_some_and(|word| is_code(&word.trim_end_matches(':').to_uppercase()));
+    let is_understood = !codes.is_empty() && !has_colon;
+    is_understood.then_some(codes)
+}
+
+fn is_code(word: &str) -> bool {
+    let number = word.trim_start_matches(|character: char| character.is_ascii_uppercase());
+    let is_number = !number.is_empty() && number.chars().all(|character| character.is_ascii_digit());
+    number.len() < word.len() && is_number || word == INPUT
+}
+
 fn end_of_document(lines: &[&str], start: usize) -> usize {
     start + lines.iter().take_while(|line| !line.starts_with("---")).map(|line| line.len()).sum::<usize>()
 }
 
 fn end_of_next(lines: &[&str], start: usize) -> usize {
-    let comments = lines.iter().take_while(|line| line.trim_start().starts_with('#')).count();
-    start + lines.iter().take(comments + 1).map(|line| line.len()).sum::<usize>()
+    let says_nothing = |line: &&&str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    let before = lines.iter().take_while(says_nothing).count();
+    start + lines.iter().take(before + 1).map(|line| line.len()).sum::<usize>()
 }

@@ -9,7 +9,7 @@ use crate::check::catalogue::pages;
 use crate::check::change::{self, Edit};
 use crate::check::finding::{Finding, Level};
 use crate::check::predict::{Played, Predictor, smallest};
-use crate::check::{Checked, Setting, suppression};
+use crate::check::{Checked, Setting, check_all, suppression};
 use crate::report::check::{Findings, github, gitlab, json, junit, markdown, sarif, text};
 use crate::scenario::document::Table;
 use crate::scenario::manifests::release::Release;
@@ -35,8 +35,14 @@ pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
     if !problems.is_empty() {
         // Nothing is simulated, and the reports say why.
         let findings = problems.iter().filter_map(Finding::of_problem).collect();
-        let unread =
-            Checked { title: "the manifests".to_owned(), findings, failed: None, requests: None, is_wrong_input: true };
+        let unread = Checked {
+            title: "the manifests".to_owned(),
+            identity: String::new(),
+            findings,
+            failed: None,
+            requests: None,
+            is_wrong_input: true,
+        };
         return conclude(
             Findings { sources: &opened.sources, checked: &[unread], suppressed: 0, before, seeds: seeds.len() },
             arguments,
@@ -45,7 +51,7 @@ pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
     }
     source::settle(&mut stream, &opened.sources, &arguments.set, console);
     let releases = source::pick(&stream, arguments.rollout.as_deref())?;
-    let mut checked = examine(&opened.sources, &releases, setting);
+    let mut checked = check_all(&opened.sources, &releases, setting);
     let suppressed = suppression::suppress(&opened.sources, &mut checked);
     let changed = match arguments.fix || arguments.diff {
         true => mend(&opened, (&releases, &checked), (arguments, setting), console)?,
@@ -59,19 +65,16 @@ pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
         );
     };
     // What is left after the change is what counts.
-    let (stream, _) = Stream::read(&changed);
-    let releases = source::pick(&stream, arguments.rollout.as_deref())?;
-    let mut checked = examine(&changed, &releases, setting);
+    let (mut left, _) = Stream::read(&changed);
+    left.is_scaled_elsewhere = stream.is_scaled_elsewhere;
+    let releases = source::pick(&left, arguments.rollout.as_deref())?;
+    let mut checked = check_all(&changed, &releases, setting);
     let suppressed = suppression::suppress(&changed, &mut checked);
     conclude(
         Findings { sources: &changed, checked: &checked, suppressed, before, seeds: seeds.len() },
         arguments,
         console,
     )
-}
-
-fn examine(sources: &Sources, releases: &[Release<'_>], setting: Setting<'_>) -> Vec<Checked> {
-    releases.par_iter().map(|release| crate::check::check(sources, release, setting)).collect()
 }
 
 /// All manifests are one stream; a scenario has its own.
@@ -133,7 +136,7 @@ fn failed_before(
     let setting = setting(old, &empty, arguments, seeds);
     let failed = |release: &Release<'_>| {
         let played = Predictor::new(&old.sources, release, setting).play_with(&[]);
-        (release.workload.title(), played.map(|played| played.failed))
+        (crate::check::identity(release.workload), played.map(|played| played.failed))
     };
     Ok(crate::scenario::manifests::release::releases(&stream).par_iter().map(failed).collect())
 }

@@ -1,6 +1,7 @@
 //! Problems as text: the message, the file with line and column, the line itself, and what to write instead.
 
 use crate::check::finding::{self, Finding};
+use crate::check::predict::document_at;
 use crate::report::check::text;
 use crate::scenario::diagnostic::{Problem, Severity};
 use crate::scenario::sources::Sources;
@@ -48,6 +49,10 @@ fn render_as(level: Level<'_>, problem: &Problem, input: Input<'_>) -> String {
         None => title,
     };
     let group = match problem.place.as_ref().and_then(|place| input.sources.locate(place)) {
+        Some((source, place)) if is_secret(&source.text, &place) => {
+            let (line, column) = input.sources.line_and_column(source.start + place.start);
+            title.element(Origin::path(source.name.as_str()).line(line).char_column(column))
+        }
         Some((source, place)) => {
             let (text, line, span) = lines_around(&source.text, &place);
             let annotation = AnnotationKind::Primary.span(span);
@@ -59,10 +64,24 @@ fn render_as(level: Level<'_>, problem: &Problem, input: Input<'_>) -> String {
     Renderer::styled().render(&[group.elements(help)])
 }
 
+/// Whether a place is in a document that says `kind: Secret`: nothing of it is shown, even if it is no YAML.
+fn is_secret(text: &str, place: &Range<usize>) -> bool {
+    let document = document_at(text, boundary(text, place.start));
+    text[document].lines().any(|line| {
+        let plain: String = line.chars().filter(|character| !" \t\"'".contains(*character)).collect();
+        let is_end = |rest: &str| !rest.starts_with(|character: char| character.is_ascii_alphanumeric());
+        plain.match_indices("kind:Secret").any(|(at, found)| is_end(&plain[at + found.len()..]))
+    })
+}
+
+/// The character of a text that has this byte.
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
 /// The line of a place, its number, and the place in it. Of a table that spans many only the first: its header says it all.
 fn lines_around<'t>(text: &'t str, place: &Range<usize>) -> (&'t str, usize, Range<usize>) {
-    let boundary = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    let (start, end) = (boundary(place.start), boundary(place.end));
+    let (start, end) = (boundary(text, place.start), boundary(text, place.end));
     let first = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
     let last = text[start..].find('\n').map_or(text.len(), |length| start + length);
     let number = text[..first].matches('\n').count() + 1;

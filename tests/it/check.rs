@@ -2,10 +2,13 @@
 
 mod command;
 mod explain;
+mod forms;
+mod reports;
+mod suppression;
 
 use rollout_sim::check::catalogue::{pages, rules};
 use rollout_sim::check::finding::{Finding, INPUT, UNKNOWN_FIELD};
-use rollout_sim::check::{Checked, Setting, check};
+use rollout_sim::check::{Checked, Setting, check, check_all};
 use rollout_sim::scenario::document::Table;
 use rollout_sim::scenario::manifests::release::releases;
 use rollout_sim::scenario::manifests::stream::Stream;
@@ -84,6 +87,30 @@ fn what_is_proposed_helps() {
         let lost = text.lines().filter(|line| !kept.contains(line)).count();
         assert!(lost <= change.edits.len(), "{code}: {}", changed.texts()[0].text);
     }
+}
+
+/// Among other releases, in a file of its own or in one with the others, a release is told what it is told alone.
+#[test]
+fn a_release_among_others_is_played_as_if_alone() {
+    let of = |name: &str| crate::manifests::WEB.replace("web", name);
+    let predictions = |files: &[String], name: &str| {
+        let mut sources = Sources::default();
+        for (number, text) in files.iter().enumerate() {
+            sources.add_manifests(&format!("{number}.yaml"), text, true);
+        }
+        let (stream, problems) = Stream::read(&sources);
+        assert_eq!(problems, []);
+        let set = ["traffic.rate=20/s".to_owned()];
+        let setting = Setting { scenario: (None, &Table::default()), overrides: &set, seeds: &[1] };
+        let checked = check_all(&sources, &releases(&stream), setting);
+        let checked = checked.into_iter().find(|checked| checked.title == format!("Rollout {name}")).unwrap();
+        let told = |finding: &Finding| (finding.code, finding.prediction, finding.help.clone());
+        (checked.failed, checked.findings.iter().map(told).collect::<Vec<_>>())
+    };
+    let alone = predictions(&[of("shop")], "shop");
+    assert!(alone.1.iter().any(|(_, prediction, _)| prediction.is_some()), "{alone:?}");
+    assert_eq!(predictions(&[of("other"), of("shop"), of("third")], "shop"), alone);
+    assert_eq!(predictions(&[[of("other"), of("shop"), of("third")].join("---\n")], "shop"), alone);
 }
 
 #[test]

@@ -36,6 +36,6 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
 /// All pages that `sim explain` has for findings.
 pub fn pages() -> impl Iterator<Item = &'static Page> {
     let of_the_reader = [&finding::UNREADABLE, &finding::UNKNOWN];
-    let of_suppressions = [&suppression::UNUSED, &suppression::WITHOUT_REASON];
+    let of_suppressions = [&suppression::UNUSED, &suppression::WITHOUT_REASON, &suppression::MALFORMED];
     rules().map(|rule| &rule.page).chain(of_the_reader).chain(of_suppressions)
 }

@@ -15,7 +15,7 @@ pub fn annotations(findings: &Findings<'_>) -> String {
                 let file = escape_property(&position.file);
                 format!("file={file},line={},col={},", position.line, position.column)
             });
-            let message = escape(&format!("{}. {}", finding.message, text::help(finding)));
+            let message = escape(&text::sentences(finding));
             lines.push_str(&format!("::{command} {place}title={}::{message}\n", finding.code));
         }
     }

@@ -1,11 +1,12 @@
 //! GitLab Code Quality.
 
-use super::{Findings, Position, text};
+use super::{Findings, Occurrences, Position, text};
 use crate::check::finding::Level;
 use crate::report::ci::fingerprint;
 use serde_json::json;
 
 pub fn render(findings: &Findings<'_>) -> Vec<u8> {
+    let mut seen = Occurrences::default();
     let entries: Vec<_> = findings
         .all()
         .map(|finding| {
@@ -17,10 +18,16 @@ pub fn render(findings: &Findings<'_>) -> Vec<u8> {
                 Level::Warning => "major",
                 Level::Error => "critical",
             };
+            let hash = fingerprint(&[finding.code, &path, &line.to_string()]);
+            let fingerprint = match seen.count(&hash) {
+                1 => hash,
+                // Of two releases that share a line.
+                again => fingerprint(&[&hash, &again.to_string()]),
+            };
             json!({
-                "description": format!("{}. {}", finding.message, text::help(finding)),
+                "description": text::sentences(finding),
                 "check_name": finding.code,
-                "fingerprint": fingerprint(&[finding.code, &path, &line.to_string()]),
+                "fingerprint": fingerprint,
                 "severity": severity,
                 "location": { "path": path, "lines": { "begin": line } },
             })

@@ -12,7 +12,7 @@ pub fn render(findings: &Findings<'_>) -> String {
             "deployment": checked.title,
             "failed": checked.failed,
             "requests": checked.requests,
-            "failed_before": findings.before.and_then(|before| super::markdown::before(before, &checked.title)),
+            "failed_before": findings.before.and_then(|before| super::markdown::before(before, &checked.identity)),
             "findings": checked.findings.iter().map(|finding| self::finding(findings, finding)).collect::<Vec<_>>(),
         })
     });

@@ -62,7 +62,7 @@ fn case(xml: &mut Writer<Vec<u8>>, findings: &Findings<'_>, checked: &Checked, f
     let position = Position::of(findings.sources, finding.place.as_ref());
     let place = position.map_or(String::new(), |position| format!(" {}:{}", position.file, position.line));
     let name = format!("{}{place}", finding.code);
-    let message = format!("{}. {}", finding.message, text::help(finding));
+    let message = text::sentences(finding);
     let case = xml
         .create_element("testcase")
         .with_attributes([("name", name.as_str()), ("classname", checked.title.as_str())]);

@@ -42,8 +42,8 @@ pub fn render(findings: &Findings<'_>) -> String {
 }
 
 /// The failed requests of a deployment before the change; None if it was not there or could not be simulated.
-pub fn before(before: &[(String, Option<f64>)], title: &str) -> Option<f64> {
-    before.iter().find(|(other, _)| other == title).and_then(|(_, failed)| *failed)
+pub fn before(before: &[(String, Option<f64>)], identity: &str) -> Option<f64> {
+    before.iter().find(|(other, _)| other == identity).and_then(|(_, failed)| *failed)
 }
 
 /// What a change does to each deployment, in a sentence.
@@ -52,8 +52,8 @@ pub fn comparison(findings: &Findings<'_>) -> Vec<String> {
     let several = findings.checked.len() > 1;
     let sentence = |checked: &crate::check::Checked| {
         let of = if several { format!(" of {}", checked.title) } else { String::new() };
-        let is_new = before.iter().all(|(title, _)| *title != checked.title);
-        match (self::before(before, &checked.title), checked.failed) {
+        let is_new = before.iter().all(|(identity, _)| *identity != checked.identity);
+        match (self::before(before, &checked.identity), checked.failed) {
             (_, None) => format!("after this change {} cannot be simulated", checked.title),
             (None, Some(now)) if is_new => {
                 format!("{} is new: {} failed requests are expected per release", checked.title, requests(now))

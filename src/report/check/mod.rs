@@ -12,6 +12,7 @@ pub mod text;
 use crate::check::Checked;
 use crate::check::finding::{Finding, Level};
 use crate::scenario::sources::Sources;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// What `sim check` has found, of all deployments.
@@ -20,7 +21,7 @@ pub struct Findings<'a> {
     pub sources: &'a Sources,
     pub checked: &'a [Checked],
     pub suppressed: usize,
-    /// The failed requests of the same deployments before, by their titles.
+    /// The failed requests of the same deployments before, by their identities.
     pub before: Option<&'a [(String, Option<f64>)]>,
     /// The seeds that each release was played with.
     pub seeds: usize,
@@ -58,6 +59,19 @@ impl Position {
         };
         let ((line, column), (end_line, end_column)) = (at(within.start)?, at(within.end)?);
         Some(Self { file: source.name.replace('\\', "/"), line, column, end_line, end_column })
+    }
+}
+
+/// How often each value has come before.
+#[derive(Debug, Default)]
+struct Occurrences(BTreeMap<String, usize>);
+
+impl Occurrences {
+    /// 1 for the first time.
+    fn count(&mut self, value: &str) -> usize {
+        let count = self.0.entry(value.to_owned()).or_default();
+        *count += 1;
+        *count
     }
 }
 

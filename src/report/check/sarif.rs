@@ -2,7 +2,7 @@
 //!
 //! Columns count UTF-16 units, as the format does unless told otherwise.
 
-use super::{Findings, Position, text};
+use super::{Findings, Occurrences, Position, text};
 use crate::check::change::Edit;
 use crate::check::finding::{Finding, Level, Page};
 use crate::report::ci::fingerprint;
@@ -19,7 +19,9 @@ pub fn render<'p>(findings: &Findings<'_>, pages: impl Iterator<Item = &'p Page>
     codes.dedup();
     let rules: Vec<Value> = codes.iter().map(|code| rule(code, pages.get(code).copied())).collect();
     let index = |code: &str| codes.binary_search(&code).expect("each code is in the list");
-    let results: Vec<Value> = findings.all().map(|finding| result(findings, finding, index(finding.code))).collect();
+    let mut seen = Occurrences::default();
+    let results: Vec<Value> =
+        findings.all().map(|finding| result(findings, finding, index(finding.code), &mut seen)).collect();
     let value = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -60,7 +62,7 @@ const fn level(level: Level) -> &'static str {
     }
 }
 
-fn result(findings: &Findings<'_>, finding: &Finding, index: usize) -> Value {
+fn result(findings: &Findings<'_>, finding: &Finding, index: usize, seen: &mut Occurrences) -> Value {
     let position = Position::of(findings.sources, finding.place.as_ref());
     // What is about no line is about the first file.
     let file = findings.sources.texts().first().map_or("-", |source| source.name.as_str());
@@ -74,13 +76,17 @@ fn result(findings: &Findings<'_>, finding: &Finding, index: usize) -> Value {
     let line = position.as_ref().map_or(String::new(), |_| {
         finding.place.as_ref().map(|place| findings.sources.text(place).to_owned()).unwrap_or_default()
     });
+    // Two findings on equal lines are told apart by their order, as CodeQL does.
+    let file = position.as_ref().map_or(file, |position| position.file.as_str());
+    let hash = fingerprint(&[finding.code, file, &line]);
+    let hash = format!("{hash}:{}", seen.count(&hash));
     let mut value = json!({
         "ruleId": finding.code,
         "ruleIndex": index,
         "level": level(finding.level),
-        "message": { "text": format!("{}. {}", finding.message, text::help(finding)) },
+        "message": { "text": text::sentences(finding) },
         "locations": [{ "physicalLocation": location }],
-        "partialFingerprints": { "primaryLocationLineHash": fingerprint(&[finding.code, file, &line]) },
+        "partialFingerprints": { "primaryLocationLineHash": hash },
     });
     if let Some(change) = &finding.change {
         value["fixes"] =

@@ -57,13 +57,35 @@ fn helps(finding: &Finding) -> Option<(&Finding, f64, &str)> {
 
 /// The help of a finding: what to do, and what that brings.
 pub fn help(finding: &Finding) -> String {
-    match finding.prediction {
-        Some(prediction) => format!(
-            "{} (failed requests of a release: {} → {})",
-            finding.help,
-            requests(prediction.without),
-            requests(prediction.with)
-        ),
-        None => finding.help.clone(),
+    let Some(prediction) = finding.prediction else { return finding.help.clone() };
+    let (without, with) = (requests(prediction.without), requests(prediction.with));
+    if without == with {
+        return format!("{} (it makes no difference in this release)", finding.help);
+    }
+    format!("{} (failed requests of a release: {without} → {with})", finding.help)
+}
+
+/// What is wrong, and what to do where something can be done.
+pub fn sentences(finding: &Finding) -> String {
+    let help = help(finding);
+    if help.is_empty() { finding.message.clone() } else { format!("{}. {help}", finding.message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::finding::{Found, Prediction};
+    use crate::check::suppression::UNUSED;
+
+    #[test]
+    fn the_help_tells_what_it_brings() {
+        let mut finding = Finding::new(&UNUSED, Found::at(None, "it is wrong"));
+        assert_eq!(sentences(&finding), "it is wrong. remove the comment");
+        finding.prediction = Some(Prediction { without: 15.4, with: 3.0 });
+        assert_eq!(help(&finding), "remove the comment (failed requests of a release: 15 → 3)");
+        finding.prediction = Some(Prediction { without: 15.4, with: 14.8 });
+        assert_eq!(help(&finding), "remove the comment (it makes no difference in this release)");
+        (finding.prediction, finding.help) = (None, String::new());
+        assert_eq!(sentences(&finding), "it is wrong");
     }
 }

@@ -7,6 +7,7 @@ use crate::scenario::document::Node;
 use crate::scenario::sources::{Source, Sources};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Kinds that a release may depend on, each with its group.
 const KNOWN: [(&str, &str); 14] = [
@@ -29,8 +30,8 @@ const KNOWN: [(&str, &str); 14] = [
 /// What stands in it.
 #[derive(Debug, Default)]
 pub struct Stream {
-    /// Objects of known kinds, in the order of the texts.
-    pub objects: Vec<Object>,
+    /// Objects of known kinds, in the order of the texts. A stream in which one document has changed shares the others.
+    pub objects: Vec<Arc<Object>>,
     /// How many of other kinds there are.
     pub others: BTreeMap<String, usize>,
     /// Whether a scenario or the command line says how many replicas there are, whatever stands in a manifest.
@@ -104,7 +105,7 @@ impl Stream {
             problems.push(error(message, Some(object.name_place), "render it first: helm template … | sim run -"));
             return;
         }
-        self.objects.push(object);
+        self.objects.push(Arc::new(object));
     }
 
     fn refuse_doubles(&self, sources: &Sources, problems: &mut Vec<Problem>) {
@@ -127,11 +128,12 @@ impl Stream {
     }
 
     pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Object> {
-        self.objects.iter().filter(move |object| object.is(kind))
+        self.objects.iter().map(Arc::as_ref).filter(move |object| object.is(kind))
     }
 
     pub fn find(&self, kind: &str, namespace: &str, name: &str) -> Option<&Object> {
-        self.objects.iter().find(|object| object.is(kind) && object.namespace == namespace && object.name == name)
+        let objects = self.objects.iter().map(Arc::as_ref);
+        objects.filter(|object| object.is(kind)).find(|object| object.namespace == namespace && object.name == name)
     }
 }
 

@@ -16,13 +16,13 @@ fn check_input(folder: &Path, arguments: &[&str], input: &str) -> std::process::
     sim_with_input(folder, &[&["check", "-"], &QUICK[..], arguments].concat(), input)
 }
 
-fn article() -> String {
+pub fn article() -> String {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/article/manifests");
     let read = |name: &str| fs::read_to_string(here.join(name)).unwrap();
     format!("{}---\n{}", read("rollout.yaml"), read("ingress.yaml"))
 }
 
-fn json(text: &str) -> Value {
+pub fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|problem| panic!("{problem}: {text}"))
 }
 
@@ -251,7 +251,7 @@ fn a_fix_keeps_the_format_of_the_file() {
     assert!(mended.contains("preStop:\r\n"), "{mended}");
     assert_eq!(mended.matches('\n').count(), mended.matches("\r\n").count());
     // JSON stays JSON.
-    let objects: Vec<Value> = ["rollout", "ingress"].map(|kind| json_of(kind)).into();
+    let objects: Vec<Value> = ["rollout", "ingress"].map(json_of).into();
     let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": objects });
     for text in [serde_json::to_string_pretty(&list).unwrap(), list.to_string()] {
         let output = check_input(&folder, &["--fix", "--only", "K005,ALB020"], &text);

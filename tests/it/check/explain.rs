@@ -2,7 +2,7 @@
 
 use crate::manifests::{folder, sim, stderr, stdout};
 use rollout_sim::check::catalogue::pages;
-use rollout_sim::check::glossary::{RULES, TERMS, cause, entries};
+use rollout_sim::check::glossary::{Instead, REFERENCES, RULES, TERMS, cause, entries};
 use rollout_sim::model::outcome::Cause;
 use rollout_sim::report::check::page;
 use std::process::Command;
@@ -34,6 +34,25 @@ fn there_is_a_page_for_each_finding_cause_rule_and_term() {
     let output = sim(&folder("explain_nothing"), &["explain", "K05"]);
     assert!(stderr(&output).contains("did you mean `K005`?"), "{}", stderr(&output));
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// The rules follow two lists of practices: a code of theirs without a rule leads to the one that covers it, or says why
+/// none does.
+#[test]
+fn a_code_without_a_rule_says_so() {
+    let codes: Vec<_> = pages().map(|page| page.code).collect();
+    for reference in &REFERENCES {
+        assert!(!codes.contains(&reference.code), "{}", reference.code);
+        match reference.instead {
+            Instead::See(code) => assert!(codes.contains(&code), "{code}"),
+            Instead::NotChecked(why) => assert!(why.ends_with('.'), "{why}"),
+        }
+    }
+    assert!(explain("ALB001").starts_with("ALB001: see K005\n\nK005 (warning)"), "{}", explain("ALB001"));
+    assert!(explain("k031").contains("K031 is not checked: the size of an image"), "{}", explain("k031"));
+    let output = sim(&folder("explain_code"), &["explain", "K099"]);
+    assert!(!stderr(&output).contains("did you mean"), "{}", stderr(&output));
+    assert!(explain("setweight").contains("share of the traffic"));
 }
 
 /// Runs a command of a page, in the project's folder.

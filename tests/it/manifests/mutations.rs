@@ -3,6 +3,8 @@
 use super::{WEB, imported};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
+use rollout_sim::check::suppression::suppress;
+use rollout_sim::check::{Setting, check_all};
 use rollout_sim::scenario::document::Table;
 use rollout_sim::scenario::load::load_release;
 use rollout_sim::scenario::manifests::release::releases;
@@ -52,11 +54,41 @@ fn read(text: &str) {
     }
 }
 
+/// Checks all releases of a text: no rule stumbles, what is found is in the text, and so is what is proposed.
+fn check(text: &str) {
+    let mut sources = Sources::default();
+    sources.add_manifests("x.yaml", text, true);
+    let (stream, _) = Stream::read(&sources);
+    let set = ["traffic.rate=1/s".to_owned()];
+    let setting = Setting { scenario: (None, &Table::default()), overrides: &set, seeds: &[1] };
+    let mut checked = check_all(&sources, &releases(&stream), setting);
+    suppress(&sources, &mut checked);
+    for finding in checked.iter().flat_map(|checked| &checked.findings) {
+        let edits = finding.change.iter().flat_map(|change| &change.edits);
+        for place in finding.place.iter().chain(edits.map(|edit| &edit.at)) {
+            let (source, within) = sources.locate(place).expect("it is in the text");
+            assert!(source.text.get(within.clone()).is_some(), "{within:?} is no part of\n{text}");
+        }
+    }
+}
+
 #[test]
 fn no_changed_line_makes_it_stumble() {
-    let lines: Vec<_> = WEB.lines().collect();
+    for_changed_lines(WEB, 3_000, read);
+}
+
+#[test]
+fn no_changed_line_makes_a_rule_stumble() {
+    let text = WEB.replace("replicas: 4", "replicas: 4 # sim-check: ignore K023 because x");
+    assert_ne!(text, WEB);
+    for_changed_lines(&format!("# sim-check: ignore K005 because x\n{text}"), 300, check);
+}
+
+/// With one to three lines of a text changed, as often as this.
+fn for_changed_lines(text: &str, cases: u32, read: impl Fn(&str)) {
+    let lines: Vec<_> = text.lines().collect();
     let change = (0..lines.len(), 0..SNIPPETS.len(), 0..4_usize, any::<prop::sample::Index>());
-    let mut runner = TestRunner::new(Config { cases: 3_000, rng_seed: RngSeed::Fixed(5), ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases, rng_seed: RngSeed::Fixed(5), ..Config::default() });
     let result = runner.run(&proptest::collection::vec(change, 1..4), |changes| {
         let mut lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
         for (line, snippet, how, at) in changes {

@@ -1,0 +1,69 @@
+//! What the reports of `sim check` call things, and what they keep to themselves.
+
+use super::command::{article, json};
+use crate::manifests::{WEB, folder, sim, stderr, stdout};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+
+const FEW: [&str; 5] = ["--exit-zero", "--seeds", "1", "--set", "traffic.rate=20/s"];
+
+#[test]
+fn releases_of_one_name_are_told_apart_by_their_namespaces() {
+    let folder = folder("reports_namespaces");
+    let in_staging = article().replace("metadata:\n  name:", "metadata:\n  namespace: staging\n  name:");
+    let mended = in_staging.replace("dynamicStableScale: true", "dynamicStableScale: false");
+    fs::write(folder.join("new.yaml"), format!("{}---\n{in_staging}", article())).unwrap();
+    fs::write(folder.join("old.yaml"), format!("{}---\n{mended}", article())).unwrap();
+    let arguments = ["check", "new.yaml", "--against", "old.yaml", "--format", "json", "--sarif", "x", "--gitlab", "y"];
+    let output = sim(&folder, &[&arguments, &FEW[..]].concat());
+    let report = json(&stdout(&output));
+    let of = |index: usize, key: &str| report["deployments"][index][key].clone();
+    assert_eq!([of(0, "deployment"), of(1, "deployment")], ["Rollout web in default", "Rollout web in staging"]);
+    assert_eq!(of(0, "failed_before"), of(0, "failed"));
+    assert!(of(1, "failed_before").as_f64() < of(1, "failed").as_f64(), "{report}");
+    // Equal lines of one file are not one finding.
+    let read = |name: &str| json(&fs::read_to_string(folder.join(name)).unwrap());
+    let count = |fingerprints: Vec<Value>| {
+        (fingerprints.len(), fingerprints.iter().map(Value::to_string).collect::<BTreeSet<_>>().len())
+    };
+    let results = read("x")["runs"][0]["results"].as_array().unwrap().clone();
+    let hash = |result: &Value| result["partialFingerprints"]["primaryLocationLineHash"].clone();
+    let (all, different) = count(results.iter().map(hash).collect());
+    assert_eq!(all, different);
+    assert!(results.iter().any(|result| hash(result).as_str().unwrap().ends_with(":2")), "{results:?}");
+    let (all, different) =
+        count(read("y").as_array().unwrap().iter().map(|entry| entry["fingerprint"].clone()).collect());
+    assert_eq!(all, different);
+}
+
+#[test]
+fn nothing_of_a_secret_is_shown() {
+    let folder = folder("reports_secret");
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: { name: x }\nstringData:\n  password: hunter2: oops\n";
+    fs::write(folder.join("web.yaml"), format!("{WEB}---\n{secret}")).unwrap();
+    let output = sim(&folder, &["check", "web.yaml"]);
+    let said = format!("{}{}", stderr(&output), stdout(&output));
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let line = WEB.lines().count() + 6;
+    assert!(said.contains(&format!("web.yaml:{line}:")) && !said.contains("hunter2"), "{said}");
+    // Of anything else the line is shown.
+    fs::write(folder.join("web.yaml"), format!("{WEB}---\n{}", secret.replace("Secret", "SecretStore"))).unwrap();
+    let output = sim(&folder, &["check", "web.yaml"]);
+    assert!(stderr(&output).contains("hunter2"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_file_below_the_current_folder_is_named_from_there() {
+    let folder = folder("reports_absolute");
+    fs::create_dir_all(folder.join("deploy")).unwrap();
+    fs::write(folder.join("deploy/web.yaml"), article()).unwrap();
+    let path = folder.join("deploy").to_str().unwrap().to_owned();
+    let output = sim(&folder, &[&["check", &path, "-q", "--sarif", "x"], &FEW[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let sarif = json(&fs::read_to_string(folder.join("x")).unwrap());
+    for result in sarif["runs"][0]["results"].as_array().unwrap() {
+        let uri = &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+        assert_eq!(*uri, "deploy/web.yaml");
+    }
+}
