@@ -50,7 +50,8 @@ fn nothing_of_a_secret_is_shown() {
     // Of anything else the line is shown.
     fs::write(folder.join("web.yaml"), format!("{WEB}---\n{}", secret.replace("Secret", "SecretStore"))).unwrap();
     let output = sim(&folder, &["check", "web.yaml"]);
-    assert!(stderr(&output).contains("hunter2"), "{}", stderr(&output));
+    let said = format!("{}{}", stderr(&output), stdout(&output));
+    assert!(said.contains("hunter2"), "{said}");
 }
 
 #[test]
