@@ -10,6 +10,8 @@ pub mod deployment;
 pub mod endpoint_slice;
 pub mod fenceposts;
 pub mod horizontal_pod_autoscaler;
+pub mod http_request;
+pub mod ingress;
 pub mod load_balancer;
 pub mod load_balancer_controller;
 pub mod metrics;

@@ -6,6 +6,7 @@
 
 pub mod connection;
 pub mod data_plane;
+pub mod listener_rule;
 pub mod target_group;
 
 use crate::model::{PodId, Service};

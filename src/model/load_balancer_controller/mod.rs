@@ -5,6 +5,7 @@
 //! and their back-off, leader election, several groups that compete for workers (all of them are in the lags).
 
 pub mod ingress;
+pub mod listener_rules;
 pub mod readiness_gate;
 pub mod target_group_binding;
 
