@@ -159,7 +159,7 @@ impl Server {
     /// is full.
     #[inline]
     pub fn accept(&mut self, request: Request, target_group: u8) -> Option<(Instant, Open)> {
-        let Request { number, arrival, demand, lot } = request;
+        let Request { number, arrival, demand, lot, .. } = request;
         let start = if self.open.len() < self.free_below { arrival } else { self.worker_free_at(arrival)? };
         let end = start + self.work(demand);
         let is_error = self.errors > 0 && derived_lot(lot, 2) >> 32 < self.errors;
@@ -282,7 +282,8 @@ mod tests {
 
     /// When the work on a request begins.
     fn start(server: &mut Server, arrival: u64, demand: u64) -> Option<Instant> {
-        let request = Request { number: 0, arrival: at(arrival), demand: Duration::from_nanos(demand), lot: 0 };
+        let demand = Duration::from_nanos(demand);
+        let request = Request { arrival: at(arrival), demand, ..Request::default() };
         server.accept(request, 0).map(|(start, _)| start)
     }
 

@@ -3,6 +3,7 @@
 //! Each request draws its demand and its lot at birth, from streams of their own, so two scenarios under one seed face
 //! the same requests, whatever else differs.
 
+use crate::model::http_request::HttpRequest;
 use crate::random::{Distribution, QuantileTable, Random, Stream};
 use crate::units::{Duration, Instant, Rate};
 
@@ -21,7 +22,48 @@ pub struct TrafficSpec {
     pub arrivals: Arrivals,
     /// How long an idle pod works on a request.
     pub service_time: Distribution,
+    /// `[[traffic.classes]]`; none: all requests are alike, and nobody asks whose they are.
+    pub classes: Vec<ClassSpec>,
 }
+
+/// Requests that look alike to a router.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassSpec {
+    pub name: String,
+    pub rate: Rate,
+    pub arrivals: Arrivals,
+    pub service_time: Distribution,
+    pub request: HttpRequest,
+    pub users: Option<UsersSpec>,
+}
+
+/// Who sends the requests of a class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UsersSpec {
+    pub count: u32,
+    pub activity: Activity,
+    /// None: each request is of any user, whoever sent the last one.
+    pub session: Option<SessionSpec>,
+}
+
+/// How the requests, or the sessions, are spread over the users.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Activity {
+    Uniform,
+    /// The k-th user is 1 ÷ k^exponent times as active as the first.
+    Zipf { exponent: f64 },
+}
+
+/// Requests of one user that follow each other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionSpec {
+    pub requests: u32,
+    /// From a request to the next one of the session.
+    pub think_time: Distribution,
+}
+
+/// The user of a request of which nobody asks whose it is.
+pub const ANONYMOUS: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Request {
@@ -32,6 +74,10 @@ pub struct Request {
     pub demand: Duration,
     /// Decides by chance what has to be decided by chance: the node, the target group.
     pub lot: u64,
+    /// Of its class, from 0; or [`ANONYMOUS`].
+    pub user: u32,
+    /// Index of `TrafficSpec::classes`; 0 without classes.
+    pub class: u8,
 }
 
 /// Requests are made so many at a time, in one tight loop for each generator: about 14 ns a request.
@@ -104,6 +150,7 @@ impl Traffic {
         for (number, request) in (first..).zip(self.block.iter_mut()) {
             request.lot = self.random_lots.next_u64();
             request.number = number;
+            request.user = ANONYMOUS;
         }
     }
 }
@@ -114,7 +161,7 @@ mod tests {
 
     fn traffic(arrivals: Arrivals, seed: u64) -> Traffic {
         let service_time = Distribution::Exponential { mean: Duration::millis(40) };
-        Traffic::new(&TrafficSpec { rate: "250/s".parse().unwrap(), arrivals, service_time }, seed)
+        Traffic::new(&TrafficSpec { rate: "250/s".parse().unwrap(), arrivals, service_time, classes: vec![] }, seed)
     }
 
     fn requests(mut traffic: Traffic, secs: u64) -> Vec<Request> {
@@ -149,6 +196,7 @@ mod tests {
             rate: "250/s".parse().unwrap(),
             arrivals: Arrivals::Poisson,
             service_time: Distribution::millis(40),
+            classes: vec![],
         };
         let a = requests(Traffic::new(&fixed, 7), 20);
         fixed.service_time = Distribution::LogNormal {

@@ -85,6 +85,7 @@ fn scenario() -> Scenario {
             rate: "15000/min".parse().expect("a rate"),
             arrivals: Arrivals::Poisson,
             service_time: Distribution::millis(40),
+            classes: vec![],
         },
         workload: Workload::Rollout(RolloutSpec {
             replicas: 10,

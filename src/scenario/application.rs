@@ -55,7 +55,7 @@ pub fn traffic(reader: &mut Reader<'_, '_>) -> TrafficSpec {
         Distribution::LogNormal { median: Duration::millis(40), tail: Tail::P99(Duration::millis(400)) },
         "How long an idle pod works on a request. Assumption: a usual web service, log-normal with a long tail",
     );
-    TrafficSpec { rate, arrivals, service_time }
+    TrafficSpec { rate, arrivals, service_time, classes: vec![] }
 }
 
 /// The application, and how long a preStop hook runs that the manifest does not tell.
