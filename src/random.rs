@@ -33,6 +33,8 @@ pub enum Stream {
     AwsQuery = 16,
     /// How long the news of readiness gates take between kubelets and the load balancer controller.
     ReadinessGate = 17,
+    /// The calls of the load balancer controller about listener rules.
+    RuleCall = 18,
 }
 
 /// One stream of random numbers.

@@ -1,5 +1,6 @@
 //! What one run produced, as plain data. Reports read it; nothing in it changes any more.
 
+use crate::model::Revision;
 use crate::model::outcome::Cause;
 use crate::units::{Duration, Instant, Percent};
 
@@ -30,6 +31,10 @@ pub struct Run {
     pub latency: Latency,
     /// ALB nodes: `Second::weight_effective` is a sum over them.
     pub nodes: u32,
+    /// By class of traffic; empty without classes.
+    pub classes: Vec<ClassRecord>,
+    /// Copies of requests that a mirror route sent to the canary, and how many of them it did not answer well.
+    pub mirrored: Mirrored,
     /// Each request, in order of arrival. Only filled when the run was asked for it.
     pub trace: Option<Vec<TracedRequest>>,
 }
@@ -95,6 +100,7 @@ pub struct Second {
     pub elb_502: u32,
     pub elb_503: u32,
     pub elb_504: u32,
+    pub elb_404: u32,
     pub target_5xx: u32,
     /// Response time of the requests that a target answered, in microseconds; 0 without such a request.
     pub latency_p50_us: u32,
@@ -131,7 +137,7 @@ pub struct LogEntry {
     pub detail: String,
 }
 
-/// `total` = `ok` + `elb_502` + `elb_503` + `elb_504` + `target_5xx`, always.
+/// `total` = `ok` + `elb_502` + `elb_503` + `elb_504` + `elb_404` + `target_5xx`, always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Requests {
     pub total: u64,
@@ -139,6 +145,8 @@ pub struct Requests {
     pub elb_502: u64,
     pub elb_503: u64,
     pub elb_504: u64,
+    /// No rule of the listener took the request.
+    pub elb_404: u64,
     pub target_5xx: u64,
 }
 
@@ -272,4 +280,137 @@ pub struct TracedRequest {
     pub answered: Instant,
     /// From arrival to the start of the work; zero unless a target worked on it.
     pub waited: Duration,
+    /// Of the pod that it was sent to.
+    pub version: Option<Revision>,
+    /// Of its class; `u32::MAX` where nobody asks.
+    pub user: u32,
+    pub class: u8,
+}
+
+/// Copies of requests, whose answers nobody waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mirrored {
+    pub requests: u64,
+    pub target_5xx: u64,
+    /// Nobody took the copy.
+    pub lost: u64,
+}
+
+/// What a request of a class came to, as its user sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Ok,
+    Target5xx,
+    Elb5xx,
+    Elb404,
+}
+
+impl Answer {
+    pub const ALL: [Self; 4] = [Self::Ok, Self::Target5xx, Self::Elb5xx, Self::Elb404];
+}
+
+/// The requests of one class of traffic, and its users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassRecord {
+    versions: usize,
+    /// By second and version: counts by `Answer`.
+    cells: Vec<[u32; Answer::ALL.len()]>,
+    /// By second and version: users who were last answered by it, at the end of the second.
+    users_on: Vec<u32>,
+    /// The first users have the highest activity, if it differs.
+    pub users: Vec<UserRecord>,
+    /// The requests of the first users, in order of arrival.
+    pub samples: Vec<SampledRequest>,
+    /// Arrival of the first request that a pod of the new revision, or of a later one, answered.
+    pub first_exposure: Option<Instant>,
+    /// Requests with a header that a route was made for, which came to another version than that route's.
+    pub wrong_version: u64,
+}
+
+impl ClassRecord {
+    pub fn new(versions: usize, users: u32) -> Self {
+        Self {
+            versions,
+            cells: vec![],
+            users_on: vec![],
+            users: vec![UserRecord::default(); users as usize],
+            samples: vec![],
+            first_exposure: None,
+            wrong_version: 0,
+        }
+    }
+
+    /// Versions: 0 stands for "no pod", each other number for the revision.
+    pub fn versions(&self) -> usize {
+        self.versions
+    }
+
+    /// Requests of a second since the start of the warm-up that came to this version, by `Answer`.
+    pub fn counts(&self, second: usize, version: usize) -> [u32; Answer::ALL.len()] {
+        self.cells[second * self.versions + version]
+    }
+
+    /// Users who were last answered by this version, at the end of the second.
+    pub fn users_on(&self, second: usize, version: usize) -> u32 {
+        self.users_on[second * self.versions + version]
+    }
+
+    /// Requests of the whole run that came to this version, by `Answer`.
+    pub fn total(&self, version: usize) -> [u64; Answer::ALL.len()] {
+        let mut total = [0; Answer::ALL.len()];
+        for cells in self.cells.iter().skip(version).step_by(self.versions) {
+            for (sum, count) in total.iter_mut().zip(cells) {
+                *sum += u64::from(*count);
+            }
+        }
+        total
+    }
+
+    pub fn seconds(&self) -> usize {
+        self.cells.len() / self.versions
+    }
+
+    /// Adds a second's books.
+    pub fn close_second(&mut self, cells: &[[u32; Answer::ALL.len()]], users_on: &[u32]) {
+        self.cells.extend_from_slice(cells);
+        self.users_on.extend_from_slice(users_on);
+    }
+
+    /// None for the second that is still open.
+    pub fn cells_mut(&mut self, second: usize, version: usize) -> Option<&mut [u32; Answer::ALL.len()]> {
+        self.cells.get_mut(second * self.versions + version)
+    }
+}
+
+/// What one user met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserRecord {
+    pub requests: u32,
+    /// How often another version answered than the time before.
+    pub flips: u32,
+    pub target_5xx: u32,
+    pub elb_5xx: u32,
+    /// The second since the start of the warm-up in which the new revision, or a later one, answered first; `u32::MAX`:
+    /// never.
+    pub first_exposed_s: u32,
+    /// A bit for each revision that answered.
+    pub seen: u8,
+    /// The revision that answered last; 0: none has.
+    pub last: u8,
+}
+
+impl Default for UserRecord {
+    fn default() -> Self {
+        Self { requests: 0, flips: 0, target_5xx: 0, elb_5xx: 0, first_exposed_s: u32::MAX, seen: 0, last: 0 }
+    }
+}
+
+/// One request of one of the users who are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SampledRequest {
+    pub user: u32,
+    pub arrival: Instant,
+    /// 0: no pod.
+    pub version: u8,
+    pub answer: Answer,
 }

@@ -61,6 +61,16 @@ pub const fn cause(cause: Cause) -> Entry {
             "The target took the request and gave no answer within the load balancer's idle time-out (60 s unless set).",
             "sim run scenarios/first-run.toml --set traffic.service_time=70s --set application.concurrency=100000",
         ),
+        Cause::MissingBackend => (
+            "The rule that took the request has a fixed response: its Ingress names an action annotation or a Service that \
+             does not exist, and the AWS Load Balancer Controller wrote 503 in its place.",
+            "sim run scenarios/routing/missing-backend.toml",
+        ),
+        Cause::NoMatchingRule => (
+            "No rule of the listener took the request, so the default action answered: 404, unless the Ingress has a default \
+             backend. It is no 5xx and counts by itself.",
+            "sim run scenarios/routing/no-matching-rule.toml",
+        ),
     };
     Entry {
         name: cause.name(),

@@ -83,8 +83,11 @@ pub struct Open {
     pub arrival: Instant,
     /// When the program is done with it.
     pub end: Instant,
-    /// Whose target the pod was for it: the target group's index. None once the load balancer has given it up.
+    /// Whose target the pod was for it: the target group's index. None once the load balancer has given it up, and for a
+    /// copy, whose answer nobody waits for.
     pub target_group: Option<u8>,
+    pub class: u8,
+    pub user: u32,
     /// The answer will be a 500.
     pub is_error: bool,
 }
@@ -158,12 +161,12 @@ impl Server {
     /// Takes a request that arrives now. Returns when the work on it begins, and what is kept of it; None if the backlog
     /// is full.
     #[inline]
-    pub fn accept(&mut self, request: Request, target_group: u8) -> Option<(Instant, Open)> {
-        let Request { number, arrival, demand, lot, .. } = request;
+    pub fn accept(&mut self, request: Request, target_group: Option<u8>) -> Option<(Instant, Open)> {
+        let Request { number, arrival, demand, lot, class, user } = request;
         let start = if self.open.len() < self.free_below { arrival } else { self.worker_free_at(arrival)? };
         let end = start + self.work(demand);
         let is_error = self.errors > 0 && derived_lot(lot, 2) >> 32 < self.errors;
-        let open = Open { number, arrival, end, target_group: Some(target_group), is_error };
+        let open = Open { number, arrival, end, target_group, class, user, is_error };
         self.open.push(open);
         self.taken += 1;
         if let Some(mut first) = self.busy.peek_mut() {
@@ -284,7 +287,7 @@ mod tests {
     fn start(server: &mut Server, arrival: u64, demand: u64) -> Option<Instant> {
         let demand = Duration::from_nanos(demand);
         let request = Request { arrival: at(arrival), demand, ..Request::default() };
-        server.accept(request, 0).map(|(start, _)| start)
+        server.accept(request, Some(0)).map(|(start, _)| start)
     }
 
     /// Workers as an array of the instants at which each is free: obviously right, and slow.

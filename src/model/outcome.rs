@@ -37,6 +37,11 @@ pub enum Cause {
     BacklogFull,
     /// Code 504. The target accepted the request and did not answer within the load balancer's idle time-out.
     IdleTimeout,
+    /// Code 503. The rule has a fixed response in place of an action or a Service that does not exist: the AWS Load
+    /// Balancer Controller wrote it. Access log: no target, `actions_executed` is `fixed-response`.
+    MissingBackend,
+    /// Code 404. No rule takes the request: the default action of the listener. Access log: as `missing_backend`.
+    NoMatchingRule,
 }
 
 impl Outcome {
@@ -51,7 +56,7 @@ impl Outcome {
 }
 
 impl Cause {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::ConnectionRefused,
         Self::HostUnreachable,
         Self::ResetInFlight,
@@ -61,6 +66,8 @@ impl Cause {
         Self::ConnectTimeout,
         Self::BacklogFull,
         Self::IdleTimeout,
+        Self::MissingBackend,
+        Self::NoMatchingRule,
     ];
 
     pub const fn index(self) -> usize {
@@ -79,6 +86,8 @@ impl Cause {
             Self::ConnectTimeout => "connect_timeout",
             Self::BacklogFull => "backlog_full",
             Self::IdleTimeout => "idle_timeout",
+            Self::MissingBackend => "missing_backend",
+            Self::NoMatchingRule => "no_matching_rule",
         }
     }
 
@@ -90,9 +99,14 @@ impl Cause {
             | Self::ResetInFlight
             | Self::KeepAliveRace
             | Self::DeregistrationDelayExpired => 502,
-            Self::NoRegisteredTargets => 503,
+            Self::NoRegisteredTargets | Self::MissingBackend => 503,
+            Self::NoMatchingRule => 404,
             Self::ConnectTimeout | Self::BacklogFull | Self::IdleTimeout => 504,
         }
+    }
+
+    pub const fn is_5xx(self) -> bool {
+        self.elb_status_code() >= 500
     }
 
     /// In plain words, for a table.
@@ -107,6 +121,8 @@ impl Cause {
             Self::ConnectTimeout => "nobody answered the connection for 10 s",
             Self::BacklogFull => "the pod's queue of connections was full",
             Self::IdleTimeout => "the pod gave no answer within the idle time-out",
+            Self::MissingBackend => "the rule named an action or a Service that is not there",
+            Self::NoMatchingRule => "no rule of the listener took the request",
         }
     }
 }

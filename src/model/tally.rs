@@ -4,9 +4,10 @@
 //! it is counted again. Per second of arrival, so each second's figures add up.
 
 use crate::model::Revision;
+use crate::model::exposure::Exposure;
 use crate::model::metrics::{Answer, Metrics};
 use crate::model::outcome::{Cause, Outcome};
-use crate::run::{CauseCount, FailingSecond, Latency, Requests, Second, TracedRequest};
+use crate::run::{CauseCount, ClassRecord, FailingSecond, Latency, Mirrored, Requests, Second, TracedRequest};
 use crate::units::{Duration, Instant};
 use std::collections::VecDeque;
 
@@ -20,6 +21,9 @@ pub struct Fate {
     pub answered: Instant,
     /// Of the pod that it was sent to.
     pub version: Option<Revision>,
+    /// Of its class, or `traffic::ANONYMOUS`.
+    pub user: u32,
+    pub class: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -45,6 +49,8 @@ pub struct Tally {
     fingerprint: u64,
     trace: Option<Vec<TracedRequest>>,
     metrics: Option<Metrics>,
+    exposure: Option<Exposure>,
+    mirrored: Mirrored,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +88,19 @@ impl Tally {
             fingerprint: 0,
             trace: trace.then(Vec::new),
             metrics: None,
+            exposure: None,
+            mirrored: Mirrored::default(),
         }
+    }
+
+    /// Keeps the books of each class of traffic, too.
+    pub fn with_exposure(mut self, exposure: Exposure) -> Self {
+        self.exposure = Some(exposure);
+        self
+    }
+
+    pub fn exposure(&mut self) -> Option<&mut Exposure> {
+        self.exposure.as_mut()
     }
 
     /// Keeps what monitoring shows, too: somebody is going to look.
@@ -111,11 +129,28 @@ impl Tally {
             Outcome::Target5xx | Outcome::Elb(_) => self.count_failure(fate),
         }
         if let Some(trace) = &mut self.trace {
-            let Fate { arrival, outcome, answered, .. } = fate;
-            trace.push(TracedRequest { arrival, outcome, answered, waited });
+            let Fate { arrival, outcome, answered, version, user, class, .. } = fate;
+            trace.push(TracedRequest { arrival, outcome, answered, waited, version, user, class });
         }
         if let Some(metrics) = &mut self.metrics {
             metrics.count(answer(&fate));
+        }
+        if let Some(exposure) = &mut self.exposure {
+            exposure.count(&fate);
+        }
+    }
+
+    /// A copy of a request came to this: no user's, and yet monitoring sees it.
+    pub fn count_mirrored(&mut self, copy: Fate) {
+        self.mirrored.requests += 1;
+        match copy.outcome {
+            Outcome::Ok => {}
+            Outcome::Target5xx => self.mirrored.target_5xx += 1,
+            Outcome::Elb(_) => self.mirrored.lost += 1,
+        }
+        self.fingerprint = self.fingerprint.wrapping_add(hash(&copy).rotate_left(1));
+        if let Some(metrics) = &mut self.metrics {
+            metrics.count(answer(&copy));
         }
     }
 
@@ -149,6 +184,9 @@ impl Tally {
             metrics.take_back(answer(&before));
             metrics.count(answer(&fate));
         }
+        if let Some(exposure) = &mut self.exposure {
+            exposure.count_again(&before, &fate);
+        }
     }
 
     /// ELB 5xx of the requests that arrive from now on are counted by themselves, too.
@@ -171,6 +209,7 @@ impl Tally {
             requests.elb_502 += u64::from(second.elb_502);
             requests.elb_503 += u64::from(second.elb_503);
             requests.elb_504 += u64::from(second.elb_504);
+            requests.elb_404 += u64::from(second.elb_404);
             requests.target_5xx += u64::from(second.target_5xx);
         }
         let causes = self.causes.map(|cause| CauseCount {
@@ -186,6 +225,8 @@ impl Tally {
             fingerprint: self.fingerprint,
             sections: self.sections.iter().map(|(_, count)| *count).collect(),
             seconds: self.seconds,
+            classes: self.exposure.map_or(vec![], Exposure::into_records),
+            mirrored: self.mirrored,
             trace: self.trace,
         }
     }
@@ -199,7 +240,9 @@ impl Tally {
         };
         *code_count(second, cause) += 1;
         *self.cause_in_second(fate.arrival, cause) += 1;
-        *self.section(fate.arrival) += 1;
+        if cause.is_5xx() {
+            *self.section(fate.arrival) += 1;
+        }
         let entry = &mut self.causes[cause.index()];
         entry.count += 1;
         if cause == Cause::IdleTimeout {
@@ -238,6 +281,9 @@ impl Tally {
     fn next_second(&mut self) {
         let spare = if self.open.len() >= self.horizon { self.settle_oldest() } else { vec![] };
         self.seconds.push(std::mem::take(&mut self.current));
+        if let Some(exposure) = &mut self.exposure {
+            exposure.next_second();
+        }
         self.open.push_back(std::mem::replace(&mut self.current_times, spare));
         self.current_end = self.current_end + SECOND;
     }
@@ -267,6 +313,8 @@ pub struct Totals {
     pub fingerprint: u64,
     /// ELB 5xx by section: the first reaches from the start to the first `begin_section`.
     pub sections: Vec<u64>,
+    pub classes: Vec<ClassRecord>,
+    pub mirrored: Mirrored,
     pub trace: Option<Vec<TracedRequest>>,
 }
 
@@ -276,6 +324,7 @@ fn second_index(arrival: Instant) -> usize {
 
 fn code_count(second: &mut Second, cause: Cause) -> &mut u32 {
     match cause.elb_status_code() {
+        404 => &mut second.elb_404,
         502 => &mut second.elb_502,
         503 => &mut second.elb_503,
         504 => &mut second.elb_504,
@@ -413,7 +462,7 @@ mod tests {
 
     fn fate(number: u64, arrival_ms: u64, took_ms: u64, outcome: Outcome) -> Fate {
         let arrival = Instant::START + Duration::millis(arrival_ms);
-        Fate { number, arrival, outcome, answered: arrival + Duration::millis(took_ms), version: None }
+        Fate { number, arrival, outcome, answered: arrival + Duration::millis(took_ms), version: None, user: 0, class: 0 }
     }
 
     fn tally() -> Tally {

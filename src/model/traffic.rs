@@ -26,6 +26,14 @@ pub struct TrafficSpec {
     pub classes: Vec<ClassSpec>,
 }
 
+impl TrafficSpec {
+    /// How many users each class has; without classes there is one, of nobody's.
+    pub fn users_by_class(&self) -> Vec<u32> {
+        let users = |class: &ClassSpec| class.users.as_ref().map_or(0, |users| users.count);
+        if self.classes.is_empty() { vec![0] } else { self.classes.iter().map(users).collect() }
+    }
+}
+
 /// Requests that look alike to a router.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassSpec {

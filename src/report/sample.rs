@@ -181,6 +181,7 @@ fn load_balancer() -> LoadBalancerSpec {
         empty_target_group: EmptyTargetGroup::LastKnownTargets,
         initial_only: InitialOnly::Answer503,
         target_group_selection: TargetGroupSelection::Random,
+        cookies: CookieSpec { honours_zero_weight: false, is_renewed: true },
         connect_timeout: Duration::secs(10),
         idle_timeout: Duration::secs(60),
     }

@@ -4,7 +4,9 @@
 use super::document::Entry;
 use super::quoted::quoted;
 use super::reader::{Reader, text_from};
+use crate::model::load_balancer::cookie::CookieSpec;
 use crate::model::load_balancer::{EmptyTargetGroup, InitialOnly, LoadBalancerSpec, TargetGroupSelection};
+use crate::model::load_balancer_controller::listener_rules::RuleSynthesis;
 use crate::model::load_balancer_controller::{
     GatedPods, LoadBalancerControllerSpec, QueueDiscipline, ReadinessGateSpec,
 };
@@ -196,7 +198,11 @@ fn aws_queries(reader: &mut Reader<'_, '_>, is_on: bool) -> (Distribution, f64) 
 }
 
 /// `gates_are_injected` comes from a label of the Namespace.
-pub fn load_balancer_controller(reader: &mut Reader<'_, '_>, gates_are_injected: bool) -> LoadBalancerControllerSpec {
+/// `gates_are_injected`, and whether there are managed routes.
+pub fn load_balancer_controller(
+    reader: &mut Reader<'_, '_>,
+    (gates_are_injected, has_routes): (bool, bool),
+) -> LoadBalancerControllerSpec {
     let p95 = |median, at| Distribution::LogNormal {
         median: Duration::millis(median),
         tail: Tail::P95(Duration::millis(at)),
@@ -219,6 +225,7 @@ pub fn load_balancer_controller(reader: &mut Reader<'_, '_>, gates_are_injected:
         "What happens to a change that finds its group queued already. controller-runtime: one item per group, the \
          newest state wins",
     );
+    let (rule_call, rule_synthesis) = rule_calls(reader, has_routes);
     let target_lag = reader.distribution(
         "target_lag",
         p95(700, 3000),
@@ -240,11 +247,36 @@ pub fn load_balancer_controller(reader: &mut Reader<'_, '_>, gates_are_injected:
         rule_lag,
         reconcile_time,
         queue,
+        rule_call,
+        rule_synthesis,
         target_lag,
         deregister_targets,
         register_targets,
         readiness_gate,
     }
+}
+
+/// Weights change by one call of one kind: where no route comes and goes, none of this matters.
+fn rule_calls(reader: &mut Reader<'_, '_>, has_routes: bool) -> (Distribution, RuleSynthesis) {
+    let mut spec = (Distribution::millis(150), RuleSynthesis::BySettings);
+    let is_wanted = |reader: &Reader<'_, '_>, name| has_routes || reader.has(name) || reader.writes_schema();
+    if is_wanted(reader, "rule_call") {
+        spec.0 = reader.distribution(
+            "rule_call",
+            spec.0,
+            "One call about listener rules, where another one follows it. Assumption: the time of an API call; AWS publishes \
+             no figure",
+        );
+    }
+    if is_wanted(reader, "rule_synthesis") {
+        spec.1 = reader.choice(
+            "rule_synthesis",
+            &[("by_settings", RuleSynthesis::BySettings), ("by_priority", RuleSynthesis::ByPriority)],
+            "How rules that there are become the wanted ones: by_settings, since 2.12, keeps what has the wanted settings; \
+             by_priority, before, rewrites whatever stands at a priority",
+        );
+    }
+    spec
 }
 
 /// Nobody waits for a gate where none is injected.
@@ -358,6 +390,7 @@ pub fn load_balancer(reader: &mut Reader<'_, '_>, idle_timeout: Duration) -> Loa
         empty_target_group,
         initial_only,
         target_group_selection,
+        cookies: CookieSpec { honours_zero_weight: false, is_renewed: true },
         connect_timeout,
         idle_timeout,
     }

@@ -5,6 +5,7 @@ use super::manifests::ignored::Reason;
 use super::quoted::quoted;
 use super::reader::{Reader, nearest, text_from};
 use crate::model::load_balancer::TargetGroupSpec;
+use crate::model::load_balancer::target_selection::Algorithm;
 use crate::units::Duration;
 use serde_json::json;
 use std::ops::RangeInclusive;
@@ -135,6 +136,9 @@ fn annotations(reader: &mut Reader<'_, '_>) -> IngressSection {
             unhealthy_threshold,
             deregistration_delay: seconds(deregistration_delay),
             minimum_healthy_targets,
+            algorithm: Algorithm::RoundRobin,
+            slow_start: Duration::ZERO,
+            stickiness: None,
         },
         idle_timeout: seconds(idle_timeout),
     }

@@ -141,9 +141,10 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     };
     let cluster = root.table("cluster", "How long the news takes inside of Kubernetes", environment::cluster);
     let rollouts_controller = rollouts_controller(&mut root, &workload);
+    let has_routes = !workload.managed_routes().is_empty();
     let load_balancer_controller =
         root.table("load_balancer_controller", "The AWS Load Balancer Controller", |reader| {
-            environment::load_balancer_controller(reader, gates_are_injected)
+            environment::load_balancer_controller(reader, (gates_are_injected, has_routes))
         });
     let load_balancer = root.table("load_balancer", "The Application Load Balancer", |reader| {
         environment::load_balancer(reader, ingress.idle_timeout)
@@ -155,7 +156,14 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let thresholds = root.table("thresholds", "What the run must hold, in k6's grammar", threshold::read);
     let sweep = root.table("sweep", "The sweep of `sim sweep`; a run takes no notice of it", sweep::read);
     root.refuse_unknown();
+    let is_routed = workload.is_traffic_routed();
+    let the_backend = backend(document);
+    let services = super::ServiceNames { stable: workload.service_name(Service::Stable).into(), canary: workload.service_name(Service::Canary).into(), root: "root".into() };
+    let path = crate::model::ingress::HttpPath { path: "/*".into(), path_type: crate::model::ingress::PathType::ImplementationSpecific, backend: crate::model::ingress::Backend { service: if is_routed { "root".into() } else { services.name(the_backend).to_owned() }, port: if is_routed { crate::model::ingress::ServicePort::Name("use-annotation".into()) } else { crate::model::ingress::ServicePort::Number(80) } } };
+    let ingress_object = crate::model::ingress::Ingress { rules: vec![crate::model::ingress::IngressRule { host: None, paths: vec![path] }], ..Default::default() };
     let scenario = Scenario {
+        ingress: ingress_object,
+        services,
         name: name.to_owned(),
         title,
         seed,

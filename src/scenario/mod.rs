@@ -26,6 +26,7 @@ mod quoted;
 mod reader;
 mod rollout;
 mod routes;
+mod routing;
 pub mod schema;
 pub mod sources;
 pub mod spread;
@@ -76,9 +77,15 @@ pub struct Scenario {
     pub monitoring: MonitoringSpec,
     pub analysis_templates: Vec<AnalysisTemplateSpec>,
     pub hpa: Option<HpaSpec>,
+    pub ingress: crate::model::ingress::Ingress,
+    pub services: ServiceNames,
     /// The Service that the Ingress names, where no weights split the requests: the active one of blueGreen, or its preview.
     pub backend: Service,
 }
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceNames { pub stable: String, pub canary: String, pub root: String }
+impl ServiceNames { pub fn name(&self, service: Service) -> &str { match service { Service::Stable => &self.stable, Service::Canary => &self.canary } } }
 
 /// `[simulation]`: how long. Whole seconds, all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -79,6 +79,11 @@ impl Workload {
         self.canary().map_or(&[], |canary| &canary.steps)
     }
 
+    /// Names of `managedRoutes`.
+    pub fn managed_routes(&self) -> &[String] {
+        self.canary().and_then(|canary| canary.traffic_routing.as_ref()).map_or(&[], |routing| &routing.managed_routes)
+    }
+
     /// Whether two target groups share the traffic by weights.
     pub fn is_traffic_routed(&self) -> bool {
         self.canary().is_some_and(Canary::is_traffic_routed)

@@ -6,49 +6,12 @@ use crate::model::load_balancer;
 use crate::model::load_balancer::data_plane::Command;
 use crate::model::load_balancer::target_group::TargetHealth;
 use crate::model::load_balancer_controller::target_group_binding::{self, ApiCall};
-use crate::model::load_balancer_controller::{QueueDiscipline, ingress, readiness_gate};
+use crate::model::load_balancer_controller::readiness_gate;
 use crate::model::{PodId, Revision, Service, pod};
-use crate::units::{Duration, Instant, Percent};
+use crate::units::Instant;
 use std::collections::BTreeSet;
 
 impl Simulation<'_> {
-    /// `written`: how long the earlier writes of the same pass took.
-    pub(super) fn tell_ingress_weight(&mut self, now: Instant, written: Duration, canary: Percent) {
-        let controller = &self.scenario.load_balancer_controller;
-        match controller.queue {
-            QueueDiscipline::WorkQueue if written == Duration::ZERO => {
-                self.tell_ingress(now, ingress::Input::WeightChanged(canary));
-            }
-            QueueDiscipline::WorkQueue => {
-                self.queue.schedule(now + written, Event::Ingress(ingress::Input::WeightChanged(canary)));
-            }
-            QueueDiscipline::Overlap => {
-                let due = now + self.streams.rule_lag.draw(&controller.rule_lag);
-                self.queue.schedule(due, Event::Ingress(ingress::Input::SendWeight(canary)));
-            }
-        }
-    }
-
-    pub(super) fn tell_ingress(&mut self, now: Instant, input: ingress::Input) {
-        use ingress::Effect::*;
-        let controller = &self.scenario.load_balancer_controller;
-        for effect in self.ingress.handle(input) {
-            match effect {
-                Enqueue => {
-                    let lag = self.streams.rule_lag.draw(&controller.rule_lag);
-                    let reconcile = lag.min(controller.reconcile_time);
-                    let start = now + (lag - reconcile);
-                    self.queue.schedule(start, Event::Ingress(ingress::Input::Start(reconcile)));
-                }
-                Reconcile(time) => self.queue.schedule(now + time, Event::Ingress(ingress::Input::Send)),
-                ModifyRule(canary) => {
-                    self.log(now, "load-balancer-controller", "ModifyRule", "ingress", self.split(canary));
-                    self.tell_load_balancer(now, load_balancer::Input::ModifyRule(canary));
-                }
-            }
-        }
-    }
-
     /// What the webhook puts into a pod that is created now: a gate for each target group whose Service selects it.
     pub(super) fn gates_to_inject(&self, revision: Revision) -> BTreeSet<Service> {
         let is_injected = self.scenario.load_balancer_controller.readiness_gate.is_injected;
@@ -153,9 +116,9 @@ impl Simulation<'_> {
         for effect in effects {
             let (delay, input) = match effect {
                 Wake(delay, input) => (delay, input),
-                PushRule { node, canary, version } => {
+                PushListener { node, listener, version } => {
                     let delay = self.streams.rule_push[node as usize].draw(&spec.rule_push);
-                    (delay, RuleReached { node, canary, version })
+                    (delay, ListenerReached { node, listener, version })
                 }
                 PushTargets { node, news, targets } => {
                     (self.streams.propagation(node, news, spec), TargetsReached { node, news, targets })
@@ -168,8 +131,8 @@ impl Simulation<'_> {
                     let (delay, passed) = self.ask(now, target.pod, timeout);
                     (delay, HealthChecked { node, target, passed })
                 }
-                SetWeight { node, canary } => {
-                    self.set_weight(now, node, canary);
+                SetListener { node, listener } => {
+                    self.set_listener(now, node, &listener);
                     continue;
                 }
                 Route { node, service, targets } => {
@@ -199,17 +162,5 @@ impl Simulation<'_> {
             };
             self.queue.schedule(now + delay, Event::LoadBalancer(input));
         }
-    }
-
-    fn set_weight(&mut self, now: Instant, node: u32, canary: Percent) {
-        self.command(now, Command::SetWeight { node, canary });
-        if std::mem::replace(&mut self.weights[node as usize], canary) != canary {
-            self.log(now, "load-balancer", "RuleEffective", format!("node {node}"), self.split(canary));
-        }
-        if self.weights.iter().all(|weight| *weight == canary) {
-            self.recorder.effective(now, canary);
-        }
-        self.state.weight_effective_sum = self.weights.iter().map(|weight| u16::from(weight.get())).sum();
-        self.record_state(now);
     }
 }

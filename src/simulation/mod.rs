@@ -9,6 +9,7 @@ mod event;
 mod load_balancing;
 mod people;
 mod recorder;
+mod routing;
 mod start;
 mod waiting;
 mod workload;
@@ -37,6 +38,7 @@ use analysis::Measuring;
 use autoscaling::Autoscaling;
 use event::{Event, Fingerprint};
 use recorder::{Ending, Recorder, State};
+use routing::Routing;
 use start::Streams;
 use std::collections::BTreeMap;
 use workload::Workload;
@@ -88,6 +90,7 @@ struct Simulation<'a> {
     pods: Vec<Member>,
     scheduler: Scheduler,
     endpoint_slices: [EndpointSlice; 2],
+    routing: Routing,
     ingress: Ingress,
     bindings: [TargetGroupBinding; 2],
     readiness_gates: [ReadinessGate; 2],
@@ -206,15 +209,15 @@ impl Simulation<'_> {
                     self.switch_service(now, service, from, to);
                     written += self.streams.rollouts_controller.draw(&self.scenario.cluster.api_write);
                 }
-                SetWeight { canary, weight } => {
+                SetWeight { canary: service, weight: asked } => {
                     // The load balancer controller refuses others, and the rule stays.
-                    let Some(weight) = weight.percent() else { continue };
-                    let canary = if canary == Service::Canary { weight } else { weight.rest() };
+                    let Some(weight) = asked.percent() else { continue };
+                    let canary = if service == Service::Canary { weight } else { weight.rest() };
                     self.log(now, "rollouts-controller", "SetWeight", "ingress", self.split(canary));
                     self.state.weight_requested = canary.get();
                     self.recorder.asked(now, canary);
                     self.record_state(now);
-                    self.tell_ingress_weight(now, written, canary);
+                    self.patch_weight(now, written, (service, asked));
                 }
                 StepStarted(index) => self.on_step_started(now, index),
                 StepCompleted(index) => self.on_step_completed(now, index),
@@ -228,21 +231,29 @@ impl Simulation<'_> {
                 Evict { revision, count } => self.evict(now, revision, count),
                 EndAnalysis(number) => self.tell_analysis(now, number, analysis_run::Input::Terminate),
                 Aborted(message) => {
+                    self.forget_routes();
                     self.tally.begin_section(now);
                     self.recorder.aborted(now);
                     self.log(now, "rollouts-controller", "Aborted", "rollout", message);
                 }
-                // No request carries such a header yet: the Ingress has the route, and nobody takes it.
-                SetHeaderRoute(route) => self.log(now, NAME, "SetHeaderRoute", "ingress", route.name),
-                RemoveRoutes(names) => self.log(now, NAME, "RemoveRoutes", "ingress", names.join(", ")),
+                SetHeaderRoute(route) => {
+                    self.log(now, NAME, "SetHeaderRoute", "ingress", &route.name);
+                    self.patch_header_route(now, written, &route);
+                }
+                RemoveRoutes(names) => {
+                    self.log(now, NAME, "RemoveRoutes", "ingress", names.join(", "));
+                    self.remove_routes(now, written, &names);
+                }
                 // An empty ReplicaSet has no part in the story.
                 DeleteReplicaSet(_) => {}
                 Promoted(revision) => {
+                    self.forget_routes();
                     self.recorder.promoted(now);
                     self.record_sizes(now);
                     self.log(now, NAME, "Promoted", revision, "");
                 }
                 TakenBack(revision) => {
+                    self.forget_routes();
                     self.on_taken_back(now);
                     self.log(now, NAME, "TakenBack", revision, "");
                 }
@@ -260,7 +271,7 @@ impl Simulation<'_> {
         if self.streams.aws.happens(self.scenario.rollouts_controller.aws_error_share) {
             return Aws::Error;
         }
-        let canary = TrafficWeight::from(self.load_balancer.rule());
+        let canary = self.routing.weight_shown(self.load_balancer.listener(), Service::Canary);
         let has_all_endpoints = Service::ALL.map(|service| {
             let endpoints = self.endpoint_slices[service.index()].published();
             endpoints.is_subset(self.load_balancer.registered(service))

@@ -241,6 +241,8 @@ impl Recorder {
             latency: totals.latency,
             waits_for: None,
             nodes: ending.nodes,
+            classes: totals.classes,
+            mirrored: totals.mirrored,
             trace: totals.trace,
         }
     }

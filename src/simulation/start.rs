@@ -3,14 +3,16 @@
 use super::autoscaling::Autoscaling;
 use super::event::{Event, Fingerprint};
 use super::recorder::{Recorder, State};
+use super::routing::Routing;
 use super::workload::Workload;
 use super::{Member, STABLE, Simulation};
 use crate::engine::Queue;
 use crate::model::endpoint_slice::{Conditions, EndpointSlice};
+use crate::model::exposure::Exposure;
 use crate::model::horizontal_pod_autoscaler::SYNC_PERIOD;
-use crate::model::load_balancer::data_plane::{Command, DataPlane};
+use crate::model::load_balancer::data_plane::{Command, DataPlane, DataPlaneSpec};
 use crate::model::load_balancer::{AtRest, LoadBalancer, LoadBalancerSpec, News};
-use crate::model::load_balancer_controller::ingress::Ingress;
+use crate::model::load_balancer_controller::ingress::{Ingress, IngressSpec};
 use crate::model::load_balancer_controller::readiness_gate::ReadinessGate;
 use crate::model::load_balancer_controller::target_group_binding::TargetGroupBinding;
 use crate::model::people::{People, Trigger};
@@ -24,6 +26,7 @@ use crate::random::{Random, Stream};
 use crate::scenario::Scenario;
 use crate::units::{Duration, Instant, Percent};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The streams of everybody who draws more than once.
 pub struct Streams {
@@ -35,6 +38,8 @@ pub struct Streams {
     pub image_pull: Random,
     pub endpoint_slice: Random,
     pub rule_lag: Random,
+    /// How long each call about listener rules takes that another one waits for.
+    pub rule_call: Random,
     pub target_lag: Random,
     /// By ALB node, as are the three below.
     pub rule_push: Vec<Random>,
@@ -56,6 +61,7 @@ impl Streams {
             image_pull: single(Stream::ImagePull),
             endpoint_slice: single(Stream::EndpointSlice),
             rule_lag: single(Stream::RuleLag),
+            rule_call: single(Stream::RuleCall),
             target_lag: single(Stream::TargetLag),
             rule_push: by_node(Stream::RulePush),
             registration: by_node(Stream::Registration),
@@ -130,13 +136,24 @@ impl<'a> Simulation<'a> {
         let gate_spec = &scenario.load_balancer_controller.readiness_gate;
         let readiness_gates = [0, 1].map(|service| ReadinessGate::new(gate_spec, endpoint_slices[service].ready()));
         let targets = [0, 1].map(|service| endpoint_slices[service].ready().into_iter().collect::<Vec<_>>());
-        // blueGreen has no weights: all requests go to the one Service that the Ingress names.
-        let canary = if scenario.backend == Service::Canary { Percent::HUNDRED } else { Percent::ZERO };
-        let at_rest = AtRest { canary, targets: [&targets[0], &targets[1]] };
+        let routing = Routing::established(scenario);
+        let ingress_spec = IngressSpec {
+            cluster: scenario.known_to_the_load_balancer_controller(),
+            synthesis: scenario.load_balancer_controller.rule_synthesis,
+        };
+        let ingress = Ingress::established(ingress_spec, Arc::clone(routing.object()));
+        let ingress = ingress.expect("the Ingress of a checked scenario makes rules");
+        let listener = Arc::clone(ingress.listener());
+        let canary = routing.weight(&listener).unwrap_or(Percent::ZERO);
+        let at_rest = AtRest { listener, targets: [&targets[0], &targets[1]] };
         let (load_balancer, effects) =
             LoadBalancer::established(&scenario.load_balancer, scenario.target_group, at_rest);
         let longest_answer = scenario.load_balancer.idle_timeout.max(scenario.load_balancer.connect_timeout);
-        let tally = Tally::new(longest_answer, trace);
+        let users = scenario.traffic.users_by_class();
+        let mut tally = Tally::new(longest_answer, trace);
+        if !scenario.traffic.classes.is_empty() {
+            tally = tally.with_exposure(Exposure::new(&users, scenario.newest_revision()));
+        }
         let somebody_waits = scenario.actions.iter().any(|action| matches!(action.trigger, Trigger::Shown(_)));
         let is_watched = scenario.hpa.is_some() || somebody_waits || !scenario.analysis_templates.is_empty();
         let mut simulation = Self {
@@ -159,16 +176,19 @@ impl<'a> Simulation<'a> {
             pods: vec![],
             scheduler: Scheduler::new(scenario.cluster.nodes),
             endpoint_slices,
-            ingress: Ingress::new(canary),
+            routing,
+            ingress,
             bindings,
             readiness_gates,
             pods_watched_until: Instant::START,
             load_balancer,
-            data_plane: DataPlane::new(
-                &scenario.load_balancer,
-                &scenario.application,
-                scenario.cluster.host_unreachable_share,
-            ),
+            data_plane: DataPlane::new(DataPlaneSpec {
+                load_balancer: &scenario.load_balancer,
+                target_group: scenario.target_group,
+                application: &scenario.application,
+                host_unreachable_share: scenario.cluster.host_unreachable_share,
+                users: &users,
+            }),
             traffic: Traffic::new(&scenario.traffic, seed),
             tally: if is_watched { tally.with_metrics() } else { tally },
             state: State::default(),

@@ -6,7 +6,10 @@
 //! less of a model (`benches/speed.rs`). The slow, obvious twin is `tests/it/twin.rs`.
 
 use super::connection::{KeepAlive, Pool};
-use super::{LoadBalancerSpec, TargetGroupSelection};
+use super::cookie::{Client, Cookies};
+use super::route::{Route, Split};
+use super::target_selection::Targets;
+use super::{LoadBalancerSpec, TargetGroupSelection, TargetGroupSpec};
 use crate::model::application::{ApplicationSpec, Open, Port, Server};
 use crate::model::outcome::{Cause, Outcome};
 use crate::model::tally::{Fate, Tally};
@@ -14,12 +17,13 @@ use crate::model::traffic::{Request, Traffic};
 use crate::model::{PodId, Revision, Service};
 use crate::random::derived_lot;
 use crate::units::{Duration, Instant, Percent};
+use std::sync::Arc;
 
 /// What the control plane tells the request path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// A node routes by this canary weight from now on.
-    SetWeight { node: u32, canary: Percent },
+    /// A node routes so from now on, by class of traffic.
+    SetRoutes { node: u32, routes: Arc<[Route]> },
     /// A node sends requests for this group to these targets from now on.
     Route { node: u32, service: Service, targets: Vec<PodId> },
     /// A pod of this revision was created. Nobody listens there yet.
@@ -43,58 +47,97 @@ pub struct DataPlane {
     servers: Vec<Server>,
     application: ApplicationSpec,
     selection: TargetGroupSelection,
+    /// How long a client stays with the target that it got.
+    target_stickiness: Option<Duration>,
     connect_timeout: Duration,
     idle_timeout: Duration,
     /// Of 2^32 connections to an address that is gone, so many get an ICMP answer.
     host_unreachable: u64,
     /// Set if the target closes idle connections before the load balancer does.
     race: Option<KeepAlive>,
+    cookies: Cookies,
+}
+
+/// What the request path is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct DataPlaneSpec<'a> {
+    pub load_balancer: &'a LoadBalancerSpec,
+    pub target_group: TargetGroupSpec,
+    pub application: &'a ApplicationSpec,
+    /// Of the connections to an address that is gone, so many get an ICMP answer.
+    pub host_unreachable_share: f64,
+    /// How many users each class of traffic has; one class at least.
+    pub users: &'a [u32],
 }
 
 /// One node's own view, later than the control plane's.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Node {
-    canary: u32,
-    /// What the smooth selection owes the canary group, in hundredths of a request.
-    owed: u32,
+    routes: Arc<[Route]>,
+    /// What the smooth selection owes the canary group, by class.
+    owed: Vec<u32>,
     /// By `Service::index`.
-    groups: [Group; 2],
+    groups: [Targets; 2],
     /// By pod.
     pools: Vec<Pool>,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Group {
-    targets: Vec<u32>,
-    /// Round robin.
-    next: usize,
+/// What came of sending a request to a pod.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    outcome: Outcome,
+    answered: Instant,
+    /// From the arrival to the start of the work.
+    waited: Duration,
 }
 
-impl Group {
-    #[inline]
-    fn next_target(&mut self) -> Option<u32> {
-        let target = *self.targets.get(self.next)?;
-        self.next += 1;
-        if self.next == self.targets.len() {
-            self.next = 0;
-        }
-        Some(target)
+impl Sent {
+    /// The pods of another Service answered.
+    fn elsewhere(now: Instant) -> Self {
+        Self { outcome: Outcome::Ok, answered: now, waited: Duration::ZERO }
+    }
+
+    /// Nobody worked on it.
+    fn failed(cause: Cause, answered: Instant) -> Self {
+        Self { outcome: Outcome::Elb(cause), answered, waited: Duration::ZERO }
     }
 }
 
+/// Where a request is sent to.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    node: usize,
+    service: Service,
+    pod: u32,
+}
+
+/// Lots that a request's own lot stands for, besides its node and its target group.
+const ICMP: u64 = 1;
+const MIRROR: u64 = 4;
+
 impl DataPlane {
-    pub fn new(spec: &LoadBalancerSpec, application: &ApplicationSpec, host_unreachable_share: f64) -> Self {
+    pub fn new(spec: DataPlaneSpec<'_>) -> Self {
+        let (load_balancer, group, application) = (spec.load_balancer, spec.target_group, spec.application);
+        let targets = || Targets::new(group.algorithm, group.slow_start);
+        let node = Node {
+            routes: vec![Route::Forward(Split::weighted(Percent::ZERO)); spec.users.len()].into(),
+            owed: vec![0; spec.users.len()],
+            groups: [targets(), targets()],
+            pools: vec![],
+        };
         let closes_after = application.keep_alive;
         let race = KeepAlive { closes_after, race_window: application.keep_alive_race_window };
         Self {
-            nodes: vec![Node::default(); spec.nodes as usize],
+            nodes: vec![node; load_balancer.nodes as usize],
             servers: vec![],
             application: application.clone(),
-            selection: spec.target_group_selection,
-            connect_timeout: spec.connect_timeout,
-            idle_timeout: spec.idle_timeout,
-            host_unreachable: (host_unreachable_share * (1u64 << 32) as f64) as u64,
-            race: (closes_after <= spec.idle_timeout).then_some(race),
+            selection: load_balancer.target_group_selection,
+            target_stickiness: group.stickiness,
+            connect_timeout: load_balancer.connect_timeout,
+            idle_timeout: load_balancer.idle_timeout,
+            host_unreachable: (spec.host_unreachable_share * (1u64 << 32) as f64) as u64,
+            race: (closes_after <= load_balancer.idle_timeout).then_some(race),
+            cookies: Cookies::new(load_balancer.cookies, spec.users),
         }
     }
 
@@ -107,22 +150,88 @@ impl DataPlane {
 
     #[inline]
     fn serve(&mut self, request: Request, tally: &mut Tally) {
-        let number = (((request.lot >> 32) * self.nodes.len() as u64) >> 32) as usize;
-        let node = &mut self.nodes[number];
-        let service = node.choose_group(self.selection, request.lot);
-        let group = &mut node.groups[service.index()];
-        let target = group.next_target();
-        let (outcome, answered, waited) = match target {
-            Some(pod) => self.send(request, number, service, pod),
-            None => (Outcome::Elb(Cause::NoRegisteredTargets), request.arrival, Duration::ZERO),
-        };
-        let version = target.map(|pod| self.servers[pod as usize].revision());
-        let Request { number, arrival, .. } = request;
-        tally.count(Fate { number, arrival, outcome, answered, version }, waited);
+        let node = (((request.lot >> 32) * self.nodes.len() as u64) >> 32) as usize;
+        match self.nodes[node].routes[usize::from(request.class)] {
+            Route::Forward(split) => self.forward(request, (node, split), tally),
+            Route::FixedResponse(cause) => count(tally, (request, Sent::failed(cause, request.arrival)), None),
+            Route::Elsewhere => count(tally, (request, Sent::elsewhere(request.arrival)), None),
+        }
     }
 
     #[inline]
-    fn send(&mut self, request: Request, node: usize, service: Service, pod: u32) -> (Outcome, Instant, Duration) {
+    fn forward(&mut self, request: Request, (node, split): (usize, Split), tally: &mut Tally) {
+        let service = match split.stickiness {
+            None => self.nodes[node].choose_group(self.selection, (&request, split)),
+            Some(duration) => self.sticky_group(&request, (node, split), duration),
+        };
+        let group = &mut self.nodes[node].groups[service.index()];
+        let target = match self.target_stickiness {
+            None => group.next(request.arrival, request.lot),
+            Some(duration) => self.sticky_target(&request, (node, service), duration),
+        };
+        let sent = match target {
+            Some(pod) => self.send(request, Place { node, service, pod }),
+            None => Sent::failed(Cause::NoRegisteredTargets, request.arrival),
+        };
+        let version = target.map(|pod| self.servers[pod as usize].revision());
+        count(tally, (request, sent), version);
+        if split.mirrored != Percent::ZERO {
+            self.mirror(request, (node, split.mirrored), tally);
+        }
+    }
+
+    /// The group that the client's cookie names, or one by the weights, which the cookie then names.
+    fn sticky_group(&mut self, request: &Request, (node, split): (usize, Split), duration: Duration) -> Service {
+        let client = Client::of(request);
+        let kept = self.cookies.group(client, request.arrival, split);
+        let service = kept.unwrap_or_else(|| self.nodes[node].choose_group(self.selection, (request, split)));
+        self.cookies.set_group(client, (service, kept.is_none()), request.arrival + duration);
+        service
+    }
+
+    /// The target that the client's cookie names, as long as the node sends requests to it, or the next one.
+    fn sticky_target(
+        &mut self,
+        request: &Request,
+        (node, service): (usize, Service),
+        duration: Duration,
+    ) -> Option<u32> {
+        let client = Client::of(request);
+        let group = &mut self.nodes[node].groups[service.index()];
+        let kept = self.cookies.target(client, request.arrival).filter(|pod| group.contains(*pod));
+        let target = kept.or_else(|| group.next(request.arrival, request.lot))?;
+        self.cookies.set_target(client, (target, kept.is_none()), request.arrival + duration);
+        Some(target)
+    }
+
+    /// The copy takes a worker's time like any request; its answer goes to nobody.
+    fn mirror(&mut self, request: Request, (node, percent): (usize, Percent), tally: &mut Tally) {
+        let lot = derived_lot(request.lot, MIRROR);
+        if ((lot >> 32) * 100) >> 32 >= u64::from(percent.get()) {
+            return;
+        }
+        let target = self.nodes[node].groups[Service::Canary.index()].next(request.arrival, lot);
+        let Some(pod) = target else { return };
+        let server = &mut self.servers[pod as usize];
+        let accepted = if server.port() == Port::Open { server.accept(request, None) } else { None };
+        let (outcome, answered) = match accepted {
+            Some((_, open)) => answer(&open, self.idle_timeout),
+            None => (Outcome::Elb(Cause::ConnectionRefused), request.arrival),
+        };
+        let version = Some(self.servers[pod as usize].revision());
+        let Request { number, arrival, user, class, .. } = request;
+        tally.count_mirrored(Fate { number, arrival, outcome, answered, version, user, class });
+    }
+
+    #[inline]
+    fn send(&mut self, request: Request, place: Place) -> Sent {
+        let sent = self.offer(request, place);
+        self.nodes[place.node].groups[place.service.index()].waits(place.pod, sent.answered);
+        sent
+    }
+
+    #[inline]
+    fn offer(&mut self, request: Request, Place { node, service, pod }: Place) -> Sent {
         let server = &mut self.servers[pod as usize];
         if server.port() != Port::Open {
             return self.fail_to_connect(request, pod);
@@ -130,32 +239,30 @@ impl DataPlane {
         if let Some(keep_alive) = self.race
             && !self.nodes[node].pool(pod).take(keep_alive, request.arrival)
         {
-            return (Outcome::Elb(Cause::KeepAliveRace), request.arrival, Duration::ZERO);
+            return Sent::failed(Cause::KeepAliveRace, request.arrival);
         }
-        let group = service as u8;
-        let Some((start, open)) = server.accept(request, group) else {
-            return (Outcome::Elb(Cause::BacklogFull), request.arrival + self.connect_timeout, Duration::ZERO);
+        let Some((start, open)) = server.accept(request, Some(service as u8)) else {
+            return Sent::failed(Cause::BacklogFull, request.arrival + self.connect_timeout);
         };
         let (outcome, answered) = answer(&open, self.idle_timeout);
         // After a time-out the node closes the connection.
         if self.race.is_some() && outcome.is_from_target() {
             self.nodes[node].pool(pod).give_back(open.end);
         }
-        (outcome, answered, start - request.arrival)
+        Sent { outcome, answered, waited: start - request.arrival }
     }
 
     #[cold]
-    fn fail_to_connect(&self, request: Request, pod: u32) -> (Outcome, Instant, Duration) {
+    fn fail_to_connect(&self, request: Request, pod: u32) -> Sent {
         let silent = request.arrival + self.connect_timeout;
-        let (cause, answered) = match self.servers[pod as usize].port() {
-            Port::Closed => (Cause::ConnectionRefused, request.arrival),
-            Port::Gone if derived_lot(request.lot, 1) >> 32 < self.host_unreachable => {
-                (Cause::HostUnreachable, request.arrival)
+        match self.servers[pod as usize].port() {
+            Port::Closed => Sent::failed(Cause::ConnectionRefused, request.arrival),
+            Port::Gone if derived_lot(request.lot, ICMP) >> 32 < self.host_unreachable => {
+                Sent::failed(Cause::HostUnreachable, request.arrival)
             }
-            Port::Gone => (Cause::ConnectTimeout, silent),
+            Port::Gone => Sent::failed(Cause::ConnectTimeout, silent),
             Port::Open => unreachable!("an open port accepts"),
-        };
-        (Outcome::Elb(cause), answered, Duration::ZERO)
+        }
     }
 
     /// What a probe or a health check that comes now meets: the time until the answer, None if it gets none.
@@ -183,12 +290,9 @@ impl DataPlane {
     /// Carries out what the control plane says. Every request before `now` must have been served.
     pub fn apply(&mut self, now: Instant, command: Command, tally: &mut Tally) {
         match command {
-            Command::SetWeight { node, canary } => self.nodes[node as usize].canary = u32::from(canary.get()),
+            Command::SetRoutes { node, routes } => self.nodes[node as usize].routes = routes,
             Command::Route { node, service, targets } => {
-                let group = &mut self.nodes[node as usize].groups[service.index()];
-                // The rotation goes on where it was: an offset in a list that has changed.
-                group.next = if targets.is_empty() { 0 } else { group.next % targets.len() };
-                group.targets = targets.into_iter().map(|pod| pod.0).collect();
+                self.nodes[node as usize].groups[service.index()].replace(now, &targets);
             }
             Command::AddPod(pod, revision) => {
                 assert_eq!(self.servers.len(), pod.0 as usize, "pods are numbered in order of creation");
@@ -225,7 +329,8 @@ impl DataPlane {
                     // It was given back ahead of time.
                     let _ = self.nodes.iter_mut().any(|node| node.pool(pod.0).close(open.end));
                 }
-                let before = Fate { number: open.number, arrival: open.arrival, outcome, answered, version };
+                let Open { number, arrival, user, class, .. } = *open;
+                let before = Fate { number, arrival, outcome, answered, version, user, class };
                 tally.count_again(before, cause, now);
             }
         }
@@ -234,17 +339,22 @@ impl DataPlane {
 
 impl Node {
     #[inline]
-    fn choose_group(&mut self, selection: TargetGroupSelection, lot: u64) -> Service {
-        let canary = match selection {
-            TargetGroupSelection::Random => ((lot & 0xffff_ffff) * 100) >> 32 < u64::from(self.canary),
+    fn choose_group(&mut self, selection: TargetGroupSelection, (request, split): (&Request, Split)) -> Service {
+        let [stable, canary] = split.weights.map(u32::from);
+        let total = stable + canary;
+        let is_canary = match selection {
+            TargetGroupSelection::Random => {
+                ((request.lot & 0xffff_ffff) * u64::from(total)) >> 32 < u64::from(canary)
+            }
             TargetGroupSelection::Smooth => {
-                self.owed += self.canary;
-                let canary = self.owed >= 100;
-                self.owed -= if canary { 100 } else { 0 };
-                canary
+                let owed = &mut self.owed[usize::from(request.class)];
+                *owed += canary;
+                let is_due = *owed >= total;
+                *owed -= if is_due { total } else { 0 };
+                is_due
             }
         };
-        if canary { Service::Canary } else { Service::Stable }
+        if is_canary { Service::Canary } else { Service::Stable }
     }
 
     fn pool(&mut self, pod: u32) -> &mut Pool {
@@ -254,6 +364,12 @@ impl Node {
         }
         &mut self.pools[index]
     }
+}
+
+#[inline]
+fn count(tally: &mut Tally, (request, sent): (Request, Sent), version: Option<Revision>) {
+    let Request { number, arrival, class, user, .. } = request;
+    tally.count(Fate { number, arrival, outcome: sent.outcome, answered: sent.answered, version, user, class }, sent.waited);
 }
 
 /// What the client gets for a request that the program has taken.

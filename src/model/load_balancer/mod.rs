@@ -1,19 +1,26 @@
 //! The Application Load Balancer: its control plane, and what each of its nodes knows of rules and targets, later.
 //!
-//! One listener with one rule, a weighted forward to two target groups. Source: *User Guide for Application Load
+//! One listener with its rules, and the two target groups of a canary. Source: *User Guide for Application Load
 //! Balancers*; the delays between control plane and nodes are measured by users, not documented. Left out: availability
-//! zones, scaling of the nodes, several rules, stickiness, algorithms but round robin.
+//! zones, scaling of the nodes, several listeners, the target groups of other Services.
 
 pub mod connection;
+pub mod cookie;
 pub mod data_plane;
 pub mod listener_rule;
+pub mod route;
 pub mod target_group;
+pub mod target_selection;
 
 use crate::model::{PodId, Service};
 use crate::random::Distribution;
-use crate::units::{Duration, Percent};
+use crate::units::Duration;
+use cookie::CookieSpec;
+use listener_rule::Listener;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use target_group::{TargetGroup, TargetHealth};
+use target_selection::Algorithm;
 use {Effect::*, Input::*};
 
 /// What a node does with a request for a group that has lost all its targets. Not settled in public.
@@ -60,6 +67,7 @@ pub struct LoadBalancerSpec {
     pub empty_target_group: EmptyTargetGroup,
     pub initial_only: InitialOnly,
     pub target_group_selection: TargetGroupSelection,
+    pub cookies: CookieSpec,
     pub connect_timeout: Duration,
     /// `idle_timeout.timeout_seconds` of the annotation `load-balancer-attributes`.
     pub idle_timeout: Duration,
@@ -78,6 +86,12 @@ pub struct TargetGroupSpec {
     pub deregistration_delay: Duration,
     /// `minimum_healthy_targets.count`: with fewer healthy targets a node routes to all registered ones.
     pub minimum_healthy_targets: u32,
+    /// `load_balancing.algorithm.type`
+    pub algorithm: Algorithm,
+    /// `slow_start.duration_seconds`; zero: none.
+    pub slow_start: Duration,
+    /// `stickiness.…duration_seconds`, where it is enabled: how long a client stays with its target.
+    pub stickiness: Option<Duration>,
 }
 
 /// A target of one of the groups, and which of its registrations is meant: news about an older one is ignored.
@@ -97,12 +111,13 @@ pub enum News {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
-    ModifyRule(Percent),
+    /// The rules after a call of the API.
+    ListenerChanged(Arc<Listener>),
     BatchOver,
-    /// A rule reaches a node; later rules have higher versions.
-    RuleReached {
+    /// Rules reach a node; later ones have higher versions.
+    ListenerReached {
         node: u32,
-        canary: Percent,
+        listener: Arc<Listener>,
         version: u32,
     },
     RegisterTargets(Service, Vec<PodId>),
@@ -128,16 +143,16 @@ pub enum Input {
 pub enum Effect {
     /// Give this input back after the delay.
     Wake(Duration, Input),
-    /// Bring the rule to the node, after `rule_push`; answer with `RuleReached`.
-    PushRule { node: u32, canary: Percent, version: u32 },
+    /// Bring the rules to the node, after `rule_push`; answer with `ListenerReached`.
+    PushListener { node: u32, listener: Arc<Listener>, version: u32 },
     /// Bring the news to the node, after `registration` or `deregistration`; answer with `TargetsReached`.
     PushTargets { node: u32, news: News, targets: Vec<Registration> },
     /// Answer with `HealthCheckDue` after `first_health_check`.
     FirstHealthCheck { node: u32, target: Registration },
     /// Ask the target; answer with `HealthChecked` within the time-out.
     HealthCheck { node: u32, target: Registration, timeout: Duration },
-    /// The node routes by this weight now.
-    SetWeight { node: u32, canary: Percent },
+    /// The node routes by these rules now.
+    SetListener { node: u32, listener: Arc<Listener> },
     /// The node sends requests of the group to these targets now.
     Route { node: u32, service: Service, targets: Vec<PodId> },
     /// A node's opinion of a target changed.
@@ -152,9 +167,9 @@ pub enum Effect {
 pub struct LoadBalancer {
     spec: LoadBalancerSpec,
     target_group: TargetGroupSpec,
-    /// The rule as the API shows it.
-    rule: Percent,
-    rule_version: u32,
+    /// As the API shows it.
+    listener: Arc<Listener>,
+    listener_version: u32,
     batch_open: bool,
     nodes: Vec<Node>,
     /// Every target that was ever registered: its newest registration, by group.
@@ -164,17 +179,16 @@ pub struct LoadBalancer {
 }
 
 /// What the load balancer is asked to do when nothing is on its way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AtRest<'a> {
-    /// The canary weight of the rule.
-    pub canary: Percent,
+    pub listener: Arc<Listener>,
     /// By `Service::index`: registered, and healthy at every node.
     pub targets: [&'a [PodId]; 2],
 }
 
 #[derive(Clone, Debug)]
 struct Node {
-    rule_version: u32,
+    listener_version: u32,
     groups: [TargetGroup; 2],
     routed: [Vec<PodId>; 2],
 }
@@ -183,7 +197,7 @@ impl LoadBalancer {
     pub fn established(
         spec: &LoadBalancerSpec,
         target_group: TargetGroupSpec,
-        AtRest { canary, targets }: AtRest<'_>,
+        AtRest { listener, targets }: AtRest<'_>,
     ) -> (Self, Vec<Effect>) {
         let groups = targets.map(|targets| {
             let mut group = TargetGroup::new(&target_group, spec);
@@ -192,20 +206,20 @@ impl LoadBalancer {
             }
             group
         });
-        let node = Node { rule_version: 0, groups, routed: [vec![], vec![]] };
+        let node = Node { listener_version: 0, groups, routed: [vec![], vec![]] };
         let mut load_balancer = Self {
             nodes: vec![node; spec.nodes as usize],
             spec: spec.clone(),
             target_group,
-            rule: canary,
-            rule_version: 0,
+            listener: Arc::clone(&listener),
+            listener_version: 0,
             batch_open: false,
             targets: targets.map(|targets| targets.iter().map(|pod| (*pod, 0)).collect()),
             registered: targets.map(|targets| targets.iter().copied().collect()),
         };
         let mut effects = vec![];
         for node in 0..spec.nodes {
-            effects.push(SetWeight { node, canary });
+            effects.push(SetListener { node, listener: Arc::clone(&listener) });
             for service in Service::ALL {
                 effects.extend(load_balancer.route(node, service));
                 let targets = targets[service.index()];
@@ -222,9 +236,9 @@ impl LoadBalancer {
         (load_balancer, effects)
     }
 
-    /// The canary weight of the rule, as DescribeRules shows it.
-    pub fn rule(&self) -> Percent {
-        self.rule
+    /// As DescribeListeners and DescribeRules show it.
+    pub fn listener(&self) -> &Listener {
+        &self.listener
     }
 
     /// The targets of a group, as DescribeTargetHealth shows them.
@@ -241,24 +255,25 @@ impl LoadBalancer {
 
     pub fn handle(&mut self, input: Input) -> Vec<Effect> {
         match input {
-            ModifyRule(canary) => {
-                self.rule = canary;
+            ListenerChanged(listener) => {
+                self.listener = listener;
                 let waits = std::mem::replace(&mut self.batch_open, true);
                 if waits { vec![] } else { vec![Wake(self.spec.rule_batch, BatchOver)] }
             }
             BatchOver => {
                 self.batch_open = false;
-                self.rule_version += 1;
-                let (canary, version) = (self.rule, self.rule_version);
-                (0..self.spec.nodes).map(|node| PushRule { node, canary, version }).collect()
+                self.listener_version += 1;
+                let version = self.listener_version;
+                let push = |node| PushListener { node, listener: Arc::clone(&self.listener), version };
+                (0..self.spec.nodes).map(push).collect()
             }
-            RuleReached { node, canary, version } => {
-                let known = &mut self.nodes[node as usize].rule_version;
+            ListenerReached { node, listener, version } => {
+                let known = &mut self.nodes[node as usize].listener_version;
                 if version < *known {
                     return vec![];
                 }
                 *known = version;
-                vec![SetWeight { node, canary }]
+                vec![SetListener { node, listener }]
             }
             RegisterTargets(service, pods) => self.on_register(service, &pods),
             DeregisterTargets(service, pods) => self.on_deregister(service, &pods),
@@ -389,6 +404,7 @@ mod tests {
             empty_target_group: EmptyTargetGroup::Answer503,
             initial_only: InitialOnly::Answer503,
             target_group_selection: TargetGroupSelection::Random,
+            cookies: CookieSpec { honours_zero_weight: false, is_renewed: true },
             connect_timeout: Duration::secs(10),
             idle_timeout: Duration::secs(60),
         };
@@ -399,6 +415,9 @@ mod tests {
             unhealthy_threshold: 2,
             deregistration_delay: Duration::secs(300),
             minimum_healthy_targets: 1,
+            algorithm: Algorithm::RoundRobin,
+            slow_start: Duration::ZERO,
+            stickiness: None,
         };
         let targets: Vec<_> = targets.iter().copied().map(PodId).collect();
         let at_rest = AtRest { canary: Percent::ZERO, targets: [&targets, &targets] };

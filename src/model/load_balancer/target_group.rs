@@ -133,6 +133,7 @@ mod tests {
             empty_target_group: empty,
             initial_only,
             target_group_selection: TargetGroupSelection::Random,
+            cookies: CookieSpec { honours_zero_weight: false, is_renewed: true },
             connect_timeout: Duration::secs(10),
             idle_timeout: Duration::secs(60),
         };
@@ -143,6 +144,9 @@ mod tests {
             unhealthy_threshold: 2,
             deregistration_delay: Duration::secs(300),
             minimum_healthy_targets: 1,
+            algorithm: Algorithm::RoundRobin,
+            slow_start: Duration::ZERO,
+            stickiness: None,
         };
         TargetGroup::new(&group, &load_balancer)
     }

@@ -1,95 +1,162 @@
-//! The ingress loop: from the annotation to `ModifyRule`.
+//! The ingress loop: from the Ingress object to the calls that change the listener's rules.
 //!
 //! One work item per Ingress group. A change that finds the item waiting joins it; one that finds it being reconciled
 //! queues it once more for when that is done. The snapshot of the Ingress is taken when the reconcile begins, so the
-//! newest state at *that* moment is what the rule gets: a weight that was asked for and replaced while the item waited
-//! is never sent. Source: `controllers/ingress/group_controller.go`, controller-runtime's work queue.
+//! newest state at *that* moment is what the rules get: a weight that was asked for and replaced while the item waited
+//! is never sent. An object that makes no rules stops the whole group, and the rules stay as they are.
+//! Source: `controllers/ingress/group_controller.go`, controller-runtime's work queue.
 
-use crate::units::{Duration, Percent};
+use super::listener_rules::{self, Cluster, RuleCall, RuleSynthesis};
+use crate::model::ingress::Ingress as Object;
+use crate::model::load_balancer::listener_rule::Listener;
+use crate::units::Duration;
+use std::collections::VecDeque;
+use std::sync::Arc;
 use {Effect::*, Input::*, State::*};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
-    /// The annotation has a new canary weight.
-    WeightChanged(Percent),
+    /// The object is like that now.
+    Changed(Arc<Object>),
     /// The selector of a Service that the Ingress names has changed: nothing to modify, and yet work.
     ServiceChanged,
-    /// The item's turn has come; the reconcile will take so long until `ModifyRule`.
+    /// The item's turn has come; the reconcile will take so long until its first call.
     Start(Duration),
     /// The reconcile has come to the rules.
     Send,
-    /// For [`super::QueueDiscipline::Overlap`]: this very weight is due.
-    SendWeight(Percent),
+    /// The next call is answered.
+    Answered,
+    /// For [`super::QueueDiscipline::Overlap`]: this very state is due.
+    SendState(Arc<Object>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// The item enters the queue; answer with `Start`.
     Enqueue,
     /// Give `Send` back after the delay.
     Reconcile(Duration),
-    ModifyRule(Percent),
+    /// A call, and the listener as it is after it.
+    Call { call: RuleCall, listener: Arc<Listener> },
+    /// More calls follow: give `Answered` back when this one is.
+    AwaitAnswer,
+    /// The object makes no rules, and the controller gives up until it changes.
+    Failed(String),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     Idle,
     Waiting,
     Reconciling {
-        snapshot: Percent,
+        snapshot: Arc<Object>,
         /// Something changed since the snapshot.
         dirty: bool,
     },
+    /// What is still to be called.
+    Calling { calls: VecDeque<RuleCall>, dirty: bool },
+}
+
+/// What the loop goes by besides the object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IngressSpec {
+    pub cluster: Cluster,
+    pub synthesis: RuleSynthesis,
 }
 
 #[derive(Clone, Debug)]
 pub struct Ingress {
-    /// The annotation as it stands.
-    observed: Percent,
-    /// The rule as the controller last left it.
-    sent: Percent,
+    spec: IngressSpec,
+    /// The object as it stands.
+    observed: Arc<Object>,
+    /// As the controller last left it.
+    listener: Arc<Listener>,
     state: State,
 }
 
 impl Ingress {
-    pub fn new(weight: Percent) -> Self {
-        Self { observed: weight, sent: weight, state: Idle }
+    /// At rest with this object: its rules are those of the listener.
+    ///
+    /// # Errors
+    /// The object makes no rules, for this reason.
+    pub fn established(spec: IngressSpec, object: Arc<Object>) -> Result<Self, String> {
+        let listener = Arc::new(listener_rules::build(&object, &spec.cluster)?);
+        Ok(Self { spec, observed: object, listener, state: Idle })
+    }
+
+    pub fn listener(&self) -> &Arc<Listener> {
+        &self.listener
     }
 
     pub fn handle(&mut self, input: Input) -> Vec<Effect> {
-        let (state, effects) = match (self.state, input) {
-            (_, WeightChanged(weight)) => {
-                self.observed = weight;
-                self.on_changed()
+        let state = std::mem::replace(&mut self.state, Idle);
+        let (state, effects) = match (state, input) {
+            (state, Changed(object)) => {
+                self.observed = object;
+                on_changed(state)
             }
-            (_, ServiceChanged) => self.on_changed(),
-            (Waiting, Start(delay)) => (Reconciling { snapshot: self.observed, dirty: false }, vec![Reconcile(delay)]),
-            (Reconciling { snapshot, dirty }, Send) => {
-                let mut effects = self.modify_rule(snapshot);
-                effects.extend(dirty.then_some(Enqueue));
-                (if dirty { Waiting } else { Idle }, effects)
+            (state, ServiceChanged) => on_changed(state),
+            (Waiting, Start(delay)) => {
+                (Reconciling { snapshot: Arc::clone(&self.observed), dirty: false }, vec![Reconcile(delay)])
             }
-            (state, SendWeight(weight)) => (state, self.modify_rule(weight)),
-            (Idle | Reconciling { .. }, Start(_)) | (Idle | Waiting, Send) => {
-                unreachable!("{input:?} reached the ingress loop in {:?}", self.state)
+            (Reconciling { snapshot, dirty }, Send) => match self.calls(&snapshot) {
+                Ok(calls) => self.next_call(calls, dirty),
+                Err(message) => end(dirty, vec![Failed(message)]),
+            },
+            (Calling { calls, dirty }, Answered) => self.next_call(calls, dirty),
+            (state, SendState(object)) => (state, self.send_at_once(&object)),
+            (state @ (Idle | Reconciling { .. } | Calling { .. }), input @ Start(_))
+            | (state @ (Idle | Waiting | Calling { .. }), input @ Send)
+            | (state @ (Idle | Waiting | Reconciling { .. }), input @ Answered) => {
+                unreachable!("{input:?} reached the ingress loop in {state:?}")
             }
         };
         self.state = state;
         effects
     }
 
-    fn on_changed(&self) -> (State, Vec<Effect>) {
-        match self.state {
-            Idle => (Waiting, vec![Enqueue]),
-            Waiting => (Waiting, vec![]),
-            Reconciling { snapshot, .. } => (Reconciling { snapshot, dirty: true }, vec![]),
+    fn calls(&self, object: &Object) -> Result<VecDeque<RuleCall>, String> {
+        let wanted = listener_rules::build(object, &self.spec.cluster)?;
+        Ok(listener_rules::synthesize(&self.listener, &wanted, self.spec.synthesis).into())
+    }
+
+    fn next_call(&mut self, mut calls: VecDeque<RuleCall>, dirty: bool) -> (State, Vec<Effect>) {
+        let Some(call) = calls.pop_front() else { return end(dirty, vec![]) };
+        let effect = self.call(call);
+        if calls.is_empty() {
+            end(dirty, vec![effect])
+        } else {
+            (Calling { calls, dirty }, vec![effect, AwaitAnswer])
         }
     }
 
-    /// A rule that is as wanted is left alone.
-    fn modify_rule(&mut self, weight: Percent) -> Vec<Effect> {
-        if std::mem::replace(&mut self.sent, weight) == weight { vec![] } else { vec![ModifyRule(weight)] }
+    fn call(&mut self, call: RuleCall) -> Effect {
+        listener_rules::apply(Arc::make_mut(&mut self.listener), &call);
+        Call { call, listener: Arc::clone(&self.listener) }
     }
+
+    /// All calls in one instant.
+    fn send_at_once(&mut self, object: &Object) -> Vec<Effect> {
+        match self.calls(object) {
+            Ok(calls) => calls.into_iter().map(|call| self.call(call)).collect(),
+            Err(message) => vec![Failed(message)],
+        }
+    }
+}
+
+fn on_changed(state: State) -> (State, Vec<Effect>) {
+    match state {
+        Idle => (Waiting, vec![Enqueue]),
+        Waiting => (Waiting, vec![]),
+        Reconciling { snapshot, .. } => (Reconciling { snapshot, dirty: true }, vec![]),
+        Calling { calls, .. } => (Calling { calls, dirty: true }, vec![]),
+    }
+}
+
+/// The reconcile is over; what changed in the meantime queues the item again.
+fn end(dirty: bool, mut effects: Vec<Effect>) -> (State, Vec<Effect>) {
+    effects.extend(dirty.then_some(Enqueue));
+    (if dirty { Waiting } else { Idle }, effects)
 }
 
 #[cfg(test)]

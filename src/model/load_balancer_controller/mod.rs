@@ -10,6 +10,7 @@ pub mod readiness_gate;
 pub mod target_group_binding;
 
 use crate::random::Distribution;
+use listener_rules::RuleSynthesis;
 use crate::units::Duration;
 
 /// What happens to a change that finds its Ingress group already in the work queue.
@@ -55,6 +56,9 @@ pub struct LoadBalancerControllerSpec {
     /// The last part of `rule_lag`: from the snapshot of the Ingress to `ModifyRule`.
     pub reconcile_time: Duration,
     pub queue: QueueDiscipline,
+    /// A call about listener rules, where another one waits for its answer.
+    pub rule_call: Distribution,
+    pub rule_synthesis: RuleSynthesis,
     /// From the change of the endpoints to `DeregisterTargets`, when the TargetGroupBinding was idle.
     pub target_lag: Distribution,
     pub deregister_targets: Distribution,

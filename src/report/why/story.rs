@@ -21,11 +21,23 @@ pub(super) enum Mechanism {
     DeregistrationDelay,
     /// The pods do not keep up.
     Slow,
+    /// The listener has no rule for the request.
+    NoRule,
+    /// The rule leads to nothing that is there.
+    MissingBackend,
 }
 
 impl Mechanism {
-    const ALL: [Self; 6] =
-        [Self::PodGone, Self::GroupEmpty, Self::CutOff, Self::KeepAliveRace, Self::DeregistrationDelay, Self::Slow];
+    const ALL: [Self; 8] = [
+        Self::PodGone,
+        Self::GroupEmpty,
+        Self::CutOff,
+        Self::KeepAliveRace,
+        Self::DeregistrationDelay,
+        Self::Slow,
+        Self::NoRule,
+        Self::MissingBackend,
+    ];
 
     fn of(cause: Cause) -> Self {
         match cause {
@@ -35,6 +47,8 @@ impl Mechanism {
             Cause::KeepAliveRace => Self::KeepAliveRace,
             Cause::DeregistrationDelayExpired => Self::DeregistrationDelay,
             Cause::BacklogFull | Cause::IdleTimeout => Self::Slow,
+            Cause::NoMatchingRule => Self::NoRule,
+            Cause::MissingBackend => Self::MissingBackend,
         }
     }
 

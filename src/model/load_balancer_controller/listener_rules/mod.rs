@@ -1,7 +1,17 @@
 //! From the Ingress object to listener rules, and from the rules that there are to those that are wanted.
+//!
+//! Follows `pkg/ingress` and `pkg/deploy/elbv2` of aws-load-balancer-controller v3.5. One Ingress is one group, and one
+//! listener is looked at: that for HTTPS, where the Ingress has one, else that for HTTP. Left out: other Ingresses of the
+//! group, `regexValues` and `use-regex-path-match`, transforms, authentication.
 
-use crate::model::ingress::Ingress;
-use crate::model::load_balancer::listener_rule::Rule;
+mod annotation;
+mod build;
+mod synthesis;
+
+use crate::model::load_balancer::listener_rule::{Action, Rule};
+
+pub use build::build;
+pub use synthesis::{apply, synthesize};
 
 /// What the controller may refer to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +22,13 @@ pub struct Cluster {
     pub tolerates_missing_action: bool,
     /// `--tolerate-non-existent-backend-service`
     pub tolerates_missing_service: bool,
+}
+
+impl Default for Cluster {
+    /// Source: both flags are true unless set.
+    fn default() -> Self {
+        Self { services: None, tolerates_missing_action: true, tolerates_missing_service: true }
+    }
 }
 
 /// How the rules that there are become the wanted ones.
@@ -26,27 +43,11 @@ pub enum RuleSynthesis {
 /// One call of the ELBv2 API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleCall {
+    /// Its default action.
+    ModifyListener(Action),
     /// From which priority to which, all at once.
     SetRulePriorities(Vec<(u32, u32)>),
     ModifyRule(Rule),
     CreateRule(Rule),
     DeleteRule(u32),
-}
-
-/// The rules that the Ingress asks for, in order of priority; else why the controller gives up on the whole group.
-pub fn build(ingress: &Ingress, cluster: &Cluster) -> Result<Vec<Rule>, String> {
-    let _ = (ingress, cluster);
-    todo!()
-}
-
-/// The calls that make `wanted` of `current`, in their order.
-pub fn synthesize(current: &[Rule], wanted: &[Rule], synthesis: RuleSynthesis) -> Vec<RuleCall> {
-    let _ = (current, wanted, synthesis);
-    todo!()
-}
-
-/// The rules after a call, in order of priority.
-pub fn apply(rules: &mut Vec<Rule>, call: &RuleCall) {
-    let _ = (rules, call);
-    todo!()
 }

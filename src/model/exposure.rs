@@ -1,0 +1,169 @@
+//! Who sees which version: the requests of each class of traffic by second and version, and what every user met.
+//!
+//! Kept only where a scenario has classes of traffic. 24 bytes a user; a class takes 16 bytes a second for each version,
+//! and 4 for the users that were last answered by it. A version counts as seen by its answer, even if that answer breaks
+//! off later; the error counts then as the load balancer's.
+
+use crate::model::Revision;
+use crate::model::outcome::Outcome;
+use crate::model::tally::Fate;
+use crate::model::traffic::ANONYMOUS;
+use crate::run::{Answer, ClassRecord, SampledRequest, UserRecord};
+use crate::units::Instant;
+
+/// So many users of a class are drawn, one row each.
+pub const SAMPLED_USERS: u32 = 32;
+/// No more boxes than that are kept for a class: a picture cannot show them.
+const MOST_SAMPLES: usize = 20_000;
+
+#[derive(Clone, Debug)]
+pub struct Exposure {
+    /// Revisions that can appear, and one for "no pod".
+    versions: usize,
+    classes: Vec<Class>,
+}
+
+#[derive(Clone, Debug)]
+struct Class {
+    record: ClassRecord,
+    /// By version, of the second that is being counted.
+    current: Vec<[u32; Answer::ALL.len()]>,
+    /// Users by the version that answered them last.
+    users_on: Vec<u32>,
+    /// Where the requests of this class are meant to go while a route of theirs is said to be there.
+    meant_for: Option<Revision>,
+}
+
+impl Exposure {
+    /// For so many users of each class, and revisions up to this one.
+    pub fn new(users: &[u32], newest: Revision) -> Self {
+        let versions = newest.0 as usize + 1;
+        let class = |users: &u32| Class {
+            record: ClassRecord::new(versions, *users),
+            current: vec![[0; Answer::ALL.len()]; versions],
+            users_on: vec![0; versions],
+            meant_for: None,
+        };
+        Self { versions, classes: users.iter().map(class).collect() }
+    }
+
+    /// From now on the requests of this class are meant for that revision, or for any.
+    pub fn mean_for(&mut self, class: usize, revision: Option<Revision>) {
+        self.classes[class].meant_for = revision;
+    }
+
+    #[inline]
+    pub fn count(&mut self, fate: &Fate) {
+        let version = self.version(fate);
+        let class = &mut self.classes[usize::from(fate.class)];
+        let answer = answer(fate.outcome);
+        class.current[version][answer as usize] += 1;
+        if let Some(meant) = class.meant_for
+            && fate.version != Some(meant)
+        {
+            class.record.wrong_version += 1;
+        }
+        if version >= 2 && fate.outcome.is_from_target() && class.record.first_exposure.is_none() {
+            class.record.first_exposure = Some(fate.arrival);
+        }
+        if fate.user != ANONYMOUS {
+            class.count_user(fate, version);
+        }
+    }
+
+    /// What was counted has come to another end, in a second that may have been closed.
+    pub fn count_again(&mut self, before: &Fate, after: &Fate) {
+        let version = self.version(before);
+        let class = &mut self.classes[usize::from(before.class)];
+        let cells = class.cells(before.arrival, version);
+        cells[answer(before.outcome) as usize] -= 1;
+        cells[answer(after.outcome) as usize] += 1;
+        if let Some(user) = class.record.users.get_mut(before.user as usize) {
+            user.take_back(answer(before.outcome));
+            user.blame(answer(after.outcome));
+        }
+        let same = |sample: &&mut SampledRequest| sample.arrival == before.arrival && sample.user == before.user;
+        if before.user < SAMPLED_USERS
+            && let Some(sample) = class.record.samples.iter_mut().rev().find(same)
+        {
+            sample.answer = answer(after.outcome);
+        }
+    }
+
+    pub fn next_second(&mut self) {
+        for class in &mut self.classes {
+            class.record.close_second(&class.current, &class.users_on);
+            class.current.fill([0; Answer::ALL.len()]);
+        }
+    }
+
+    pub fn into_records(self) -> Vec<ClassRecord> {
+        self.classes.into_iter().map(|class| class.record).collect()
+    }
+
+    #[inline]
+    fn version(&self, fate: &Fate) -> usize {
+        fate.version.map_or(0, |revision| revision.0 as usize).min(self.versions - 1)
+    }
+}
+
+impl Class {
+    #[inline]
+    fn count_user(&mut self, fate: &Fate, version: usize) {
+        let answer = answer(fate.outcome);
+        let user = &mut self.record.users[fate.user as usize];
+        user.requests += 1;
+        user.blame(answer);
+        if fate.outcome.is_from_target() && version > 0 && usize::from(user.last) != version {
+            let number = version as u8;
+            user.flips += u32::from(user.last > 0);
+            if user.last > 0 {
+                self.users_on[usize::from(user.last)] -= 1;
+            }
+            self.users_on[version] += 1;
+            user.last = number;
+            user.seen |= 1 << number;
+            if version >= 2 {
+                user.first_exposed_s = user.first_exposed_s.min(u32::try_from(fate.arrival.second()).unwrap_or(u32::MAX));
+            }
+        }
+        if fate.user < SAMPLED_USERS && self.record.samples.len() < MOST_SAMPLES {
+            let version = version as u8;
+            self.record.samples.push(SampledRequest { user: fate.user, arrival: fate.arrival, version, answer });
+        }
+    }
+
+    fn cells(&mut self, arrival: Instant, version: usize) -> &mut [u32; Answer::ALL.len()] {
+        let second = usize::try_from(arrival.second()).expect("a run's seconds can be indexed");
+        self.record.cells_mut(second, version).unwrap_or(&mut self.current[version])
+    }
+}
+
+#[inline]
+fn answer(outcome: Outcome) -> Answer {
+    match outcome {
+        Outcome::Ok => Answer::Ok,
+        Outcome::Target5xx => Answer::Target5xx,
+        Outcome::Elb(cause) if cause.elb_status_code() == 404 => Answer::Elb404,
+        Outcome::Elb(_) => Answer::Elb5xx,
+    }
+}
+
+impl UserRecord {
+    #[inline]
+    fn blame(&mut self, answer: Answer) {
+        match answer {
+            Answer::Ok | Answer::Elb404 => {}
+            Answer::Target5xx => self.target_5xx += 1,
+            Answer::Elb5xx => self.elb_5xx += 1,
+        }
+    }
+
+    fn take_back(&mut self, answer: Answer) {
+        match answer {
+            Answer::Ok | Answer::Elb404 => {}
+            Answer::Target5xx => self.target_5xx -= 1,
+            Answer::Elb5xx => self.elb_5xx -= 1,
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What a scenario comes to for the routing of its requests.
+
+use super::Scenario;
+use crate::model::Revision;
+use crate::model::http_request::HttpRequest;
+use crate::model::load_balancer_controller::listener_rules::Cluster;
+use crate::model::people::Verb;
+use crate::model::rollout::alb::Router;
+
+impl Scenario {
+    /// What writes the weights into the Ingress; None where pods alone split the traffic.
+    pub fn router(&self) -> Option<Router> {
+        self.workload.is_traffic_routed().then(|| Router {
+            rollout: self.name.clone(),
+            annotation_prefix: "alb.ingress.kubernetes.io".to_owned(),
+            action_service: self.services.root.clone(),
+            service_port: 80,
+            stickiness: None,
+        })
+    }
+
+    /// What the load balancer controller may refer to: of a scenario, whatever it names.
+    pub fn known_to_the_load_balancer_controller(&self) -> Cluster {
+        Cluster::default()
+    }
+
+    /// A request that says nothing special: it goes by the weights. Host and path are those of the first rule that leads to
+    /// the root Service.
+    pub fn usual_request(&self) -> HttpRequest {
+        HttpRequest { host: "service.example".to_owned(), path: "/".to_owned(), method: "GET".to_owned(), query: vec![], headers: vec![], source_ip: std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1)) }
+    }
+
+    /// The newest revision that there can be in a run.
+    pub fn newest_revision(&self) -> Revision {
+        let deployed = self.actions.iter().filter(|action| action.verb == Verb::Deploy).count();
+        Revision(2 + u32::try_from(deployed).unwrap_or(u32::MAX))
+    }
+}
