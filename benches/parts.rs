@@ -61,7 +61,8 @@ fn counted_requests(bencher: Bencher) {
     let mut count = || {
         let arrival = Instant::START + Duration::millis(4) * number;
         let answered = arrival + Duration::millis(20 + number % 200);
-        tally.count(Fate { number, arrival, outcome: Outcome::Ok, answered, version: None }, Duration::ZERO);
+        let fate = Fate { number, arrival, outcome: Outcome::Ok, answered, version: None, user: 0, class: 0 };
+        tally.count(fate, Duration::ZERO);
         number += 1;
     };
     bencher.counter(ItemsCount::new(MANY)).bench_local(|| (0..MANY).for_each(|_| count()));

@@ -8,15 +8,16 @@ use rollout_sim::engine::Queue;
 use rollout_sim::model::application::VersionSpec;
 use rollout_sim::model::load_balancer::TargetGroupSelection;
 use rollout_sim::model::load_balancer::data_plane::Command;
+use rollout_sim::model::load_balancer::route::{Route, Split};
 use rollout_sim::model::outcome::{Cause, Outcome};
-use rollout_sim::model::traffic::{Request, Traffic};
+use rollout_sim::model::traffic::{ANONYMOUS, Request, Traffic};
 use rollout_sim::model::{PodId, Service};
 use rollout_sim::random::derived_lot;
 use rollout_sim::run::TracedRequest;
 use rollout_sim::scenario::Scenario;
 use rollout_sim::simulation::{TracedRun, run_traced};
 use rollout_sim::units::{Duration, Instant};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 #[derive(Debug)]
 enum Event {
@@ -53,9 +54,10 @@ struct Record {
 
 #[derive(Default)]
 struct Node {
-    canary_weight: u64,
-    /// Smooth selection: hundredths of a request that the canary group has to get.
-    canary_credit: u64,
+    /// By class.
+    routes: Vec<Route>,
+    /// Smooth selection: parts of a request that the canary group has to get, by class.
+    canary_credit: BTreeMap<u8, u64>,
     stable: Group,
     canary: Group,
     /// Connections to each pod that nobody uses: since when.
@@ -105,6 +107,9 @@ struct Twin<'a> {
     nodes: Vec<Node>,
     pods: Vec<Pod>,
     records: Vec<Record>,
+    /// By class and user: the group that the cookie names, and its end.
+    group_cookies: BTreeMap<(u8, u32), (Service, Instant)>,
+    target_cookies: BTreeMap<(u8, u32), (PodId, Instant)>,
 }
 
 fn play(scenario: &Scenario, seed: u64, traced: &TracedRun) -> Vec<Record> {
@@ -119,7 +124,15 @@ fn play(scenario: &Scenario, seed: u64, traced: &TracedRun) -> Vec<Record> {
         records.push(Record::default());
     }
     let nodes = (0..scenario.load_balancer.nodes).map(|_| Node::default()).collect();
-    let mut twin = Twin { scenario, queue, nodes, pods: vec![], records };
+    let mut twin = Twin {
+        scenario,
+        queue,
+        nodes,
+        pods: vec![],
+        records,
+        group_cookies: BTreeMap::new(),
+        target_cookies: BTreeMap::new(),
+    };
     twin.play();
     twin.records
 }
@@ -156,8 +169,13 @@ impl Twin<'_> {
     fn arrive(&mut self, now: Instant, request: Request) {
         let fail = |twin: &mut Self, cause: Cause, at: Instant| twin.answer(request.number, Outcome::Elb(cause), at);
         let node = ((u128::from(request.lot >> 32) * self.nodes.len() as u128) >> 32) as usize;
-        let service = self.choose_service(node, request.lot);
-        let Some(pod) = self.next_target(node, service) else {
+        let split = match self.nodes[node].routes[usize::from(request.class)] {
+            Route::Forward(split) => split,
+            Route::FixedResponse(cause) => return fail(self, cause, now),
+            Route::Elsewhere => return self.answer(request.number, Outcome::Ok, now),
+        };
+        let service = self.sticky_service(now, node, (&request, split));
+        let Some(pod) = self.sticky_target(now, node, (&request, service)) else {
             return fail(self, Cause::NoRegisteredTargets, now);
         };
         let gives_up = now + self.scenario.load_balancer.connect_timeout;
@@ -184,14 +202,49 @@ impl Twin<'_> {
         self.queue.schedule(now + patience, Event::ClientTimeout(request.number));
     }
 
-    fn choose_service(&mut self, node: usize, lot: u64) -> Service {
-        let node = &mut self.nodes[node];
+    /// The end of a cookie that is set now: browsers count in seconds.
+    fn end_of_cookie(now: Instant, duration: Duration) -> Instant {
+        let end = (now + duration).as_nanos();
+        Instant::from_nanos(end.div_ceil(1_000_000_000) * 1_000_000_000)
+    }
+
+    fn sticky_service(&mut self, now: Instant, node: usize, (request, split): (&Request, Split)) -> Service {
+        let Some(duration) = split.stickiness else { return self.choose_service(node, (request, split)) };
+        let spec = self.scenario.load_balancer.cookies;
+        let client = (request.class, request.user);
+        let kept = self.group_cookies.get(&client).copied().filter(|(service, end)| {
+            let index = service.index();
+            now < *end && split.has[index] && (spec.honours_zero_weight || split.weights[index] > 0)
+        });
+        let service = kept.map_or_else(|| self.choose_service(node, (request, split)), |(service, _)| service);
+        if request.user != ANONYMOUS && (kept.is_none() || spec.is_renewed) {
+            self.group_cookies.insert(client, (service, Self::end_of_cookie(now, duration)));
+        }
+        service
+    }
+
+    fn sticky_target(&mut self, now: Instant, node: usize, (request, service): (&Request, Service)) -> Option<PodId> {
+        let Some(duration) = self.scenario.target_group.stickiness else { return self.next_target(node, service) };
+        let client = (request.class, request.user);
+        let targets = self.nodes[node].group(service).targets.clone();
+        let kept = self.target_cookies.get(&client).copied();
+        let kept = kept.filter(|(pod, end)| now < *end && targets.contains(pod)).map(|(pod, _)| pod);
+        let pod = kept.or_else(|| self.next_target(node, service))?;
+        if request.user != ANONYMOUS && (kept.is_none() || self.scenario.load_balancer.cookies.is_renewed) {
+            self.target_cookies.insert(client, (pod, Self::end_of_cookie(now, duration)));
+        }
+        Some(pod)
+    }
+
+    fn choose_service(&mut self, node: usize, (request, split): (&Request, Split)) -> Service {
+        let [stable, canary] = split.weights.map(u64::from);
         let is_canary = match self.scenario.load_balancer.target_group_selection {
-            TargetGroupSelection::Random => (lot & 0xffff_ffff) * 100 / (1 << 32) < node.canary_weight,
+            TargetGroupSelection::Random => (request.lot & 0xffff_ffff) * (stable + canary) / (1 << 32) < canary,
             TargetGroupSelection::Smooth => {
-                node.canary_credit += node.canary_weight;
-                let is_canary = node.canary_credit >= 100;
-                node.canary_credit %= 100;
+                let credit = self.nodes[node].canary_credit.entry(request.class).or_default();
+                *credit += canary;
+                let is_canary = *credit >= stable + canary;
+                *credit %= stable + canary;
                 is_canary
             }
         };
@@ -265,7 +318,7 @@ impl Twin<'_> {
 
     fn obey(&mut self, now: Instant, command: Command) {
         match command {
-            Command::SetWeight { node, canary } => self.nodes[node as usize].canary_weight = u64::from(canary.get()),
+            Command::SetRoutes { node, routes } => self.nodes[node as usize].routes = routes.to_vec(),
             Command::Route { node, service, targets } => {
                 let group = self.nodes[node as usize].group(service);
                 // The rotation keeps its place in the list, as far as the list still has it.

@@ -386,9 +386,11 @@ impl LoadBalancer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use listener_rule::Action;
 
-    fn percent(weight: i64) -> Percent {
-        Percent::try_from(weight).unwrap()
+    /// With another default action each.
+    fn listener(code: u16) -> Arc<Listener> {
+        Arc::new(Listener { rules: vec![], default_action: Action::FixedResponse(code) })
     }
 
     fn load_balancer(nodes: u32, targets: &[u32]) -> LoadBalancer {
@@ -420,25 +422,25 @@ mod tests {
             stickiness: None,
         };
         let targets: Vec<_> = targets.iter().copied().map(PodId).collect();
-        let at_rest = AtRest { canary: Percent::ZERO, targets: [&targets, &targets] };
+        let at_rest = AtRest { listener: listener(404), targets: [&targets, &targets] };
         LoadBalancer::established(&spec, group, at_rest).0
     }
 
     #[test]
     fn a_batch_takes_what_comes_within_ten_seconds_and_the_newest_wins() {
         let mut alb = load_balancer(2, &[0]);
-        assert_eq!(alb.handle(ModifyRule(percent(10))), vec![Wake(Duration::secs(10), BatchOver)]);
-        assert_eq!(alb.handle(ModifyRule(percent(60))), vec![]);
-        let push = |node| PushRule { node, canary: percent(60), version: 1 };
+        assert_eq!(alb.handle(ListenerChanged(listener(510))), vec![Wake(Duration::secs(10), BatchOver)]);
+        assert_eq!(alb.handle(ListenerChanged(listener(560))), vec![]);
+        let push = |node| PushListener { node, listener: listener(560), version: 1 };
         assert_eq!(alb.handle(BatchOver), vec![push(0), push(1)]);
     }
 
     #[test]
     fn an_older_rule_does_not_undo_a_newer_one() {
         let mut alb = load_balancer(1, &[0]);
-        let newer = RuleReached { node: 0, canary: percent(60), version: 2 };
-        assert_eq!(alb.handle(newer), vec![SetWeight { node: 0, canary: percent(60) }]);
-        assert_eq!(alb.handle(RuleReached { node: 0, canary: percent(10), version: 1 }), vec![]);
+        let newer = ListenerReached { node: 0, listener: listener(560), version: 2 };
+        assert_eq!(alb.handle(newer), vec![SetListener { node: 0, listener: listener(560) }]);
+        assert_eq!(alb.handle(ListenerReached { node: 0, listener: listener(510), version: 1 }), vec![]);
     }
 
     fn pushed(effects: &[Effect]) -> (News, Vec<Registration>) {

@@ -1,7 +1,7 @@
 //! One node's view of one target group: which targets it knows, how healthy it found them, which of them get requests.
 //!
 //! Source: *User Guide for Application Load Balancers*, Target groups and Health checks. Each node checks every target
-//! itself. Left out: the percentage threshold, zonal shift, slow start, stickiness, algorithms but round robin.
+//! itself. Left out: the percentage threshold, zonal shift.
 
 use super::{EmptyTargetGroup, InitialOnly, LoadBalancerSpec, TargetGroupSpec};
 use crate::model::PodId;
@@ -116,6 +116,8 @@ impl TargetGroup {
 mod tests {
     use super::*;
     use crate::model::load_balancer::TargetGroupSelection;
+    use crate::model::load_balancer::cookie::CookieSpec;
+    use crate::model::load_balancer::target_selection::Algorithm;
     use crate::random::Distribution;
     use crate::units::Duration;
     use TargetHealth::{Healthy, Initial, Unhealthy};

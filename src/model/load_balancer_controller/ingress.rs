@@ -162,54 +162,128 @@ fn end(dirty: bool, mut effects: Vec<Effect>) -> (State, Vec<Effect>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ingress::{Backend, HttpPath, IngressRule, PathType, ServicePort};
+    use crate::model::load_balancer::listener_rule::{Action, Forward, WeightedTargetGroup};
 
-    fn percent(weight: i64) -> Percent {
-        Percent::try_from(weight).unwrap()
+    fn object(paths: &[&str]) -> Arc<Object> {
+        let backend = |service: &str| Backend { service: service.to_owned(), port: ServicePort::Number(80) };
+        let path = |name: &&str| HttpPath {
+            path: format!("/{name}"),
+            path_type: PathType::Exact,
+            backend: backend(name),
+        };
+        let rules = vec![IngressRule { host: None, paths: paths.iter().map(path).collect() }];
+        Arc::new(Object { rules, ..Object::default() })
+    }
+
+    /// The object of which no rules can be made.
+    fn broken() -> Arc<Object> {
+        let mut object = Object::clone(&object(&["a"]));
+        object.rules[0].paths[0].path = "/with*wildcard".to_owned();
+        Arc::new(object)
+    }
+
+    fn ingress(paths: &[&str]) -> Ingress {
+        let spec = IngressSpec { cluster: Cluster::default(), synthesis: RuleSynthesis::BySettings };
+        Ingress::established(spec, object(paths)).unwrap()
+    }
+
+    /// Calls by name, and the Services that the rules then lead to, in order of priority.
+    fn told(effects: &[Effect]) -> Vec<String> {
+        let tell = |effect: &Effect| match effect {
+            Enqueue => "enqueue".to_owned(),
+            Reconcile(_) => "reconcile".to_owned(),
+            AwaitAnswer => "await".to_owned(),
+            Failed(_) => "failed".to_owned(),
+            Call { call, listener } => {
+                let name = match call {
+                    RuleCall::ModifyListener(_) => "listener",
+                    RuleCall::SetRulePriorities(_) => "priorities",
+                    RuleCall::ModifyRule(_) => "modify",
+                    RuleCall::CreateRule(_) => "create",
+                    RuleCall::DeleteRule(_) => "delete",
+                };
+                let service = |action: &Action| match action {
+                    Action::Forward(Forward { target_groups, .. }) => {
+                        let WeightedTargetGroup { service, .. } = &target_groups[0];
+                        service.clone()
+                    }
+                    Action::FixedResponse(code) => code.to_string(),
+                    Action::Redirect => "redirect".to_owned(),
+                };
+                let services: Vec<_> = listener.rules.iter().map(|rule| service(&rule.action)).collect();
+                format!("{name} {}", services.join(" "))
+            }
+        };
+        effects.iter().map(tell).collect()
     }
 
     const TIME: Duration = Duration::secs(2);
 
     #[test]
     fn a_change_is_sent_when_its_turn_comes() {
-        let mut ingress = Ingress::new(percent(0));
-        assert_eq!(ingress.handle(WeightChanged(percent(10))), vec![Enqueue]);
+        let mut ingress = ingress(&["a"]);
+        assert_eq!(told(&ingress.handle(Changed(object(&["b"])))), ["enqueue"]);
         assert_eq!(ingress.handle(Start(TIME)), vec![Reconcile(TIME)]);
-        assert_eq!(ingress.handle(Send), vec![ModifyRule(percent(10))]);
+        assert_eq!(told(&ingress.handle(Send)), ["modify b"]);
     }
 
     #[test]
     fn a_waiting_item_takes_the_newest_state() {
-        let mut ingress = Ingress::new(percent(0));
-        ingress.handle(WeightChanged(percent(10)));
-        assert_eq!(ingress.handle(WeightChanged(percent(60))), vec![], "one item per group");
+        let mut ingress = ingress(&["a"]);
+        ingress.handle(Changed(object(&["b"])));
+        assert_eq!(ingress.handle(Changed(object(&["c"]))), vec![], "one item per group");
         ingress.handle(Start(TIME));
-        assert_eq!(ingress.handle(Send), vec![ModifyRule(percent(60))], "10 is never sent");
+        assert_eq!(told(&ingress.handle(Send)), ["modify c"], "b is never sent");
     }
 
     #[test]
     fn a_change_during_the_reconcile_waits_for_a_whole_second_one() {
-        let mut ingress = Ingress::new(percent(0));
-        ingress.handle(WeightChanged(percent(10)));
+        let mut ingress = ingress(&["a"]);
+        ingress.handle(Changed(object(&["b"])));
         ingress.handle(Start(TIME));
-        assert_eq!(ingress.handle(WeightChanged(percent(60))), vec![]);
-        assert_eq!(ingress.handle(Send), vec![ModifyRule(percent(10)), Enqueue]);
+        assert_eq!(ingress.handle(Changed(object(&["c"]))), vec![]);
+        assert_eq!(told(&ingress.handle(Send)), ["modify b", "enqueue"]);
         ingress.handle(Start(TIME));
-        assert_eq!(ingress.handle(Send), vec![ModifyRule(percent(60))]);
+        assert_eq!(told(&ingress.handle(Send)), ["modify c"]);
     }
 
     #[test]
     fn a_selector_occupies_the_group_and_modifies_nothing() {
-        let mut ingress = Ingress::new(percent(0));
+        let mut ingress = ingress(&["a"]);
         assert_eq!(ingress.handle(ServiceChanged), vec![Enqueue]);
         ingress.handle(Start(TIME));
-        assert_eq!(ingress.handle(WeightChanged(percent(10))), vec![]);
+        assert_eq!(ingress.handle(Changed(object(&["b"]))), vec![]);
         assert_eq!(ingress.handle(Send), vec![Enqueue]);
     }
 
     #[test]
+    fn each_call_waits_for_the_answer_to_the_one_before() {
+        let mut ingress = ingress(&["a"]);
+        ingress.handle(Changed(object(&["b", "a"])));
+        ingress.handle(Start(TIME));
+        assert_eq!(told(&ingress.handle(Send)), ["priorities a", "await"]);
+        assert_eq!(ingress.handle(ServiceChanged), vec![], "the item is being worked on");
+        assert_eq!(told(&ingress.handle(Answered)), ["create b a", "enqueue"]);
+    }
+
+    #[test]
+    fn an_object_that_makes_no_rules_leaves_them_as_they_are() {
+        let mut ingress = ingress(&["a"]);
+        let before = Arc::clone(ingress.listener());
+        ingress.handle(Changed(broken()));
+        ingress.handle(Start(TIME));
+        assert_eq!(told(&ingress.handle(Send)), ["failed"]);
+        assert_eq!(*ingress.listener(), before);
+        ingress.handle(Changed(object(&["b"])));
+        ingress.handle(Start(TIME));
+        assert_eq!(told(&ingress.handle(Send)), ["modify b"], "it is mended");
+    }
+
+    #[test]
     fn overlapping_changes_are_sent_one_by_one() {
-        let mut ingress = Ingress::new(percent(0));
-        assert_eq!(ingress.handle(SendWeight(percent(10))), vec![ModifyRule(percent(10))]);
-        assert_eq!(ingress.handle(SendWeight(percent(10))), vec![]);
+        let mut ingress = ingress(&["a"]);
+        assert_eq!(told(&ingress.handle(SendState(object(&["b"])))), ["modify b"]);
+        assert_eq!(ingress.handle(SendState(object(&["b"]))), vec![]);
     }
 }
