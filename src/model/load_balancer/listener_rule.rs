@@ -1,9 +1,40 @@
 //! The rules of an ALB listener: which requests a rule takes, and what it does with them.
 //!
-//! Source: *User Guide for Application Load Balancers*, Listener rules and Condition types.
+//! Sources: *User Guide for Application Load Balancers*: Listener rules, Condition types, Quotas; the ELBv2 API reference
+//! for the length of names and values. Left out: regular expressions instead of values, transforms (they change the
+//! request, not its way), authentication before the action.
 
 use crate::model::http_request::HttpRequest;
 use crate::units::Duration;
+use ipnet::IpNet;
+
+/// Not counting the default action; adjustable. Source: Quotas.
+pub const MAX_RULES: usize = 100;
+/// Source: Condition types.
+const MAX_VALUES_OF_CONDITION: usize = 3;
+/// Source: Quotas, "match evaluations per rule".
+const MAX_VALUES_OF_RULE: usize = 5;
+/// Source: Condition types, and Quotas, "condition wildcards per rule".
+const MAX_WILDCARDS_OF_RULE: usize = 5;
+/// Source: `HttpHeaderConditionConfig`.
+const MAX_HEADER_NAME: usize = 40;
+/// Source: the `…ConditionConfig` of the API.
+const MAX_VALUE: usize = 128;
+/// Source: `HttpRequestMethodConditionConfig`.
+const MAX_METHOD: usize = 40;
+/// Source: Quotas, "target groups per action".
+const MAX_TARGET_GROUPS: usize = 5;
+/// Source: `TargetGroupTuple`.
+pub const MAX_WEIGHT: u16 = 999;
+
+/// What a listener does with its requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// In order of priority.
+    pub rules: Vec<Rule>,
+    /// For what no rule takes.
+    pub default_action: Action,
+}
 
 /// Rules are tried in order of priority, the lowest first; the first whose conditions all hold takes the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +49,10 @@ pub struct Rule {
 pub enum Condition {
     HostHeader(Vec<String>),
     PathPattern(Vec<String>),
-    HttpHeader { name: String, values: Vec<String> },
+    HttpHeader {
+        name: String,
+        values: Vec<String>,
+    },
     HttpRequestMethod(Vec<String>),
     /// Key and value; without a key any key will do.
     QueryString(Vec<(Option<String>, String)>),
@@ -43,16 +77,456 @@ pub struct Forward {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeightedTargetGroup {
-    /// The Service whose pods are its targets: the group has its name.
+    /// The Service whose pods are its targets: the group has its name. Of a target group that stands outside of the
+    /// cluster, its ARN or its name.
     pub service: String,
     /// 0 to 999.
     pub weight: u16,
 }
 
+impl Listener {
+    /// What becomes of such requests.
+    pub fn action(&self, request: &HttpRequest) -> &Action {
+        first_taking(&self.rules, request).map_or(&self.default_action, |rule| &rule.action)
+    }
+
+    /// Why the API would refuse one of the rules, or so many.
+    pub fn refusal(&self) -> Option<String> {
+        if self.rules.len() > MAX_RULES {
+            return Some(format!("a load balancer has at most {MAX_RULES} rules, these are {}", self.rules.len()));
+        }
+        self.rules.iter().find_map(Rule::refusal).or_else(|| self.default_action.refusal())
+    }
+}
+
+/// The rule that takes such requests; None if that is left to the default action.
+pub fn first_taking<'r>(rules: &'r [Rule], request: &HttpRequest) -> Option<&'r Rule> {
+    rules.iter().filter(|rule| rule.takes(request)).min_by_key(|rule| rule.priority)
+}
+
 impl Rule {
     /// Whether the rule takes such requests.
     pub fn takes(&self, request: &HttpRequest) -> bool {
-        let _ = request;
-        todo!()
+        self.conditions.iter().all(|condition| condition.holds(request))
+    }
+
+    /// Why the API would refuse such a rule, whoever asks for it: the first reason.
+    pub fn refusal(&self) -> Option<String> {
+        let values: usize = self.conditions.iter().map(Condition::values).sum();
+        let wildcards: usize = self.conditions.iter().map(Condition::wildcards).sum();
+        let several = self.conditions.iter().find(|condition| {
+            let alike = |other: &&Condition| other.field() == condition.field();
+            !condition.may_repeat() && self.conditions.iter().filter(alike).count() > 1
+        });
+        if let Some(condition) = several {
+            return Some(format!("a rule has at most one {} condition", condition.field()));
+        }
+        if let Some(refusal) = self.conditions.iter().find_map(Condition::refusal) {
+            return Some(refusal);
+        }
+        if values > MAX_VALUES_OF_RULE {
+            return Some(format!("a rule has at most {MAX_VALUES_OF_RULE} condition values, this one has {values}"));
+        }
+        if wildcards > MAX_WILDCARDS_OF_RULE {
+            return Some(format!("a rule has at most {MAX_WILDCARDS_OF_RULE} wildcards, this one has {wildcards}"));
+        }
+        self.action.refusal()
+    }
+}
+
+impl Condition {
+    fn holds(&self, request: &HttpRequest) -> bool {
+        match self {
+            Self::HostHeader(values) => values.iter().any(|value| fits_in_any_case(value, &request.host)),
+            Self::PathPattern(values) => values.iter().any(|value| fits(&tokens(value), &request.path)),
+            // A header that comes several times is tried value by value.
+            Self::HttpHeader { name, values } => request.headers.iter().any(|(sent, content)| {
+                sent.eq_ignore_ascii_case(name) && values.iter().any(|value| fits_in_any_case(value, content))
+            }),
+            Self::HttpRequestMethod(values) => values.contains(&request.method),
+            Self::QueryString(pairs) => request.query.iter().any(|(sent, content)| {
+                let fits_key = |key: &Option<String>| key.as_ref().is_none_or(|key| fits_in_query(key, sent));
+                pairs.iter().any(|(key, value)| fits_key(key) && fits_in_query(value, content))
+            }),
+            Self::SourceIp(blocks) => {
+                let blocks = blocks.iter().filter_map(|block| block.parse::<IpNet>().ok());
+                blocks.into_iter().any(|block| block.contains(&request.source_ip))
+            }
+        }
+    }
+
+    /// As the API calls it.
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::HostHeader(_) => "host-header",
+            Self::PathPattern(_) => "path-pattern",
+            Self::HttpHeader { .. } => "http-header",
+            Self::HttpRequestMethod(_) => "http-request-method",
+            Self::QueryString(_) => "query-string",
+            Self::SourceIp(_) => "source-ip",
+        }
+    }
+
+    /// Whether a rule may have several of this field.
+    const fn may_repeat(&self) -> bool {
+        match self {
+            Self::HttpHeader { .. } | Self::QueryString(_) => true,
+            Self::HostHeader(_) | Self::PathPattern(_) | Self::HttpRequestMethod(_) | Self::SourceIp(_) => false,
+        }
+    }
+
+    fn values(&self) -> usize {
+        match self {
+            Self::HostHeader(values) | Self::PathPattern(values) | Self::HttpHeader { values, .. } => values.len(),
+            Self::HttpRequestMethod(values) | Self::SourceIp(values) => values.len(),
+            Self::QueryString(pairs) => pairs.len(),
+        }
+    }
+
+    fn wildcards(&self) -> usize {
+        let count = |tokens: Vec<Token>| tokens.iter().filter(|token| !matches!(token, Token::Only(_))).count();
+        match self {
+            Self::HostHeader(values) | Self::PathPattern(values) | Self::HttpHeader { values, .. } => {
+                values.iter().map(|value| count(tokens(value))).sum()
+            }
+            Self::QueryString(pairs) => {
+                let texts = pairs.iter().flat_map(|(key, value)| key.iter().chain([value]));
+                texts.map(|text| count(tokens_of_query(text))).sum()
+            }
+            Self::HttpRequestMethod(_) | Self::SourceIp(_) => 0,
+        }
+    }
+
+    fn refusal(&self) -> Option<String> {
+        let (field, values) = (self.field(), self.values());
+        if values == 0 {
+            return Some(format!("a {field} condition needs a value"));
+        }
+        if values > MAX_VALUES_OF_CONDITION {
+            return Some(format!(
+                "a {field} condition has at most {MAX_VALUES_OF_CONDITION} values, this one has {values}"
+            ));
+        }
+        let too_long = |values: &[String], most: usize| {
+            let value = values.iter().find(|value| value.is_empty() || value.chars().count() > most)?;
+            let length = value.chars().count();
+            Some(format!("a value of a {field} condition has 1 to {most} characters, this one has {length}"))
+        };
+        match self {
+            Self::HostHeader(values) => too_long(values, MAX_VALUE).or_else(|| {
+                let name = values.iter().find(|value| !value.contains('.'))?;
+                Some(format!("the host `{name}` of a host-header condition has no `.`"))
+            }),
+            Self::PathPattern(values) => too_long(values, MAX_VALUE),
+            Self::HttpHeader { name, values } => header_refusal(name).or_else(|| too_long(values, MAX_VALUE)),
+            Self::HttpRequestMethod(values) => too_long(values, MAX_METHOD),
+            Self::QueryString(pairs) => {
+                let texts: Vec<_> = pairs.iter().flat_map(|(key, value)| key.iter().chain([value])).cloned().collect();
+                too_long(&texts, MAX_VALUE)
+            }
+            Self::SourceIp(blocks) => {
+                let block = blocks.iter().find(|block| block.parse::<IpNet>().is_err())?;
+                Some(format!("`{block}` of a source-ip condition is not in CIDR notation, as 10.0.0.0/8"))
+            }
+        }
+    }
+}
+
+/// Source: `HttpHeaderConditionConfig`.
+fn header_refusal(name: &str) -> Option<String> {
+    let length = name.chars().count();
+    if name.eq_ignore_ascii_case("host") {
+        return Some(
+            "an http-header condition cannot look at the header Host: write a host-header condition".to_owned(),
+        );
+    }
+    if !(1..=MAX_HEADER_NAME).contains(&length) {
+        return Some(format!("the name of a header has 1 to {MAX_HEADER_NAME} characters, this one has {length}"));
+    }
+    // A token of RFC 7230, where `*` is a character as any other; the API takes no wildcard here.
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'+-.^_`|~".contains(c);
+    (!name.chars().all(is_of_token)).then(|| format!("`{name}` is no name of a header"))
+}
+
+impl Action {
+    fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Forward(forward) => forward.refusal(),
+            // Source: `FixedResponseActionConfig`: 2XX, 4XX, or 5XX.
+            Self::FixedResponse(status) => (!matches!(status, 200..=299 | 400..=599))
+                .then(|| format!("a fixed response has a status 2XX, 4XX or 5XX, not {status}")),
+            Self::Redirect => None,
+        }
+    }
+}
+
+impl Forward {
+    fn refusal(&self) -> Option<String> {
+        let count = self.target_groups.len();
+        if !(1..=MAX_TARGET_GROUPS).contains(&count) {
+            return Some(format!("a forward action has 1 to {MAX_TARGET_GROUPS} target groups, this one has {count}"));
+        }
+        let heavy = self.target_groups.iter().find(|group| group.weight > MAX_WEIGHT)?;
+        Some(format!("a weight lies between 0 and {MAX_WEIGHT}, that of {} is {}", heavy.service, heavy.weight))
+    }
+}
+
+/// A part of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Token {
+    /// `*`: any characters, or none.
+    Any,
+    /// `?`: exactly one character.
+    One,
+    Only(char),
+}
+
+fn tokens(pattern: &str) -> Vec<Token> {
+    pattern.chars().map(token).collect()
+}
+
+fn token(c: char) -> Token {
+    match c {
+        '*' => Token::Any,
+        '?' => Token::One,
+        c => Token::Only(c),
+    }
+}
+
+/// There a backslash makes a character of a wildcard. Source: `QueryStringConditionConfig`.
+fn tokens_of_query(pattern: &str) -> Vec<Token> {
+    let (mut tokens, mut chars) = (vec![], pattern.chars().peekable());
+    while let Some(c) = chars.next() {
+        let escaped = chars.next_if(|next| c == '\\' && matches!(next, '*' | '?' | '\\'));
+        tokens.push(escaped.map_or(token(c), Token::Only));
+    }
+    tokens
+}
+
+fn fits_in_any_case(pattern: &str, text: &str) -> bool {
+    fits(&tokens(&pattern.to_ascii_lowercase()), &text.to_ascii_lowercase())
+}
+
+fn fits_in_query(pattern: &str, text: &str) -> bool {
+    fits(&tokens_of_query(&pattern.to_ascii_lowercase()), &text.to_ascii_lowercase())
+}
+
+/// Whether the whole text fits. After a mismatch only the last `*` is tried again, one character longer: those before it
+/// have taken the least already.
+fn fits(pattern: &[Token], text: &str) -> bool {
+    let text: Vec<char> = text.chars().collect();
+    let (mut at, mut place) = (0, 0);
+    // Behind the last `*`, and how far it has come.
+    let mut last_any: Option<(usize, usize)> = None;
+    while place < text.len() {
+        match pattern.get(at) {
+            Some(Token::Any) => {
+                at += 1;
+                last_any = Some((at, place));
+            }
+            Some(Token::One) => (at, place) = (at + 1, place + 1),
+            Some(Token::Only(c)) if *c == text[place] => (at, place) = (at + 1, place + 1),
+            Some(Token::Only(_)) | None => {
+                let Some((behind, taken)) = last_any else { return false };
+                (at, place) = (behind, taken + 1);
+                last_any = Some((behind, place));
+            }
+        }
+    }
+    pattern[at..].iter().all(|token| *token == Token::Any)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn request() -> HttpRequest {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        HttpRequest {
+            host: "Shop.example.com".to_owned(),
+            path: "/cart/7".to_owned(),
+            method: "GET".to_owned(),
+            query: vec![pair("Version", "V2"), pair("debug", ""), pair("q", "50%*")],
+            headers: vec![pair("X-Canary", "no"), pair("x-canary", "Always"), pair("Cookie", "a=1; beta=yes")],
+            source_ip: "10.1.2.3".parse().unwrap(),
+        }
+    }
+
+    fn texts<const N: usize>(values: [&str; N]) -> Vec<String> {
+        values.map(str::to_owned).to_vec()
+    }
+
+    fn header<const N: usize>(name: &str, values: [&str; N]) -> Condition {
+        Condition::HttpHeader { name: name.to_owned(), values: texts(values) }
+    }
+
+    fn query(key: Option<&str>, value: &str) -> Condition {
+        Condition::QueryString(vec![(key.map(str::to_owned), value.to_owned())])
+    }
+
+    fn forward(weight: u16) -> Action {
+        let target_groups = vec![WeightedTargetGroup { service: "web".to_owned(), weight }];
+        Action::Forward(Forward { target_groups, stickiness: None })
+    }
+
+    fn rule(conditions: Vec<Condition>) -> Rule {
+        Rule { priority: 1, conditions, action: forward(1) }
+    }
+
+    #[test]
+    fn a_condition_holds_where_one_of_its_values_fits() {
+        for (condition, holds) in [
+            (Condition::HostHeader(texts(["shop.EXAMPLE.com"])), true),
+            (Condition::HostHeader(texts(["example.com", "*.example.com"])), true),
+            (Condition::HostHeader(texts(["*.shop.example.com"])), false),
+            (Condition::PathPattern(texts(["/cart/*"])), true),
+            (Condition::PathPattern(texts(["/cart/?"])), true),
+            (Condition::PathPattern(texts(["/Cart/*"])), false),
+            (Condition::PathPattern(texts(["/cart"])), false),
+            (header("X-CANARY", ["always"]), true),
+            (header("X-Canary", ["yes", "alw*"]), true),
+            (header("X-Canary", ["yes"]), false),
+            (header("X-Other", ["*"]), false),
+            (header("Cookie", ["*beta=yes*"]), true),
+            (Condition::HttpRequestMethod(texts(["POST", "GET"])), true),
+            (Condition::HttpRequestMethod(texts(["get"])), false),
+            (Condition::HttpRequestMethod(texts(["*"])), false),
+            (query(Some("version"), "v?"), true),
+            (query(None, "v2"), true),
+            (query(Some("Ver*"), "*"), true),
+            (query(Some("other"), "v2"), false),
+            (query(Some("debug"), "*"), true),
+            (query(Some("q"), r"50%\*"), true),
+            (query(Some("version"), r"v\*"), false),
+            (Condition::SourceIp(texts(["192.168.0.0/16", "10.1.0.0/16"])), true),
+            (Condition::SourceIp(texts(["10.2.0.0/16"])), false),
+            (Condition::SourceIp(texts(["::/0"])), false),
+        ] {
+            assert_eq!(condition.holds(&request()), holds, "{condition:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_the_newer_kind_have_blocks_of_their_own() {
+        let request = HttpRequest { source_ip: "2001:db8::7".parse().unwrap(), ..request() };
+        assert!(Condition::SourceIp(texts(["2001:db8::/32"])).holds(&request));
+        assert!(!Condition::SourceIp(texts(["2001:db9::/32", "0.0.0.0/0"])).holds(&request));
+    }
+
+    #[test]
+    fn a_rule_takes_a_request_if_all_of_its_conditions_hold() {
+        let path = Condition::PathPattern(texts(["/*"]));
+        assert!(rule(vec![header("x-canary", ["always"]), path.clone()]).takes(&request()));
+        assert!(rule(vec![header("x-canary", ["always"]), header("cookie", ["a=*"]), path.clone()]).takes(&request()));
+        assert!(!rule(vec![header("x-canary", ["always"]), header("cookie", ["b=*"]), path]).takes(&request()));
+    }
+
+    #[test]
+    fn the_lowest_priority_goes_first_wherever_it_stands_in_the_list() {
+        let everything = |priority| Rule { priority, ..rule(vec![Condition::PathPattern(texts(["/*"]))]) };
+        let rules = [everything(7), everything(2), Rule { priority: 1, ..rule(vec![header("x-canary", ["maybe"])]) }];
+        assert_eq!(first_taking(&rules, &request()).map(|rule| rule.priority), Some(2));
+        let listener = Listener { rules: vec![rules[2].clone()], default_action: Action::FixedResponse(404) };
+        assert_eq!(listener.action(&request()), &Action::FixedResponse(404));
+    }
+
+    #[test]
+    fn what_the_api_takes_has_limits() {
+        let long = "x".repeat(129);
+        let path = |values: Vec<String>| rule(vec![Condition::PathPattern(values)]);
+        let refusal = |rule: Rule| rule.refusal().unwrap_or_default();
+        assert_eq!(refusal(path(texts(["/a", "/b", "/c"]))), "");
+        assert_eq!(
+            refusal(path(texts(["/a", "/b", "/c", "/d"]))),
+            "a path-pattern condition has at most 3 values, this one has 4"
+        );
+        assert_eq!(
+            refusal(rule(vec![header("a", ["1", "2", "3"]), header("b", ["1", "2", "3"])])),
+            "a rule has at most 5 condition values, this one has 6"
+        );
+        assert_eq!(
+            refusal(rule(vec![header("a", ["*1*", "*2*"]), header("b", ["?3*"])])),
+            "a rule has at most 5 wildcards, this one has 6"
+        );
+        assert_eq!(
+            refusal(rule(vec![Condition::SourceIp(texts(["::/0"])), Condition::SourceIp(texts(["::/0"]))])),
+            "a rule has at most one source-ip condition"
+        );
+        assert_eq!(refusal(rule(vec![query(None, "a"), query(None, "b")])), "");
+        assert_eq!(
+            refusal(rule(vec![header("HOST", ["a"])])),
+            "an http-header condition cannot look at the header Host: write a host-header condition"
+        );
+        assert_eq!(
+            refusal(rule(vec![header(&long[..41], ["a"])])),
+            "the name of a header has 1 to 40 characters, this one has 41"
+        );
+        assert_eq!(refusal(rule(vec![header("X Canary", ["a"])])), "`X Canary` is no name of a header");
+        assert_eq!(
+            refusal(rule(vec![header("x", [&long])])),
+            "a value of a http-header condition has 1 to 128 characters, this one has 129"
+        );
+        assert_eq!(
+            refusal(rule(vec![Condition::HostHeader(texts(["localhost"]))])),
+            "the host `localhost` of a host-header condition has no `.`"
+        );
+        assert_eq!(
+            refusal(rule(vec![Condition::SourceIp(texts(["10.0.0.1"]))])),
+            "`10.0.0.1` of a source-ip condition is not in CIDR notation, as 10.0.0.0/8"
+        );
+        assert_eq!(refusal(rule(vec![Condition::SourceIp(vec![])])), "a source-ip condition needs a value");
+    }
+
+    #[test]
+    fn an_action_has_limits_too() {
+        let refusal = |action| Rule { action, ..rule(vec![]) }.refusal().unwrap_or_default();
+        assert_eq!(refusal(forward(999)), "");
+        assert_eq!(refusal(forward(1000)), "a weight lies between 0 and 999, that of web is 1000");
+        let groups = |count| {
+            let group = WeightedTargetGroup { service: "web".to_owned(), weight: 1 };
+            Action::Forward(Forward { target_groups: vec![group; count], stickiness: None })
+        };
+        assert_eq!(refusal(groups(5)), "");
+        assert_eq!(refusal(groups(6)), "a forward action has 1 to 5 target groups, this one has 6");
+        assert_eq!(refusal(groups(0)), "a forward action has 1 to 5 target groups, this one has 0");
+        assert_eq!(refusal(Action::FixedResponse(503)), "");
+        assert_eq!(refusal(Action::FixedResponse(302)), "a fixed response has a status 2XX, 4XX or 5XX, not 302");
+
+        let rules: Vec<_> = (1..=101).map(|priority| Rule { priority, ..rule(vec![]) }).collect();
+        let listener = Listener { rules, default_action: Action::FixedResponse(404) };
+        assert_eq!(listener.refusal().as_deref(), Some("a load balancer has at most 100 rules, these are 101"));
+    }
+
+    /// The same by trying everything.
+    fn fits_slowly(pattern: &[Token], text: &[char]) -> bool {
+        match (pattern.split_first(), text.split_first()) {
+            (None, rest) => rest.is_none(),
+            (Some((Token::Any, pattern)), _) => (0..=text.len()).any(|taken| fits_slowly(pattern, &text[taken..])),
+            (Some((Token::One, pattern)), Some((_, text))) => fits_slowly(pattern, text),
+            (Some((Token::Only(c), pattern)), Some((first, text))) => c == first && fits_slowly(pattern, text),
+            (Some((Token::One | Token::Only(_), _)), None) => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_pattern_fits_what_its_slow_twin_fits(pattern in "[ab*?/]{0,9}", text in "[ab/]{0,12}") {
+            let slowly = fits_slowly(&tokens(&pattern), &text.chars().collect::<Vec<_>>());
+            prop_assert_eq!(fits(&tokens(&pattern), &text), slowly, "{} on {}", pattern, text);
+        }
+
+        #[test]
+        fn a_text_with_all_of_its_wildcards_escaped_fits_itself_alone(text in r"[ab*?\\]{0,9}", other in r"[ab*?\\]{0,9}") {
+            let mut pattern = String::new();
+            for c in text.chars() {
+                if matches!(c, '*' | '?' | '\\') {
+                    pattern.push('\\');
+                }
+                pattern.push(c);
+            }
+            prop_assert!(fits_in_query(&pattern, &text));
+            prop_assert_eq!(fits_in_query(&pattern, &other), text == other);
+        }
     }
 }
