@@ -1,9 +1,11 @@
-//! What the ALB router writes into the annotations of an Ingress.
+//! What the ALB router writes into an Ingress: its annotations, and the paths of header routes.
 //!
-//! Follows `rollout/trafficrouting/alb/alb.go` and `utils/ingress/ingress.go` of argo-rollouts at 9f8d111d (after
-//! 1.10.0-rc1): byte for byte what the AWS Load Balancer Controller then reads.
+//! Follows `rollout/trafficrouting/alb/alb.go` and `utils/ingress/{ingress,wrapper}.go` of argo-rollouts at 9f8d111d
+//! (after 1.10.0-rc1): byte for byte what the AWS Load Balancer Controller then reads. Left out: `ingresses`, several
+//! Services' ports.
 
-use super::step::HeaderMatch;
+use super::step::{HeaderMatch, HeaderRoute};
+use crate::model::ingress::{Backend, HttpPath, Ingress, PathType, ServicePort, USE_ANNOTATION};
 use crate::units::TrafficWeight;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -34,6 +36,51 @@ pub struct Destination {
 }
 
 impl Router {
+    /// Splits the requests over these Services. A refusal fails the whole pass, and nothing is written. Source:
+    /// `SetWeightPerIngress`.
+    pub fn set_weights(&self, ingress: &mut Ingress, split: &[Destination]) -> Result<(), String> {
+        if !has_path_to(ingress, &self.action_service) {
+            return Err(format!("ingress does not have service `{}` in rules", self.action_service));
+        }
+        ingress.annotations = self.with_weights(&ingress.annotations, split)?;
+        Ok(())
+    }
+
+    /// Sends the requests that the route matches to the canary, or removes the route if it matches none. Its path stands
+    /// in every rule, so it takes requests for whatever else the Ingress leads to (issue 3727). Source:
+    /// `SetHeaderRoutePerIngress`.
+    pub fn set_header_route(
+        &self,
+        ingress: &mut Ingress,
+        (route, canary_service): (&HeaderRoute, &str),
+        managed_routes: &[String],
+    ) -> Result<(), String> {
+        let HeaderRoute { name, matches } = route;
+        ingress.annotations = self.with_header_route(&ingress.annotations, name, matches, canary_service)?;
+        let has_path = has_path_to(ingress, name);
+        if has_path && matches.is_empty() {
+            remove_path(ingress, name);
+        } else if !has_path && !matches.is_empty() {
+            add_path(ingress, name);
+        }
+        sort_paths(ingress, managed_routes);
+        Ok(())
+    }
+
+    /// After a promotion or an abort, and while no pod of the canary is available. Source: `RemoveManagedRoutesPerIngress`.
+    pub fn remove_managed_routes(&self, ingress: &mut Ingress, managed_routes: &[String]) -> Result<(), String> {
+        if managed_routes.is_empty() {
+            return Ok(());
+        }
+        let keys = managed_routes.iter().flat_map(|name| self.keys_of_route(name));
+        let changes: Vec<_> = keys.map(|key| (key, None)).collect();
+        ingress.annotations = self.managing(&ingress.annotations, &changes)?;
+        for name in managed_routes {
+            remove_path(ingress, name);
+        }
+        Ok(())
+    }
+
     /// The annotations with the requests split over these Services. Source: `SetWeightPerIngress`.
     pub fn with_weights(&self, before: &Annotations, split: &[Destination]) -> Result<Annotations, String> {
         let key = format!("{}/actions.{}", self.annotation_prefix, self.action_service);
@@ -50,14 +97,18 @@ impl Router {
         matches: &[HeaderMatch],
         canary_service: &str,
     ) -> Result<Annotations, String> {
-        let [actions, conditions] =
-            ["actions", "conditions"].map(|kind| format!("{}/{kind}.{name}", self.annotation_prefix));
+        let [actions, conditions] = self.keys_of_route(name);
         if matches.is_empty() {
             return self.managing(before, &[(actions, None), (conditions, None)]);
         }
         let canary = Destination { service: canary_service.to_owned(), weight: TrafficWeight::HUNDRED };
         let action = self.forward(&[canary])?;
         self.managing(before, &[(actions, Some(action)), (conditions, Some(header_conditions(matches)))])
+    }
+
+    /// Of its action and of its conditions.
+    fn keys_of_route(&self, name: &str) -> [String; 2] {
+        ["actions", "conditions"].map(|kind| format!("{}/{kind}.{name}", self.annotation_prefix))
     }
 
     /// Source: `getForwardActionString`.
@@ -111,6 +162,39 @@ impl Router {
     }
 }
 
+/// Source: `HasRuleWithService`.
+fn has_path_to(ingress: &Ingress, service: &str) -> bool {
+    ingress.rules.iter().flat_map(|rule| &rule.paths).any(|path| path.backend.service == service)
+}
+
+/// In every rule, before all others. Source: `CreateAnnotationBasedPath`, which panics at a rule without paths; here such a
+/// rule stays empty.
+fn add_path(ingress: &mut Ingress, name: &str) {
+    let backend = Backend { service: name.to_owned(), port: ServicePort::Name(USE_ANNOTATION.to_owned()) };
+    let path = HttpPath { path: "/*".to_owned(), path_type: PathType::ImplementationSpecific, backend };
+    for rule in ingress.rules.iter_mut().filter(|rule| !rule.paths.is_empty()) {
+        rule.paths.insert(0, path.clone());
+    }
+}
+
+/// The first in every rule. Source: `RemovePathByServiceName`.
+fn remove_path(ingress: &mut Ingress, name: &str) {
+    for rule in &mut ingress.rules {
+        if let Some(at) = rule.paths.iter().position(|path| path.backend.service == name) {
+            rule.paths.remove(at);
+        }
+    }
+}
+
+/// Managed routes first, in the order of their list. Of a name that stands there twice the last counts. Source:
+/// `SortHttpPaths`.
+fn sort_paths(ingress: &mut Ingress, managed_routes: &[String]) {
+    let rank = |path: &HttpPath| managed_routes.iter().rposition(|name| *name == path.backend.service);
+    for rule in &mut ingress.rules {
+        rule.paths.sort_by_key(|path| rank(path).unwrap_or(managed_routes.len()));
+    }
+}
+
 /// One condition for each header name: several values of one header are an "or", several headers an "and".
 fn header_conditions(matches: &[HeaderMatch]) -> String {
     let mut headers: Vec<(&str, Vec<&str>)> = vec![];
@@ -136,4 +220,113 @@ fn header_conditions(matches: &[HeaderMatch]) -> String {
 fn quoted(text: &str) -> String {
     let json = serde_json::to_string(text).expect("text is JSON");
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ingress::IngressRule;
+
+    fn router() -> Router {
+        Router {
+            rollout: "shop".to_owned(),
+            annotation_prefix: "alb.ingress.kubernetes.io".to_owned(),
+            action_service: "root".to_owned(),
+            service_port: 80,
+            stickiness: None,
+        }
+    }
+
+    fn path(path: &str, service: &str) -> HttpPath {
+        let backend = Backend { service: service.to_owned(), port: ServicePort::Name(USE_ANNOTATION.to_owned()) };
+        HttpPath { path: path.to_owned(), path_type: PathType::ImplementationSpecific, backend }
+    }
+
+    fn ingress() -> Ingress {
+        let rule = |host: Option<&str>, paths| IngressRule { host: host.map(str::to_owned), paths };
+        let rules = vec![
+            rule(Some("shop.example.com"), vec![path("/*", "root")]),
+            rule(None, vec![path("/api/*", "api"), path("/*", "root")]),
+        ];
+        Ingress { rules, ..Ingress::default() }
+    }
+
+    fn route(name: &str, matches: &[(&str, &str)]) -> HeaderRoute {
+        let one =
+            |(name, value): &(&str, &str)| HeaderMatch { header_name: (*name).to_owned(), exact: (*value).to_owned() };
+        HeaderRoute { name: name.to_owned(), matches: matches.iter().map(one).collect() }
+    }
+
+    fn services(ingress: &Ingress) -> Vec<Vec<&str>> {
+        ingress.rules.iter().map(|rule| rule.paths.iter().map(|path| path.backend.service.as_str()).collect()).collect()
+    }
+
+    const ALWAYS: &[(&str, &str)] = &[("X-Canary", "always")];
+
+    #[test]
+    fn a_header_route_stands_first_in_every_rule() {
+        let (router, mut ingress) = (router(), ingress());
+        let managed = ["by-header".to_owned()];
+        router.set_header_route(&mut ingress, (&route("by-header", ALWAYS), "canary"), &managed).unwrap();
+        assert_eq!(services(&ingress), [vec!["by-header", "root"], vec!["by-header", "api", "root"]]);
+        assert_eq!(ingress.rules[0].paths[0], path("/*", "by-header"));
+        assert_eq!(
+            ingress.annotations["alb.ingress.kubernetes.io/conditions.by-header"],
+            r#"[{"field":"http-header","httpHeaderConfig":{"httpHeaderName":"X-Canary","values":["always"]}}]"#
+        );
+        assert!(ingress.annotations.contains_key("alb.ingress.kubernetes.io/actions.by-header"));
+
+        let before = ingress.clone();
+        router.set_header_route(&mut ingress, (&route("by-header", ALWAYS), "canary"), &managed).unwrap();
+        assert_eq!(ingress, before, "the second time there is nothing to do");
+    }
+
+    #[test]
+    fn routes_stand_in_the_order_of_their_list() {
+        let (router, mut ingress) = (router(), ingress());
+        let managed = ["first".to_owned(), "second".to_owned()];
+        for name in ["first", "second", "unlisted"] {
+            router.set_header_route(&mut ingress, (&route(name, ALWAYS), "canary"), &managed).unwrap();
+        }
+        assert_eq!(services(&ingress)[0], ["first", "second", "unlisted", "root"]);
+    }
+
+    #[test]
+    fn a_route_that_matches_nothing_is_removed() {
+        let (router, mut ingress) = (router(), ingress());
+        let managed = ["by-header".to_owned()];
+        router.set_header_route(&mut ingress, (&route("by-header", ALWAYS), "canary"), &managed).unwrap();
+        router.set_header_route(&mut ingress, (&route("by-header", &[]), "canary"), &managed).unwrap();
+        assert_eq!(ingress.rules, self::ingress().rules);
+        assert_eq!(
+            ingress.annotations.into_iter().collect::<Vec<_>>(),
+            [(MANAGED.to_owned(), r#"{"shop":[]}"#.to_owned())]
+        );
+    }
+
+    #[test]
+    fn all_managed_routes_go_at_once_and_the_weights_stay() {
+        let (router, mut ingress) = (router(), ingress());
+        let split = ["canary", "stable"]
+            .map(|service| Destination { service: service.to_owned(), weight: TrafficWeight::new(50) });
+        router.set_weights(&mut ingress, &split).unwrap();
+        let weighted = ingress.clone();
+        let managed = ["first".to_owned(), "second".to_owned()];
+        for name in &managed {
+            router.set_header_route(&mut ingress, (&route(name, ALWAYS), "canary"), &managed).unwrap();
+        }
+        router.remove_managed_routes(&mut ingress, &[]).unwrap();
+        assert_ne!(ingress, weighted, "without a list nothing is removed");
+        router.remove_managed_routes(&mut ingress, &managed).unwrap();
+        assert_eq!(ingress, weighted);
+    }
+
+    #[test]
+    fn without_a_path_to_the_action_service_no_weight_is_written() {
+        let mut ingress = ingress();
+        let router = Router { action_service: "stable".to_owned(), ..router() };
+        let refusal = router.set_weights(&mut ingress, &[]);
+        assert_eq!(refusal, Err("ingress does not have service `stable` in rules".to_owned()));
+        assert_eq!(ingress, self::ingress());
+    }
 }
