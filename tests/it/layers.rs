@@ -24,19 +24,22 @@ const UPWARDS: [Exception; 1] = [Exception {
     reason: "the books are kept in the form in which they are handed out: no copy of each second at the end",
 }];
 
-/// What every component of the model may know of it, besides its own parts: ids, what a request came to, arithmetic.
-const COMMON: [&str; 7] = [
+/// What every component of the model may know of it, besides its own parts: ids, the objects that several of them read,
+/// what a request says and what it came to, arithmetic.
+const COMMON: [&str; 9] = [
     "model::PodId",
     "model::Revision",
     "model::Service",
     "model::Update",
+    "model::ingress",
+    "model::http_request",
     "model::outcome",
     "model::fenceposts",
     "model::comparison",
 ];
 
 /// One component that knows another.
-const ACROSS: [Exception; 10] = [
+const ACROSS: [Exception; 11] = [
     Exception {
         file: "model/deployment",
         uses: "model::replica_set",
@@ -56,6 +59,11 @@ const ACROSS: [Exception; 10] = [
         file: "model/load_balancer/data_plane",
         uses: "model::tally",
         reason: "the request path counts each outcome where it falls",
+    },
+    Exception {
+        file: "model/load_balancer_controller/listener_rules",
+        uses: "model::load_balancer::listener_rule",
+        reason: "the rules of a listener are what its calls are about: plain data, no effect and no event",
     },
     Exception {
         file: "model/pod",

@@ -28,7 +28,7 @@ const MAX_TARGET_GROUPS: usize = 5;
 pub const MAX_WEIGHT: u16 = 999;
 
 /// What a listener does with its requests.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// In order of priority.
     pub rules: Vec<Rule>,
@@ -135,7 +135,7 @@ impl Rule {
 }
 
 impl Condition {
-    pub fn holds(&self, request: &HttpRequest) -> bool {
+    fn holds(&self, request: &HttpRequest) -> bool {
         match self {
             Self::HostHeader(values) => values.iter().any(|value| fits_in_any_case(value, &request.host)),
             Self::PathPattern(values) => values.iter().any(|value| fits(&tokens(value), &request.path)),
@@ -272,7 +272,7 @@ impl Forward {
 }
 
 /// A part of a pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token {
     /// `*`: any characters, or none.
     Any,
@@ -528,11 +528,5 @@ mod tests {
             prop_assert!(fits_in_query(&pattern, &text));
             prop_assert_eq!(fits_in_query(&pattern, &other), text == other);
         }
-    }
-}
-
-impl std::fmt::Display for Rule {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "rule {}", self.priority)
     }
 }

@@ -137,11 +137,11 @@ fn redirect(config: &Object<'_>) -> Result<Redirect, String> {
 /// Source: `RuleCondition.Validate`. A field that it does not know makes no condition.
 pub fn conditions(text: &str) -> Result<Vec<Condition>, String> {
     let value = parse(text)?;
-    let list = Value::Array(vec![]);
-    let items = match if value.is_null() { &list } else { &value } {
-        Value::Array(items) => items,
-        other => return Err(format!("the conditions are {}, they must be a list", kind(other))),
-    };
+    if value.is_null() {
+        return Ok(vec![]);
+    }
+    let items = value.as_array();
+    let items = items.ok_or_else(|| format!("the conditions are {}, they must be a list", kind(&value)))?;
     let conditions = items.iter().map(|item| condition(&Object::of("a condition", item)?));
     Ok(conditions.collect::<Result<Vec<_>, String>>()?.into_iter().flatten().collect())
 }

@@ -268,9 +268,9 @@ mod tests {
     /// Each rule by its path and where it leads to.
     fn shown(listener: &Listener) -> Vec<String> {
         let show = |rule: &Rule| {
-            let patterns = rule.conditions.iter().map(|condition| match condition {
-                Condition::PathPattern(values) => values.join(" or "),
-                other => other.field().to_owned(),
+            let patterns = rule.conditions.iter().map(|condition| {
+                let Condition::PathPattern(values) = condition else { return condition.field().to_owned() };
+                values.join(" or ")
             });
             format!("{} {}: {}", rule.priority, patterns.collect::<Vec<_>>().join(" and "), to(&rule.action))
         };
