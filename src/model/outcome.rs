@@ -121,7 +121,7 @@ impl Cause {
             Self::ConnectTimeout => "nobody answered the connection for 10 s",
             Self::BacklogFull => "the pod's queue of connections was full",
             Self::IdleTimeout => "the pod gave no answer within the idle time-out",
-            Self::MissingBackend => "the rule named an action or a Service that is not there",
+            Self::MissingBackend => "the rule leads to nothing that is there",
             Self::NoMatchingRule => "no rule of the listener took the request",
         }
     }

@@ -4,9 +4,12 @@
 //! removes the stable pods at once, so 10 % of the requests, 25/s, fail for 70 s.
 
 use crate::model::application::{ApplicationSpec, DrainUntil, OnSigterm};
+use crate::model::load_balancer::cookie::CookieSpec;
+use crate::model::load_balancer::target_selection::Algorithm;
 use crate::model::load_balancer::{
     EmptyTargetGroup, InitialOnly, LoadBalancerSpec, TargetGroupSelection, TargetGroupSpec,
 };
+use crate::model::load_balancer_controller::listener_rules::RuleSynthesis;
 use crate::model::load_balancer_controller::{
     GatedPods, LoadBalancerControllerSpec, QueueDiscipline, ReadinessGateSpec,
 };
@@ -18,7 +21,7 @@ use crate::model::scheduler::ClusterSpec;
 use crate::model::traffic::{Arrivals, TrafficSpec};
 use crate::random::Distribution;
 use crate::run::{
-    CauseCount, FailingSecond, Latency, LogEntry, Pods, Requests, RolloutOutcome, RolloutRecord, Run, Second,
+    CauseCount, FailingSecond, Latency, LogEntry, Mirrored, Pods, Requests, RolloutOutcome, RolloutRecord, Run, Second,
     StepRecord,
 };
 use crate::scenario::workload::Workload;
@@ -71,6 +74,8 @@ pub fn loaded() -> Loaded {
 
 fn scenario() -> Scenario {
     Scenario {
+        ingress: crate::model::ingress::Ingress::default(),
+        services: crate::scenario::ServiceNames { stable: "stable".into(), canary: "canary".into(), root: "root".into() },
         name: "web-incident".into(),
         title: "Ten pods, and a rule that arrives 70 s late".into(),
         seed: 1,
@@ -105,6 +110,9 @@ fn scenario() -> Scenario {
             unhealthy_threshold: 2,
             deregistration_delay: Duration::secs(30),
             minimum_healthy_targets: 1,
+            algorithm: Algorithm::RoundRobin,
+            slow_start: Duration::ZERO,
+            stickiness: None,
         },
         application: application(),
         cluster: cluster(),
@@ -113,6 +121,8 @@ fn scenario() -> Scenario {
             rule_lag: Distribution::secs(LAG),
             reconcile_time: Duration::secs(1),
             queue: QueueDiscipline::WorkQueue,
+            rule_call: Distribution::secs(0),
+            rule_synthesis: RuleSynthesis::BySettings,
             target_lag: Distribution::secs(1),
             deregister_targets: Distribution::millis(100),
             register_targets: Distribution::millis(100),
@@ -297,6 +307,8 @@ pub fn quiet() -> Run {
             max: Duration::millis(2310),
         },
         nodes: 2,
+        classes: vec![],
+        mirrored: Mirrored::default(),
         trace: None,
     }
 }

@@ -7,6 +7,7 @@
 use crate::model::http_request::HttpRequest;
 use crate::units::Duration;
 use ipnet::IpNet;
+use std::fmt;
 
 /// Not counting the default action; adjustable. Source: Quotas.
 pub const MAX_RULES: usize = 100;
@@ -28,7 +29,7 @@ const MAX_TARGET_GROUPS: usize = 5;
 pub const MAX_WEIGHT: u16 = 999;
 
 /// What a listener does with its requests.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Listener {
     /// In order of priority.
     pub rules: Vec<Rule>,
@@ -135,7 +136,7 @@ impl Rule {
 }
 
 impl Condition {
-    fn holds(&self, request: &HttpRequest) -> bool {
+    pub fn holds(&self, request: &HttpRequest) -> bool {
         match self {
             Self::HostHeader(values) => values.iter().any(|value| fits_in_any_case(value, &request.host)),
             Self::PathPattern(values) => values.iter().any(|value| fits(&tokens(value), &request.path)),
@@ -272,7 +273,7 @@ impl Forward {
 }
 
 /// A part of a pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Token {
     /// `*`: any characters, or none.
     Any,
@@ -334,6 +335,47 @@ fn fits(pattern: &[Token], text: &str) -> bool {
         }
     }
     pattern[at..].iter().all(|token| *token == Token::Any)
+}
+
+/// As the event log writes a rule: `rule 1 (http-header X-Canary=yes) -> canary 100`.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let conditions: Vec<_> = self.conditions.iter().map(ToString::to_string).collect();
+        write!(f, "rule {} ({}) -> {}", self.priority, conditions.join(" and "), self.action)
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values = match self {
+            Self::HostHeader(values)
+            | Self::PathPattern(values)
+            | Self::HttpRequestMethod(values)
+            | Self::SourceIp(values) => values.join(" or "),
+            Self::HttpHeader { name, values } => format!("{name}={}", values.join(" or ")),
+            Self::QueryString(pairs) => {
+                let pair = |(key, value): &(Option<String>, String)| match key {
+                    Some(key) => format!("{key}={value}"),
+                    None => value.clone(),
+                };
+                pairs.iter().map(pair).collect::<Vec<_>>().join(" or ")
+            }
+        };
+        write!(f, "{} {values}", self.field())
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forward(forward) => {
+                let group = |group: &WeightedTargetGroup| format!("{} {}", group.service, group.weight);
+                f.write_str(&forward.target_groups.iter().map(group).collect::<Vec<_>>().join(" "))
+            }
+            Self::FixedResponse(code) => write!(f, "fixed response {code}"),
+            Self::Redirect => f.write_str("redirect"),
+        }
+    }
 }
 
 #[cfg(test)]
