@@ -158,9 +158,27 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     root.refuse_unknown();
     let is_routed = workload.is_traffic_routed();
     let the_backend = backend(document);
-    let services = super::ServiceNames { stable: workload.service_name(Service::Stable).into(), canary: workload.service_name(Service::Canary).into(), root: "root".into() };
-    let path = crate::model::ingress::HttpPath { path: "/*".into(), path_type: crate::model::ingress::PathType::ImplementationSpecific, backend: crate::model::ingress::Backend { service: if is_routed { "root".into() } else { services.name(the_backend).to_owned() }, port: if is_routed { crate::model::ingress::ServicePort::Name("use-annotation".into()) } else { crate::model::ingress::ServicePort::Number(80) } } };
-    let ingress_object = crate::model::ingress::Ingress { rules: vec![crate::model::ingress::IngressRule { host: None, paths: vec![path] }], ..Default::default() };
+    let services = super::ServiceNames {
+        stable: workload.service_name(Service::Stable).into(),
+        canary: workload.service_name(Service::Canary).into(),
+        root: "root".into(),
+    };
+    let path = crate::model::ingress::HttpPath {
+        path: "/*".into(),
+        path_type: crate::model::ingress::PathType::ImplementationSpecific,
+        backend: crate::model::ingress::Backend {
+            service: if is_routed { "root".into() } else { services.name(the_backend).to_owned() },
+            port: if is_routed {
+                crate::model::ingress::ServicePort::Name("use-annotation".into())
+            } else {
+                crate::model::ingress::ServicePort::Number(80)
+            },
+        },
+    };
+    let ingress_object = crate::model::ingress::Ingress {
+        rules: vec![crate::model::ingress::IngressRule { host: None, paths: vec![path] }],
+        ..Default::default()
+    };
     let scenario = Scenario {
         ingress: ingress_object,
         services,

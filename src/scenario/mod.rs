@@ -84,8 +84,19 @@ pub struct Scenario {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct ServiceNames { pub stable: String, pub canary: String, pub root: String }
-impl ServiceNames { pub fn name(&self, service: Service) -> &str { match service { Service::Stable => &self.stable, Service::Canary => &self.canary } } }
+pub struct ServiceNames {
+    pub stable: String,
+    pub canary: String,
+    pub root: String,
+}
+impl ServiceNames {
+    pub fn name(&self, service: Service) -> &str {
+        match service {
+            Service::Stable => &self.stable,
+            Service::Canary => &self.canary,
+        }
+    }
+}
 
 /// `[simulation]`: how long. Whole seconds, all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,7 +27,14 @@ impl Scenario {
     /// A request that says nothing special: it goes by the weights. Host and path are those of the first rule that leads to
     /// the root Service.
     pub fn usual_request(&self) -> HttpRequest {
-        HttpRequest { host: "service.example".to_owned(), path: "/".to_owned(), method: "GET".to_owned(), query: vec![], headers: vec![], source_ip: std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1)) }
+        HttpRequest {
+            host: "service.example".to_owned(),
+            path: "/".to_owned(),
+            method: "GET".to_owned(),
+            query: vec![],
+            headers: vec![],
+            source_ip: std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1)),
+        }
     }
 
     /// The newest revision that there can be in a run.

@@ -121,6 +121,38 @@ pub fn join(control_plane: Fingerprint, requests: u64) -> u64 {
     joined.finish()
 }
 
+/// At rest, with the rules that the Ingress makes.
+fn ingress(scenario: &Scenario, routing: &Routing) -> Ingress {
+    let spec = IngressSpec {
+        cluster: scenario.known_to_the_load_balancer_controller(),
+        synthesis: scenario.load_balancer_controller.rule_synthesis,
+    };
+    let ingress = Ingress::established(spec, Arc::clone(routing.object()));
+    ingress.expect("the Ingress of a checked scenario makes rules")
+}
+
+fn data_plane(scenario: &Scenario) -> DataPlane {
+    DataPlane::new(DataPlaneSpec {
+        load_balancer: &scenario.load_balancer,
+        target_group: scenario.target_group,
+        application: &scenario.application,
+        host_unreachable_share: scenario.cluster.host_unreachable_share,
+        users: &scenario.traffic.users_by_class(),
+    })
+}
+
+/// The books that somebody is going to look into.
+fn tally(scenario: &Scenario, trace: bool) -> Tally {
+    let longest_answer = scenario.load_balancer.idle_timeout.max(scenario.load_balancer.connect_timeout);
+    let mut tally = Tally::new(longest_answer, trace);
+    if !scenario.traffic.classes.is_empty() {
+        tally = tally.with_exposure(Exposure::new(&scenario.traffic.users_by_class(), scenario.newest_revision()));
+    }
+    let somebody_waits = scenario.actions.iter().any(|action| matches!(action.trigger, Trigger::Shown(_)));
+    let is_watched = scenario.hpa.is_some() || somebody_waits || !scenario.analysis_templates.is_empty();
+    if is_watched { tally.with_metrics() } else { tally }
+}
+
 impl<'a> Simulation<'a> {
     pub(super) fn new(scenario: &'a Scenario, seed: u64, trace: bool) -> Self {
         let replicas = scenario.workload.replicas();
@@ -137,25 +169,12 @@ impl<'a> Simulation<'a> {
         let readiness_gates = [0, 1].map(|service| ReadinessGate::new(gate_spec, endpoint_slices[service].ready()));
         let targets = [0, 1].map(|service| endpoint_slices[service].ready().into_iter().collect::<Vec<_>>());
         let routing = Routing::established(scenario);
-        let ingress_spec = IngressSpec {
-            cluster: scenario.known_to_the_load_balancer_controller(),
-            synthesis: scenario.load_balancer_controller.rule_synthesis,
-        };
-        let ingress = Ingress::established(ingress_spec, Arc::clone(routing.object()));
-        let ingress = ingress.expect("the Ingress of a checked scenario makes rules");
+        let ingress = ingress(scenario, &routing);
         let listener = Arc::clone(ingress.listener());
         let canary = routing.weight(&listener).unwrap_or(Percent::ZERO);
         let at_rest = AtRest { listener, targets: [&targets[0], &targets[1]] };
         let (load_balancer, effects) =
             LoadBalancer::established(&scenario.load_balancer, scenario.target_group, at_rest);
-        let longest_answer = scenario.load_balancer.idle_timeout.max(scenario.load_balancer.connect_timeout);
-        let users = scenario.traffic.users_by_class();
-        let mut tally = Tally::new(longest_answer, trace);
-        if !scenario.traffic.classes.is_empty() {
-            tally = tally.with_exposure(Exposure::new(&users, scenario.newest_revision()));
-        }
-        let somebody_waits = scenario.actions.iter().any(|action| matches!(action.trigger, Trigger::Shown(_)));
-        let is_watched = scenario.hpa.is_some() || somebody_waits || !scenario.analysis_templates.is_empty();
         let mut simulation = Self {
             scenario,
             seed,
@@ -182,15 +201,9 @@ impl<'a> Simulation<'a> {
             readiness_gates,
             pods_watched_until: Instant::START,
             load_balancer,
-            data_plane: DataPlane::new(DataPlaneSpec {
-                load_balancer: &scenario.load_balancer,
-                target_group: scenario.target_group,
-                application: &scenario.application,
-                host_unreachable_share: scenario.cluster.host_unreachable_share,
-                users: &users,
-            }),
+            data_plane: data_plane(scenario),
             traffic: Traffic::new(&scenario.traffic, seed),
-            tally: if is_watched { tally.with_metrics() } else { tally },
+            tally: tally(scenario, trace),
             state: State::default(),
             weights: vec![canary; nodes as usize],
         };

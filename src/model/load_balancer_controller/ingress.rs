@@ -54,7 +54,10 @@ enum State {
         dirty: bool,
     },
     /// What is still to be called.
-    Calling { calls: VecDeque<RuleCall>, dirty: bool },
+    Calling {
+        calls: VecDeque<RuleCall>,
+        dirty: bool,
+    },
 }
 
 /// What the loop goes by besides the object.
@@ -123,11 +126,7 @@ impl Ingress {
     fn next_call(&mut self, mut calls: VecDeque<RuleCall>, dirty: bool) -> (State, Vec<Effect>) {
         let Some(call) = calls.pop_front() else { return end(dirty, vec![]) };
         let effect = self.call(call);
-        if calls.is_empty() {
-            end(dirty, vec![effect])
-        } else {
-            (Calling { calls, dirty }, vec![effect, AwaitAnswer])
-        }
+        if calls.is_empty() { end(dirty, vec![effect]) } else { (Calling { calls, dirty }, vec![effect, AwaitAnswer]) }
     }
 
     fn call(&mut self, call: RuleCall) -> Effect {
@@ -167,11 +166,8 @@ mod tests {
 
     fn object(paths: &[&str]) -> Arc<Object> {
         let backend = |service: &str| Backend { service: service.to_owned(), port: ServicePort::Number(80) };
-        let path = |name: &&str| HttpPath {
-            path: format!("/{name}"),
-            path_type: PathType::Exact,
-            backend: backend(name),
-        };
+        let path =
+            |name: &&str| HttpPath { path: format!("/{name}"), path_type: PathType::Exact, backend: backend(name) };
         let rules = vec![IngressRule { host: None, paths: paths.iter().map(path).collect() }];
         Arc::new(Object { rules, ..Object::default() })
     }
