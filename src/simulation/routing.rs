@@ -42,7 +42,7 @@ impl Routing {
         let requests: Vec<_> = classes.map(|class| class.request.clone()).collect();
         let mut routing = Self {
             object: Arc::new(scenario.ingress.clone()),
-            router: scenario.router(),
+            router: scenario.alb_router(),
             names: Service::ALL.map(|service| scenario.services.name(service).to_owned()),
             requests: if requests.is_empty() { vec![usual.clone()] } else { requests },
             usual,
