@@ -202,7 +202,7 @@ impl<'a> Simulation<'a> {
             pods_watched_until: Instant::START,
             load_balancer,
             data_plane: data_plane(scenario),
-            traffic: Traffic::new(&scenario.traffic, seed),
+            traffic: Traffic::new(&scenario.traffic, seed, release),
             tally: tally(scenario, trace),
             state: State::default(),
             weights: vec![canary; nodes as usize],

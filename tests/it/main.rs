@@ -24,6 +24,7 @@ mod strategies;
 mod support;
 mod sweep;
 mod sweep_care;
+mod traffic;
 mod twin;
 mod versions;
 mod why;
