@@ -112,6 +112,7 @@ fn scenario() -> Scenario {
             algorithm: Algorithm::RoundRobin,
             slow_start: Duration::ZERO,
             stickiness: None,
+            cookie_is_of_application: false,
         },
         application: application(),
         cluster: cluster(),

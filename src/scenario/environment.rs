@@ -324,7 +324,8 @@ fn readiness_gate(reader: &mut Reader<'_, '_>, is_injected: bool) -> ReadinessGa
 }
 
 /// `idle_timeout` comes from an annotation of the Ingress.
-pub fn load_balancer(reader: &mut Reader<'_, '_>, idle_timeout: Duration) -> LoadBalancerSpec {
+/// The idle time-out, and whether clients stay with target groups or targets.
+pub fn load_balancer(reader: &mut Reader<'_, '_>, (idle_timeout, is_sticky): (Duration, bool)) -> LoadBalancerSpec {
     let nodes = reader.count("nodes", 1..=100, 3, "Nodes of the ALB. ELBv2: at least one in each zone, at most 100");
     let rule_batch = reader.duration(
         "rule_batch",
@@ -374,6 +375,7 @@ pub fn load_balancer(reader: &mut Reader<'_, '_>, idle_timeout: Duration) -> Loa
         &[("random", TargetGroupSelection::Random), ("smooth", TargetGroupSelection::Smooth)],
         "How a node picks the target group by weight. Assumption: each request draws its lot; AWS does not publish it",
     );
+    let cookies = cookies(reader, is_sticky);
     let connect_timeout = reader.duration(
         "connect_timeout",
         Duration::secs(10),
@@ -390,8 +392,30 @@ pub fn load_balancer(reader: &mut Reader<'_, '_>, idle_timeout: Duration) -> Loa
         empty_target_group,
         initial_only,
         target_group_selection,
-        cookies: CookieSpec { honours_zero_weight: false, is_renewed: true },
+        cookies,
         connect_timeout,
         idle_timeout,
     }
+}
+
+/// Nobody asks where no client stays.
+fn cookies(reader: &mut Reader<'_, '_>, is_sticky: bool) -> CookieSpec {
+    let mut spec = CookieSpec { honours_zero_weight: false, is_renewed: true };
+    let is_wanted = |reader: &Reader<'_, '_>, name| is_sticky || reader.has(name) || reader.writes_schema();
+    if is_wanted(reader, "sticky_honours_zero_weight") {
+        spec.honours_zero_weight = reader.boolean(
+            "sticky_honours_zero_weight",
+            spec.honours_zero_weight,
+            "Whether a valid AWSALBTG cookie leads to a target group whose weight has become 0. Assumption: it does not; AWS \
+             does not say",
+        );
+    }
+    if is_wanted(reader, "sticky_cookies_are_renewed") {
+        spec.is_renewed = reader.boolean(
+            "sticky_cookies_are_renewed",
+            spec.is_renewed,
+            "Whether each answer sets the cookie anew, so that it ends after the last request. Assumption: it does",
+        );
+    }
+    spec
 }

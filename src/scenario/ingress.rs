@@ -5,8 +5,8 @@ use super::ingress_rules::{self, Written};
 use super::manifests::ignored::Reason;
 use super::quoted::quoted;
 use super::reader::{Reader, nearest, text_from};
+use super::target_group_attributes::{self, Selection};
 use crate::model::load_balancer::TargetGroupSpec;
-use crate::model::load_balancer::target_selection::Algorithm;
 use crate::units::Duration;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -118,13 +118,14 @@ fn annotations(reader: &mut Reader<'_, '_>, written: Written) -> IngressSection 
         2,
         "Failures that make a target unhealthy. AWS Load Balancer Controller: 2 unless set",
     );
-    let [deregistration_delay, minimum_healthy_targets] = attributes(
+    let ([deregistration_delay, minimum_healthy_targets], others) = attributes(
         reader,
         TARGET_GROUP_ATTRIBUTES,
         [(DEREGISTRATION_DELAY, 0..=3600, 300), (MINIMUM_HEALTHY, 1..=10_000, 1)],
         "ELBv2, target group attributes: deregistration delay 300 s and one healthy target unless set",
     );
-    let [idle_timeout] = attributes(
+    let selection = selection_of_targets(reader, &others);
+    let ([idle_timeout], _) = attributes(
         reader,
         LOAD_BALANCER_ATTRIBUTES,
         [(IDLE_TIMEOUT, 1..=4000, 60)],
@@ -140,9 +141,10 @@ fn annotations(reader: &mut Reader<'_, '_>, written: Written) -> IngressSection 
             unhealthy_threshold,
             deregistration_delay: seconds(deregistration_delay),
             minimum_healthy_targets,
-            algorithm: Algorithm::RoundRobin,
-            slow_start: Duration::ZERO,
-            stickiness: None,
+            algorithm: selection.algorithm,
+            slow_start: selection.slow_start,
+            stickiness: selection.stickiness.map(|stickiness| stickiness.duration),
+            cookie_is_of_application: selection.stickiness.is_some_and(|stickiness| stickiness.is_of_application),
         },
         idle_timeout: seconds(idle_timeout),
         annotations,
@@ -195,7 +197,7 @@ fn attributes<const N: usize>(
     name: &'static str,
     wanted: [Attribute; N],
     note: &'static str,
-) -> [u32; N] {
+) -> ([u32; N], Vec<(String, String)>) {
     let default = wanted.iter().map(|(key, _, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
     let schema = || json!({ "type": "string", "default": default });
     let node = reader.take(name, schema, note);
@@ -203,7 +205,7 @@ fn attributes<const N: usize>(
     let mut values = wanted.clone().map(|(_, _, default)| default);
     let Some(node) = node else {
         reader.pass.parameter(key, quoted(&default), None, note);
-        return values;
+        return (values, vec![]);
     };
     let place = node.place.clone();
     let text = annotation_text(node).unwrap_or_else(|(message, help)| {
@@ -228,22 +230,27 @@ fn attributes<const N: usize>(
         judge_attribute(reader, &key, node, &attribute, &value);
     }
     reader.pass.parameter(key, quoted(&written), Some(node), note);
-    values
+    (values, string_map(&text))
+}
+
+/// What is wrong with them stops the run, so what stands for it does not count.
+fn selection_of_targets(reader: &mut Reader<'_, '_>, attributes: &[(String, String)]) -> Selection {
+    target_group_attributes::selection(attributes).unwrap_or_else(|(message, help)| {
+        reader.error_at(TARGET_GROUP_ATTRIBUTES, message, &help);
+        target_group_attributes::selection(&[]).expect("nothing is refused of nothing")
+    })
 }
 
 /// Attributes that change the result and that this version does not follow.
 fn judge_attribute(reader: &mut Reader<'_, '_>, key: &str, node: &Node, attribute: &str, value: &str) {
     let place = node.place.clone();
     let differs = match attribute {
-        "load_balancing.algorithm.type" => value != "round_robin",
-        "slow_start.duration_seconds" => value != "0",
-        "stickiness.enabled" => value != "false",
+        "load_balancing.algorithm.anomaly_mitigation" => value != "off",
         "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage" => value != "off",
         _ => false,
     };
     if differs {
-        let message = format!("`{attribute}={value}` is not simulated yet: round_robin is used");
-        reader.pass.warning(key, place, message, "the targets of a group take turns");
+        reader.pass.warning(key, place, format!("`{attribute}={value}` is not simulated"), "");
     } else if value.is_empty() && !attribute.contains('.') {
         let help = "write key=value,key=value";
         reader.pass.error(key, place, format!("`{attribute}` is not an attribute with its value"), help);

@@ -147,8 +147,10 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         root.table("load_balancer_controller", "The AWS Load Balancer Controller", |reader| {
             environment::load_balancer_controller(reader, (gates_are_injected, has_routes))
         });
+    let of_groups = workload.canary().and_then(|canary| canary.traffic_routing.as_ref()?.stickiness);
+    let is_sticky = of_groups.is_some() || ingress.target_group.stickiness.is_some();
     let load_balancer = root.table("load_balancer", "The Application Load Balancer", |reader| {
-        environment::load_balancer(reader, ingress.idle_timeout)
+        environment::load_balancer(reader, (ingress.idle_timeout, is_sticky))
     });
     let monitoring =
         monitoring::read(&mut root, actions::look_at_metrics(document) || document.get("analysis_templates").is_some());

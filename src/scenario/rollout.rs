@@ -307,6 +307,7 @@ fn traffic_routing(reader: &mut Reader<'_, '_>) -> TrafficRouting {
     if reader.exists() && !reader.has("alb") {
         reader.missing("alb", "an AWS Application Load Balancer is what this program simulates");
     }
+    let mut stickiness = None;
     reader.optional_table("alb", "An Ingress of the AWS Load Balancer Controller", |alb| {
         alb.text("ingress", None, "Name of the Ingress");
         if alb.has("ingress") && alb.has("ingresses") {
@@ -316,7 +317,8 @@ fn traffic_routing(reader: &mut Reader<'_, '_>) -> TrafficRouting {
         alb.text("rootService", None, "The Service that the Ingress names. Argo Rollouts: stableService unless set");
         alb.optional_count("servicePort", 1..=65_535, "Port of the Services");
         alb.ignored(&["annotationPrefix", "ingresses"]);
-        alb.not_simulated(&["stickinessConfig"]);
+        stickiness =
+            alb.optional_table("stickinessConfig", "A cookie for the target group", stickiness_config).flatten();
     });
     const NOTE: &str = "The routes that setHeaderRoute and setMirrorRoute may make, the one that goes first in front";
     let node = reader.take("managedRoutes", routes::schema, NOTE);
@@ -324,5 +326,21 @@ fn traffic_routing(reader: &mut Reader<'_, '_>) -> TrafficRouting {
     if let Some(node) = node {
         reader.pass.parameter(key.clone(), node.to_toml(), Some(node), NOTE);
     }
-    TrafficRouting { managed_routes: routes::managed(reader.pass, &key, node), ..TrafficRouting::default() }
+    let managed_routes = routes::managed(reader.pass, &key, node);
+    TrafficRouting { managed_routes, stickiness, ..TrafficRouting::default() }
+}
+
+/// Seconds, where it is enabled. What is out of range the controller itself refuses, pass by pass; here the run does not
+/// start.
+fn stickiness_config(config: &mut Reader<'_, '_>) -> Option<u32> {
+    let is_enabled = config.boolean(
+        "enabled",
+        false,
+        "Whether a client stays with its target group. Argo Rollouts: false unless set",
+    );
+    let seconds = config.optional_count("durationSeconds", 1..=604_800, "For so long");
+    if is_enabled && seconds.is_none() {
+        config.missing("durationSeconds", "write durationSeconds = 3600");
+    }
+    seconds.filter(|_| is_enabled)
 }

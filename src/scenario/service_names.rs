@@ -86,6 +86,11 @@ fn backends(rules: &[IngressRule]) -> impl Iterator<Item = &Backend> {
 }
 
 impl Scenario {
+    /// `alb.stickinessConfig`: how long a client stays with its target group.
+    pub fn target_group_stickiness(&self) -> Option<u32> {
+        self.workload.canary()?.traffic_routing.as_ref()?.stickiness
+    }
+
     /// What the Rollouts controller writes with into the Ingress; None without traffic routing.
     pub fn alb_router(&self) -> Option<Router> {
         self.workload.is_traffic_routed().then(|| Router {
@@ -93,7 +98,7 @@ impl Scenario {
             annotation_prefix: PREFIX.to_owned(),
             action_service: self.services.root.clone(),
             service_port: i64::from(self.services.port),
-            stickiness: None,
+            stickiness: self.target_group_stickiness().map(i64::from),
         })
     }
 }

@@ -6,7 +6,7 @@ use super::quoted::quoted;
 use super::reader::{Reader, number_from, text_from, wrong_kind};
 use super::{rate_profile, users};
 use crate::model::http_request::HttpRequest;
-use crate::model::traffic::{Arrivals, Caller, ClassSpec, MAX_CLASSES, RateProfile, TrafficSpec, UsersSpec};
+use crate::model::traffic::{Arrivals, Caller, ClassSpec, MAX_CLASSES, RateProfile, TrafficSpec};
 use crate::random::{Distribution, Tail};
 use crate::units::{Duration, Rate};
 use serde_json::json;

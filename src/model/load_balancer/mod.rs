@@ -92,6 +92,9 @@ pub struct TargetGroupSpec {
     pub slow_start: Duration,
     /// `stickiness.…duration_seconds`, where it is enabled: how long a client stays with its target.
     pub stickiness: Option<Duration>,
+    /// `stickiness.type=app_cookie`: it is the application's own cookie that says so. Assumption: its program sets it with
+    /// every answer, so it is like one of the load balancer's.
+    pub cookie_is_of_application: bool,
 }
 
 /// A target of one of the groups, and which of its registrations is meant: news about an older one is ignored.
@@ -420,6 +423,7 @@ mod tests {
             algorithm: Algorithm::RoundRobin,
             slow_start: Duration::ZERO,
             stickiness: None,
+            cookie_is_of_application: false,
         };
         let targets: Vec<_> = targets.iter().copied().map(PodId).collect();
         let at_rest = AtRest { listener: listener(404), targets: [&targets, &targets] };

@@ -149,6 +149,7 @@ mod tests {
             algorithm: Algorithm::RoundRobin,
             slow_start: Duration::ZERO,
             stickiness: None,
+            cookie_is_of_application: false,
         };
         TargetGroup::new(&group, &load_balancer)
     }

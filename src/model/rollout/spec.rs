@@ -212,11 +212,13 @@ pub struct TrafficRouting {
     pub max_weight: TrafficWeight,
     /// Names of `managedRoutes`.
     pub managed_routes: Vec<String>,
+    /// `alb.stickinessConfig.durationSeconds`, where it is enabled.
+    pub stickiness: Option<u32>,
 }
 
 impl Default for TrafficRouting {
     fn default() -> Self {
-        Self { max_weight: TrafficWeight::HUNDRED, managed_routes: Vec::new() }
+        Self { max_weight: TrafficWeight::HUNDRED, managed_routes: Vec::new(), stickiness: None }
     }
 }
 

@@ -98,6 +98,7 @@ pub fn routing(fields: &Value) -> TrafficRouting {
     let name = |route: &Value| route["name"].as_str().expect("a name").to_owned();
     let routes = fields["managedRoutes"].as_array();
     TrafficRouting {
+        stickiness: None,
         max_weight: number(&fields["maxTrafficWeight"]).map_or(TrafficWeight::HUNDRED, TrafficWeight::new),
         managed_routes: routes.map_or(vec![], |routes| routes.iter().map(name).collect()),
     }
