@@ -26,7 +26,8 @@ impl Residual {
         let mut points = vec![(0.0, 0.0)];
         let (mut before, mut area) = ((0.0, 0.0), 0.0);
         for rank in cells.chain(tail) {
-            let value = think_time.quantile_nanos(rank);
+            // A log-normal has no number at rank 0, and means 0.
+            let value = think_time.quantile_nanos(rank).max(0.0);
             area += (rank - before.0) * f64::midpoint(before.1, value);
             before = (rank, value);
             // Up to here all think times that are over, and of all others the part that fits.
