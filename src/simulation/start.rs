@@ -169,7 +169,7 @@ impl<'a> Simulation<'a> {
                 &scenario.application,
                 scenario.cluster.host_unreachable_share,
             ),
-            traffic: Traffic::new(&scenario.traffic, seed),
+            traffic: Traffic::new(&scenario.traffic, seed, release),
             tally: if is_watched { tally.with_metrics() } else { tally },
             state: State::default(),
             weights: vec![canary; nodes as usize],

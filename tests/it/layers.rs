@@ -24,13 +24,15 @@ const UPWARDS: [Exception; 1] = [Exception {
     reason: "the books are kept in the form in which they are handed out: no copy of each second at the end",
 }];
 
-/// What every component of the model may know of it, besides its own parts: ids, what a request came to, arithmetic.
-const COMMON: [&str; 7] = [
+/// What every component of the model may know of it, besides its own parts: ids, what a request says and came to, arithmetic.
+const COMMON: [&str; 8] = [
     "model::PodId",
     "model::Revision",
     "model::Service",
     "model::Update",
     "model::outcome",
+    // What a request says: routers look at it, and none of them has it.
+    "model::http_request",
     "model::fenceposts",
     "model::comparison",
 ];

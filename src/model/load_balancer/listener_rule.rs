@@ -18,7 +18,10 @@ pub struct Rule {
 pub enum Condition {
     HostHeader(Vec<String>),
     PathPattern(Vec<String>),
-    HttpHeader { name: String, values: Vec<String> },
+    HttpHeader {
+        name: String,
+        values: Vec<String>,
+    },
     HttpRequestMethod(Vec<String>),
     /// Key and value; without a key any key will do.
     QueryString(Vec<(Option<String>, String)>),
