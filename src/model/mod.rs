@@ -8,7 +8,6 @@ pub mod application;
 pub mod comparison;
 pub mod deployment;
 pub mod endpoint_slice;
-pub mod exposure;
 pub mod fenceposts;
 pub mod horizontal_pod_autoscaler;
 pub mod http_request;

@@ -94,7 +94,8 @@ impl Scenario {
     /// What the Rollouts controller writes with into the Ingress; None without traffic routing.
     pub fn alb_router(&self) -> Option<Router> {
         self.workload.is_traffic_routed().then(|| Router {
-            rollout: self.name.clone(),
+            // Its name tells one Rollout's annotations from another's, and there is one.
+            rollout: "rollout".to_owned(),
             annotation_prefix: PREFIX.to_owned(),
             action_service: self.services.root.clone(),
             service_port: i64::from(self.services.port),

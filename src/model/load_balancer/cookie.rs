@@ -5,7 +5,6 @@
 
 use super::route::Split;
 use crate::model::Service;
-use crate::model::traffic::{ANONYMOUS, Request};
 use crate::units::{Duration, Instant};
 
 /// 16 bytes a user.
@@ -31,21 +30,15 @@ pub struct CookieSpec {
 /// Whose browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
-    class: u8,
-    user: u32,
-}
-
-impl Client {
-    #[inline]
-    pub fn of(request: &Request) -> Self {
-        Self { class: request.class, user: request.user }
-    }
+    pub class: u8,
+    /// Of the class; a number beyond its users is nobody's.
+    pub user: u32,
 }
 
 #[derive(Clone, Debug)]
 pub struct Cookies {
     spec: CookieSpec,
-    /// Where the users of each class begin.
+    /// Where the users of each class begin, and after the last one where they end.
     first: Vec<usize>,
     cookies: Vec<Cookie>,
 }
@@ -53,20 +46,19 @@ pub struct Cookies {
 impl Cookies {
     /// For so many users of each class. A request of no known user is of a new one: it has no cookie.
     pub fn new(spec: CookieSpec, users: &[u32]) -> Self {
-        let mut first = vec![];
+        let mut first = vec![0];
         let mut count = 0;
         for users in users {
-            first.push(count);
             count += *users as usize;
+            first.push(count);
         }
         Self { spec, first, cookies: vec![Cookie::default(); count] }
     }
 
     fn of(&mut self, client: Client) -> Option<&mut Cookie> {
-        if client.user == ANONYMOUS {
-            return None;
-        }
-        self.cookies.get_mut(self.first[usize::from(client.class)] + client.user as usize)
+        let class = usize::from(client.class);
+        let users = &mut self.cookies[self.first[class]..self.first[class + 1]];
+        users.get_mut(client.user as usize)
     }
 
     /// The group that the client's cookie leads to, if the action has it and lets it.
@@ -153,10 +145,11 @@ mod tests {
         let mut cookies = cookies(false, true);
         cookies.set_target(CLIENT, (7, true), at(60));
         assert_eq!(cookies.target(CLIENT, at(1)), Some(7));
-        for (class, user) in [(0, 2), (1, 1), (0, 4), (1, ANONYMOUS)] {
+        for (class, user) in [(0, 2), (1, 1), (0, 4), (0, 7), (1, u32::MAX)] {
             assert_eq!(cookies.target(Client { class, user }, at(1)), None, "{class} {user}");
         }
-        cookies.set_target(Client { class: 0, user: ANONYMOUS }, (7, true), at(60));
-        assert_eq!(cookies.target(Client { class: 0, user: ANONYMOUS }, at(1)), None);
+        let nobody = Client { class: 0, user: u32::MAX };
+        cookies.set_target(nobody, (7, true), at(60));
+        assert_eq!(cookies.target(nobody, at(1)), None);
     }
 }

@@ -182,7 +182,7 @@ impl DataPlane {
 
     /// The group that the client's cookie names, or one by the weights, which the cookie then names.
     fn sticky_group(&mut self, request: &Request, (node, split): (usize, Split), duration: Duration) -> Service {
-        let client = Client::of(request);
+        let client = Client { class: request.class, user: request.user };
         let kept = self.cookies.group(client, request.arrival, split);
         let service = kept.unwrap_or_else(|| self.nodes[node].choose_group(self.selection, (request, split)));
         self.cookies.set_group(client, (service, kept.is_none()), request.arrival + duration);
@@ -196,7 +196,7 @@ impl DataPlane {
         (node, service): (usize, Service),
         duration: Duration,
     ) -> Option<u32> {
-        let client = Client::of(request);
+        let client = Client { class: request.class, user: request.user };
         let group = &mut self.nodes[node].groups[service.index()];
         let kept = self.cookies.target(client, request.arrival).filter(|pod| group.contains(*pod));
         let target = kept.or_else(|| group.next(request.arrival, request.lot))?;

@@ -3,12 +3,14 @@
 //! A request is counted when its outcome is known, which is when it arrives; should its pod die before it is answered,
 //! it is counted again. Per second of arrival, so each second's figures add up.
 
+pub mod exposure;
+
 use crate::model::Revision;
-use crate::model::exposure::Exposure;
 use crate::model::metrics::{Answer, Metrics};
 use crate::model::outcome::{Cause, Outcome};
 use crate::run::{CauseCount, ClassRecord, FailingSecond, Latency, Mirrored, Requests, Second, TracedRequest};
 use crate::units::{Duration, Instant};
+use exposure::Exposure;
 use std::collections::VecDeque;
 
 /// What happened to one request.

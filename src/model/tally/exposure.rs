@@ -4,10 +4,9 @@
 //! and 4 for the users that were last answered by it. A version counts as seen by its answer, even if that answer breaks
 //! off later; the error counts then as the load balancer's.
 
+use super::Fate;
 use crate::model::Revision;
 use crate::model::outcome::Outcome;
-use crate::model::tally::Fate;
-use crate::model::traffic::ANONYMOUS;
 use crate::run::{Answer, ClassRecord, SampledRequest, UserRecord};
 use crate::units::Instant;
 
@@ -66,9 +65,7 @@ impl Exposure {
         if version >= 2 && fate.outcome.is_from_target() && class.record.first_exposure.is_none() {
             class.record.first_exposure = Some(fate.arrival);
         }
-        if fate.user != ANONYMOUS {
-            class.count_user(fate, version);
-        }
+        class.count_user(fate, version);
     }
 
     /// What was counted has come to another end, in a second that may have been closed.
@@ -111,7 +108,8 @@ impl Class {
     #[inline]
     fn count_user(&mut self, fate: &Fate, version: usize) {
         let answer = answer(fate.outcome);
-        let user = &mut self.record.users[fate.user as usize];
+        // Of nobody's in a class without users.
+        let Some(user) = self.record.users.get_mut(fate.user as usize) else { return };
         user.requests += 1;
         user.blame(answer);
         if fate.outcome.is_from_target() && version > 0 && usize::from(user.last) != version {
