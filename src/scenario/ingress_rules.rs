@@ -13,9 +13,10 @@ use super::{Scenario, diagnostic::Problem, diagnostic::Severity};
 use crate::model::ingress::{Backend, HttpPath, Ingress, IngressRule, PathType, ServicePort, USE_ANNOTATION};
 use crate::model::load_balancer::listener_rule::{Listener, MAX_RULES};
 use crate::model::load_balancer_controller::listener_rules::{Cluster, build};
+use crate::model::rollout::alb::{Annotations, Destination};
 use crate::model::rollout::step::Step;
+use crate::units::TrafficWeight;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 const PREFIX: &str = "alb.ingress.kubernetes.io/";
 
@@ -220,14 +221,9 @@ fn port(mut entry: Entry<'_, '_>) -> ServicePort {
     name.map_or(ServicePort::Number(number), ServicePort::Name)
 }
 
-/// The object as it stands before the release. Where nothing is said all requests go to the root Service; whose weights
-/// split them, that is told by its annotation.
-pub fn object(
-    written: Written,
-    annotations: BTreeMap<String, String>,
-    names: &ServiceNames,
-    is_split: bool,
-) -> Ingress {
+/// The object as it stands before the Rollouts controller writes into it. Where nothing is said all requests go to the
+/// root Service, and where weights split them its annotation tells how.
+pub fn object((written, annotations): (Written, Annotations), names: &ServiceNames, is_split: bool) -> Ingress {
     let rules = written.rules.unwrap_or_else(|| {
         let port =
             if is_split { ServicePort::Name(USE_ANNOTATION.to_owned()) } else { ServicePort::Number(names.port) };
@@ -246,7 +242,7 @@ pub fn check(pass: &mut Pass, scenario: &Scenario, document: &Table) {
     if pass.problems.iter().any(is_of_ingress) {
         return;
     }
-    let mut checked = Checked { pass, scenario, document };
+    let mut checked = Checked { pass, scenario, document, annotations: annotations_of_a_run(scenario) };
     if checked.has_ports() {
         checked.backends();
     }
@@ -254,10 +250,20 @@ pub fn check(pass: &mut Pass, scenario: &Scenario, document: &Table) {
     checked.header_routes();
 }
 
+/// The Rollouts controller has written its own before anything begins, whatever stood there.
+fn annotations_of_a_run(scenario: &Scenario) -> Annotations {
+    let mut ingress = scenario.ingress.clone();
+    let stable = Destination { service: scenario.services.stable.clone(), weight: TrafficWeight::HUNDRED };
+    // Without a path to the root Service nothing is written, which is told.
+    let _ = scenario.alb_router().map(|router| router.set_weights(&mut ingress, &[stable]));
+    ingress.annotations
+}
+
 struct Checked<'a> {
     pass: &'a mut Pass,
     scenario: &'a Scenario,
     document: &'a Table,
+    annotations: Annotations,
 }
 
 impl Checked<'_> {
@@ -272,8 +278,7 @@ impl Checked<'_> {
     }
 
     fn annotations_alone(&self) -> Ingress {
-        let annotations = self.scenario.ingress.annotations.clone();
-        Ingress { annotations, ..Ingress::default() }
+        Ingress { annotations: self.annotations.clone(), ..Ingress::default() }
     }
 
     /// Without them there is no rule at all.
@@ -326,12 +331,9 @@ impl Checked<'_> {
         }
     }
 
-    /// The root Service's action is the Rollouts controller's.
     fn missing_action(&mut self, key: &str, backend: &Backend) {
         let name = format!("actions.{}", backend.service);
-        let is_missing = !self.scenario.ingress.annotations.contains_key(&format!("{PREFIX}{name}"));
-        let is_split = self.scenario.workload.is_traffic_routed() && backend.service == self.scenario.services.root;
-        if uses_annotation(backend) && is_missing && !is_split {
+        if uses_annotation(backend) && !self.annotations.contains_key(&format!("{PREFIX}{name}")) {
             let message = format!("there is no annotation `{name}`: a fixed 503 stands in its place");
             self.warning(key, message, "the AWS Load Balancer Controller tolerates it unless told otherwise");
         }
@@ -378,7 +380,7 @@ impl Checked<'_> {
         let managed = canary.traffic_routing.as_ref().map_or(&[][..], |routing| &routing.managed_routes);
         for (index, step) in canary.steps.iter().enumerate() {
             let Step::SetHeaderRoute(route) = step else { continue };
-            let mut ingress = self.scenario.ingress.clone();
+            let mut ingress = Ingress { annotations: self.annotations.clone(), ..self.scenario.ingress.clone() };
             let set = router.set_header_route(&mut ingress, (route, &self.scenario.services.canary), managed);
             let listener = set.and_then(|()| built(&ingress));
             if let Some(reason) = listener.ok().and_then(|listener| listener.refusal()) {

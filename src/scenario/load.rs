@@ -182,7 +182,7 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         analysis_templates,
         hpa,
         backend: backend(document),
-        ingress: ingress_rules::object(ingress.written, ingress.annotations, &names, is_split),
+        ingress: ingress_rules::object((ingress.written, ingress.annotations), &names, is_split),
         services: names,
     };
     Draft { scenario, thresholds, sweep, pre_stop }

@@ -88,7 +88,7 @@ pub struct Scenario {
     pub hpa: Option<HpaSpec>,
     /// The Service that the Ingress names, where no weights split the requests: the active one of blueGreen, or its preview.
     pub backend: Service,
-    /// The Ingress as it stands before the release.
+    /// The Ingress as it stands before the Rollouts controller writes into it.
     pub ingress: Ingress,
     pub services: ServiceNames,
 }
