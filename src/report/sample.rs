@@ -21,6 +21,7 @@ use crate::run::{
     CauseCount, FailingSecond, Latency, LogEntry, Pods, Requests, RolloutOutcome, RolloutRecord, Run, Second,
     StepRecord,
 };
+use crate::scenario::service_names::ServiceNames;
 use crate::scenario::workload::Workload;
 use crate::scenario::{Loaded, Origin, Parameter, Scenario, SimulationSpec};
 use crate::units::{Duration, Instant, Percent};
@@ -128,6 +129,8 @@ fn scenario() -> Scenario {
         analysis_templates: Vec::new(),
         hpa: None,
         backend: crate::model::Service::Stable,
+        ingress: crate::model::ingress::Ingress::default(),
+        services: ServiceNames { stable: "stable".into(), canary: "canary".into(), root: "stable".into(), port: 80 },
         monitoring: crate::scenario::monitoring::MonitoringSpec::default(),
     }
 }

@@ -7,7 +7,7 @@ use super::load::AsWritten;
 use super::pre_stop::PreStop;
 use super::reader::Pass;
 use super::workload::Workload;
-use super::{steps, validation};
+use super::{ingress_rules, steps, validation};
 use crate::model::comparison::Comparison;
 use crate::model::metrics::Condition;
 use crate::model::people::{Trigger, Verb};
@@ -38,6 +38,7 @@ pub fn check(pass: &mut Pass, draft: &Draft, document: &Table, as_written: AsWri
     rules.never_shown(pass);
     rules.unused_templates(pass);
     rules.without_effect(pass);
+    ingress_rules::check(pass, &draft.scenario, document);
 }
 
 struct Rules<'a> {

@@ -6,12 +6,13 @@ use super::draft::Draft;
 use super::manifests::release::Release;
 use super::manifests::{self, Imported};
 use super::reader::{Pass, Reader};
+use super::service_names::ServiceNames;
 use super::sources::Sources;
 use super::threshold;
 use super::workload::{Workload, WorkloadSection};
 use super::{
-    Loaded, Scenario, actions, analysis, application, check, deployment, environment, hpa, ingress, monitoring,
-    rollout, steps, sweep,
+    Loaded, Scenario, actions, analysis, application, check, deployment, environment, hpa, ingress, ingress_rules,
+    monitoring, rollout, steps, sweep,
 };
 use crate::model::Service;
 use crate::model::rollout::controller::RolloutsControllerSpec;
@@ -155,6 +156,9 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let thresholds = root.table("thresholds", "What the run must hold, in k6's grammar", threshold::read);
     let sweep = root.table("sweep", "The sweep of `sim sweep`; a run takes no notice of it", sweep::read);
     root.refuse_unknown();
+    let rules = ingress.written.rules.as_deref().unwrap_or_default();
+    let names = ServiceNames::read(document, &workload, (rules, &ingress.annotations));
+    let is_split = workload.is_traffic_routed();
     let scenario = Scenario {
         name: name.to_owned(),
         title,
@@ -175,6 +179,8 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         analysis_templates,
         hpa,
         backend: backend(document),
+        ingress: ingress_rules::object((ingress.written, ingress.annotations), &names, is_split),
+        services: names,
     };
     Draft { scenario, thresholds, sweep, pre_stop }
 }

@@ -14,6 +14,7 @@ mod environment;
 mod fenceposts;
 pub mod hpa;
 mod ingress;
+mod ingress_rules;
 pub mod load;
 
 pub mod manifests;
@@ -27,6 +28,7 @@ mod reader;
 mod rollout;
 mod routes;
 pub mod schema;
+pub mod service_names;
 pub mod sources;
 pub mod spread;
 mod steps;
@@ -37,6 +39,7 @@ pub mod workload;
 
 use crate::model::Service;
 use crate::model::application::ApplicationSpec;
+use crate::model::ingress::Ingress;
 use crate::model::load_balancer::{LoadBalancerSpec, TargetGroupSpec};
 use crate::model::load_balancer_controller::LoadBalancerControllerSpec;
 use crate::model::people::Action;
@@ -48,6 +51,7 @@ use crate::units::Duration;
 use analysis::AnalysisTemplateSpec;
 use hpa::HpaSpec;
 use monitoring::MonitoringSpec;
+use service_names::ServiceNames;
 use workload::Workload;
 
 pub use reader::nearest;
@@ -78,6 +82,9 @@ pub struct Scenario {
     pub hpa: Option<HpaSpec>,
     /// The Service that the Ingress names, where no weights split the requests: the active one of blueGreen, or its preview.
     pub backend: Service,
+    /// The Ingress as it stands before the Rollouts controller writes into it.
+    pub ingress: Ingress,
+    pub services: ServiceNames,
 }
 
 /// `[simulation]`: how long. Whole seconds, all of them.

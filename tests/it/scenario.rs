@@ -60,8 +60,9 @@ steps = [
   { setHeaderRoute = { name = "by-header", match = [{ headerName = "X-Canary", headerValue = { exact = "on" } }] } },
 ]
 
-[ingress]
-rules = [{ host = "example.org" }]
+[[ingress.rules]]
+host = "example.org"
+http.paths = [{ path = "/*", backend.service = { name = "web-root", port.name = "use-annotation" } }]
 [ingress.annotations]
 "alb.ingress.kubernetes.io/healthcheck-interval-seconds" = "10"
 "alb.ingress.kubernetes.io/scheme" = "internal"
