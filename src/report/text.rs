@@ -77,9 +77,10 @@ fn fit(text: &str, columns: usize) -> String {
 fn header(loaded: &Loaded, run: &Run, width: usize) -> Vec<String> {
     let scenario = &loaded.scenario;
     let requests = &run.requests;
-    let arrivals = match scenario.traffic.arrivals {
+    let arrivals = match &scenario.traffic.arrivals {
         Arrivals::Poisson => "Poisson",
         Arrivals::Uniform => "evenly spread",
+        Arrivals::Recorded { .. } => "replayed",
     };
     let arrivals = match scenario.traffic.classes.len() {
         0 => arrivals.to_owned(),

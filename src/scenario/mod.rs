@@ -26,6 +26,8 @@ pub mod pre_stop;
 mod quoted;
 mod rate_profile;
 mod reader;
+pub mod recording;
+mod replay;
 mod rollout;
 mod routes;
 mod routing;

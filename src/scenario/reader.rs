@@ -11,10 +11,12 @@ use super::path;
 use super::quoted::quoted;
 use super::schema::Field;
 use super::{Origin, Parameter};
+use crate::model::traffic::recording::Recording;
 use crate::random::{Distribution, Tail};
 use crate::units::Duration;
 use serde_json::{Value, json};
 use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
 
 /// What a pass over a document collects.
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ pub struct Pass {
     pub manifests_from: Option<usize>,
     /// What manifests say without a part in the simulation.
     pub ignored: Vec<Ignored>,
+    /// The file of arrivals, if one was read.
+    pub recording: Option<Arc<Recording>>,
 }
 
 impl Pass {
@@ -157,7 +161,7 @@ impl<'a, 'p> Reader<'a, 'p> {
 
     /// Where a value stands; where the table does, if it is not there.
     pub fn place_of(&self, name: &str) -> Option<Range<usize>> {
-        let value = self.table.and_then(|table| table.get(name)).and_then(|entry| entry.value.place.clone());
+        let value = self.peek(name).and_then(|node| node.place.clone());
         value.or_else(|| self.place.clone())
     }
 
@@ -167,7 +171,12 @@ impl<'a, 'p> Reader<'a, 'p> {
     }
 
     pub fn has(&self, name: &str) -> bool {
-        self.table.is_some_and(|table| table.get(name).is_some())
+        self.peek(name).is_some()
+    }
+
+    /// A look at a value that is read elsewhere.
+    pub fn peek(&self, name: &str) -> Option<&'a Node> {
+        self.table.and_then(|table| table.get(name)).map(|entry| &entry.value)
     }
 
     /// The entries whose keys `take` has not read: for tables with names of the user's own.
@@ -357,7 +366,7 @@ impl<'a, 'p> Reader<'a, 'p> {
     }
 
     /// One of a few words; the first is the default.
-    pub fn choice<T: Copy + PartialEq>(
+    pub fn choice<T: Clone + PartialEq>(
         &mut self,
         name: &'static str,
         choices: &[(&'static str, T)],
@@ -369,15 +378,15 @@ impl<'a, 'p> Reader<'a, 'p> {
             let (word, _) = choices.iter().find(|(_, choice)| choice == value).expect("a choice is in its list");
             quoted(word)
         };
-        let value = self.value(name, (schema, note), Some(choices[0].1), show, |node| {
+        let value = self.value(name, (schema, note), Some(choices[0].1.clone()), show, |node| {
             let text = text_from(name, node)?;
             let choice = choices.iter().find(|(word, _)| *word == text);
-            choice.map(|(_, choice)| *choice).ok_or_else(|| {
+            choice.map(|(_, choice)| choice.clone()).ok_or_else(|| {
                 let help = format!("it is one of {}", words.join(", "));
                 (format!("`{text}` is no choice for `{name}`"), help)
             })
         });
-        value.unwrap_or(choices[0].1)
+        value.unwrap_or_else(|| choices[0].1.clone())
     }
 
     pub fn text(&mut self, name: &'static str, default: Option<&str>, note: &'static str) -> Option<String> {

@@ -4,7 +4,7 @@ use super::document::Node;
 use super::path;
 use super::quoted::quoted;
 use super::reader::{Reader, number_from, text_from, wrong_kind};
-use super::{rate_profile, users};
+use super::{rate_profile, recording, replay, users};
 use crate::model::http_request::HttpRequest;
 use crate::model::traffic::{Arrivals, Caller, ClassSpec, MAX_CLASSES, RateProfile, TrafficSpec};
 use crate::random::{Distribution, Tail};
@@ -22,29 +22,56 @@ const SERVICE_TIME: &str =
 pub fn read(reader: &mut Reader<'_, '_>) -> TrafficSpec {
     let classes = classes(reader);
     let rate = rate(reader, classes);
-    let arrivals = arrivals(reader, ARRIVALS);
+    let arrivals = arrivals(reader);
     let service_time = reader.distribution(
         "service_time",
         Distribution::LogNormal { median: Duration::millis(40), tail: Tail::P99(Duration::millis(400)) },
         SERVICE_TIME,
     );
     let mut traffic = TrafficSpec { rate, arrivals, service_time, classes: vec![] };
+    if let Arrivals::Recorded { recording, .. } = &traffic.arrivals {
+        replay::check(reader, (classes, recording));
+        traffic.rate = recording.rate(|_| true);
+    }
     traffic.classes = read_classes(reader, classes, &traffic);
     traffic
 }
 
-fn arrivals(reader: &mut Reader<'_, '_>, note: &'static str) -> Arrivals {
-    reader.choice("arrivals", &[("poisson", Arrivals::Poisson), ("uniform", Arrivals::Uniform)], note)
+const DRAWN: [(&str, Arrivals); 2] = [("poisson", Arrivals::Poisson), ("uniform", Arrivals::Uniform)];
+
+/// Drawn, or those of a file.
+fn arrivals(reader: &mut Reader<'_, '_>) -> Arrivals {
+    let file = json!({ "type": "string", "examples": [recording::FILE] });
+    let file = json!({ "type": "object", "properties": { "file": file }, "required": ["file"], "additionalProperties": false });
+    let schema = json!({ "oneOf": [{ "enum": DRAWN.map(|(word, _)| word) }, file], "default": "poisson" });
+    let show = |arrivals: &Arrivals| match arrivals {
+        Arrivals::Poisson => quoted("poisson"),
+        Arrivals::Uniform => quoted("uniform"),
+        // It lies beside the scenario of a run.
+        Arrivals::Recorded { .. } => format!("{{ file = {} }}", quoted(recording::FILE)),
+    };
+    let recording = reader.pass.recording.clone();
+    let arrivals = reader.value("arrivals", (schema, ARRIVALS), Some(Arrivals::Poisson), show, |node| {
+        if node.table().is_some() {
+            return replay::recorded(node, recording);
+        }
+        let text = text_from("arrivals", node)?;
+        let drawn = DRAWN.into_iter().find(|(word, _)| *word == text).map(|(_, arrivals)| arrivals);
+        let help = "it is one of poisson, uniform, or { file = \"arrivals.csv\" }".to_owned();
+        drawn.ok_or_else(|| (format!("`{text}` is no choice for `arrivals`"), help))
+    });
+    arrivals.unwrap_or(Arrivals::Poisson)
 }
 
 /// Required in a scenario where no class says its own. Manifests cannot say it: there it is the default.
 fn rate(reader: &mut Reader<'_, '_>, classes: &[Node]) -> RateProfile {
     let default: Rate = "250/s".parse().expect("this is a rate");
     let has_rate = |class: &Node| class.table().is_some_and(|class| class.get("rate").is_some());
-    let is_needed = classes.is_empty() || !classes.iter().all(has_rate);
+    let is_recorded = reader.peek("arrivals").is_some_and(|arrivals| arrivals.table().is_some());
+    let is_needed = !is_recorded && (classes.is_empty() || !classes.iter().all(has_rate));
     let key = reader.key("rate");
     let rate = rate_profile::read(reader, "rate", RATE);
-    if rate.is_some() && !is_needed {
+    if rate.is_some() && !is_needed && !is_recorded {
         let place = reader.place_of("rate");
         let help = "a class has a `share` of it instead of a `rate`, or leave it out";
         reader.pass.warning(&key, place, "`rate` has no effect: every class has its own", help);
@@ -100,7 +127,9 @@ fn read_classes(reader: &mut Reader<'_, '_>, items: &[Node], traffic: &TrafficSp
         let key = format!("{}[0]", reader.key("classes"));
         class(&mut Reader::new(reader.pass, key, None, None), (traffic, rest));
     }
-    add_up(reader, items, rest);
+    if traffic.arrivals.spread().is_some() {
+        add_up(reader, items, rest);
+    }
     classes
 }
 
@@ -150,10 +179,8 @@ fn sum(rest: f64) -> f64 {
 
 fn class(reader: &mut Reader<'_, '_>, (traffic, rest): (&TrafficSpec, f64)) -> ClassSpec {
     let name = name(reader);
-    let rate = rate_of_class(reader, (&traffic.rate, rest));
-    let is_said = |reader: &Reader<'_, '_>, name| reader.has(name) || reader.writes_schema();
-    let has_arrivals = is_said(reader, "arrivals");
-    let arrivals = if has_arrivals { arrivals(reader, "Instead of traffic.arrivals") } else { traffic.arrivals };
+    let rate = rate_of_class(reader, (traffic, rest));
+    let arrivals = arrivals_of_class(reader, &traffic.arrivals);
     let service_time = reader.optional_distribution("service_time", "Instead of traffic.service_time");
     let mut request = request(reader);
     let caller = caller(reader);
@@ -177,6 +204,9 @@ fn class(reader: &mut Reader<'_, '_>, (traffic, rest): (&TrafficSpec, f64)) -> C
         caller,
         calls_per_action,
     };
+    if let Arrivals::Recorded { recording, .. } = &traffic.arrivals {
+        return replay::class(class, recording);
+    }
     check_sessions(reader, &class);
     class
 }
@@ -207,20 +237,29 @@ fn name(reader: &mut Reader<'_, '_>) -> String {
     name.unwrap_or_default()
 }
 
-fn rate_of_class(reader: &mut Reader<'_, '_>, (rate, rest): (&RateProfile, f64)) -> RateProfile {
+fn arrivals_of_class(reader: &mut Reader<'_, '_>, default: &Arrivals) -> Arrivals {
+    if reader.has("arrivals") || reader.writes_schema() {
+        return reader.choice("arrivals", &DRAWN, "Instead of traffic.arrivals");
+    }
+    reader.accept("arrivals");
+    default.clone()
+}
+
+fn rate_of_class(reader: &mut Reader<'_, '_>, (traffic, rest): (&TrafficSpec, f64)) -> RateProfile {
     const RATE: &str = "Its own rate, on top of what the shares are of";
     const SHARE: &str = "Its share of traffic.rate. Assumption: a class that says nothing has the rest";
     let own = rate_profile::read(reader, "rate", RATE);
     if reader.has("rate") && reader.has("share") {
         reader.error_at("share", "a class has one of `share` and `rate`", "a share is of traffic.rate");
     }
-    if reader.has("rate") && !reader.writes_schema() {
+    let is_drawn = traffic.arrivals.spread().is_some();
+    if (reader.has("rate") || !is_drawn && !reader.has("share")) && !reader.writes_schema() {
         // Known, to be told as above.
         reader.accept("share");
-        return own.unwrap_or_else(|| rate.clone());
+        return own.unwrap_or_else(|| traffic.rate.clone());
     }
     let share = reader.share("share", rest.clamp(0.0, 1.0), SHARE);
-    rate.times(share)
+    traffic.rate.times(share)
 }
 
 /// A session is made of whole actions, and there is an end to how many are open.

@@ -7,6 +7,9 @@ use rollout_sim::scenario::load::load;
 use rollout_sim::scenario::{Loaded, Origin, Scenario};
 use rollout_sim::simulation;
 use rollout_sim::units::{Duration, Instant};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 /// The short scenario with another `[traffic]`.
 fn text(traffic: &str) -> String {
@@ -151,14 +154,23 @@ fn the_command_line_reaches_into_a_class() {
     assert_eq!(origin("traffic.classes[1].share"), Origin::Default);
 }
 
+/// A scenario with one class.
+fn class(rest: &str) -> String {
+    format!("rate = \"50/s\"\n[[traffic.classes]]\nname = \"a\"\n{rest}")
+}
+
+/// Each traffic with the beginning of one of its problems.
+fn check_problems(cases: &[(String, &str)]) {
+    for (traffic, expected) in cases {
+        let problems = problems(traffic);
+        assert!(problems.iter().any(|problem| problem.starts_with(expected)), "{traffic}\n{expected}\n{problems:#?}");
+    }
+}
+
 #[test]
-fn what_makes_no_sense_is_told_with_its_place() {
-    let class = |rest: &str| format!("rate = \"50/s\"\n[[traffic.classes]]\nname = \"a\"\n{rest}");
-    let two = |one: &str, other: &str| {
-        format!("rate = \"50/s\"\n[[traffic.classes]]\nname = \"a\"\n{one}\n[[traffic.classes]]\nname = \"b\"\n{other}")
-    };
+fn a_rate_that_makes_no_sense_is_told_with_its_place() {
     let rate = |rate: &str| format!("rate = {rate}");
-    for (traffic, expected) in [
+    check_problems(&[
         (rate("50"), "traffic.rate @ 50: `rate` is a bare number: requests per what?"),
         (rate("\"0/s\""), "traffic.rate @ \"0/s\": `0/s` is not above zero"),
         (rate("[]"), "traffic.rate @ []: `rate` is an array, it must be requests per time"),
@@ -197,6 +209,15 @@ fn what_makes_no_sense_is_told_with_its_place() {
             rate("{ base = \"1/s\", bursts = [{ at = \"0s\", duration = \"9s\", rate = \"2/s\", every = \"9s\" }] }"),
             "traffic.rate.bursts[0].every @ \"9s\": `every` (9s) is not longer than the burst (9s)",
         ),
+    ]);
+}
+
+#[test]
+fn shares_that_make_no_sense_are_told_with_their_place() {
+    let two = |one: &str, other: &str| {
+        format!("rate = \"50/s\"\n[[traffic.classes]]\nname = \"a\"\n{one}\n[[traffic.classes]]\nname = \"b\"\n{other}")
+    };
+    check_problems(&[
         ("rate = \"1/s\"\nclasses = 3".to_owned(), "traffic.classes @ 3: `classes` must be an array of tables"),
         ("[[traffic.classes]]\nname = \"a\"".to_owned(), "traffic.rate @ : `traffic.rate` is missing"),
         (
@@ -218,6 +239,12 @@ fn what_makes_no_sense_is_told_with_its_place() {
             "traffic.rate @ \"50/s\": `rate` has no effect: every class has its own",
         ),
         (class("").replace("\"a\"", "\"a b\""), "traffic.classes[0].name @ \"a b\": \"a b\" is no name of a class"),
+    ]);
+}
+
+#[test]
+fn a_class_that_makes_no_sense_is_told_with_its_place() {
+    check_problems(&[
         (class("host = \"https://a/\""), "traffic.classes[0].host @ \"https://a/\": \"https://a/\" is no host"),
         (class("path = \"search\""), "traffic.classes[0].path @ \"search\": \"search\" is no path"),
         (
@@ -277,10 +304,7 @@ fn what_makes_no_sense_is_told_with_its_place() {
             "traffic.classes[0].users @ { count = 5, requests_per_session = 1000, think_time = \"500h\" }: 89910000 sessions \
              are open at a time, at most 10000000 are simulated",
         ),
-    ] {
-        let problems = problems(&traffic);
-        assert!(problems.iter().any(|problem| problem.starts_with(expected)), "{traffic}\n{expected}\n{problems:#?}");
-    }
+    ]);
 }
 
 #[test]
@@ -289,4 +313,149 @@ fn at_most_64_classes_are_simulated() {
     let classes = |count: u32| (0..count).map(class).collect::<String>();
     assert_eq!(problems(&classes(64)), Vec::<String>::new());
     assert!(problems(&classes(65))[0].starts_with("traffic.classes @ [[traffic.classes]]: there are 65 classes"));
+}
+
+/// An empty folder with a scenario and a file of arrivals.
+fn folder(name: &str, traffic: &str, arrivals: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("traffic").join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("web.toml"), text(traffic)).unwrap();
+    fs::write(folder.join("monday.csv"), arrivals).unwrap();
+    folder
+}
+
+fn sim(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
+    command.args(arguments).current_dir(folder).env_remove("CLICOLOR_FORCE").env("NO_COLOR", "1");
+    command.output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn summary(folder: &Path) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(folder.join("summary.json")).unwrap()).unwrap()
+}
+
+const REPLAY: &str = r#"
+arrivals = { file = "monday.csv" }
+[[traffic.classes]]
+name = "public"
+[[traffic.classes]]
+name = "partners"
+[[traffic.classes]]
+name = "absent"
+"#;
+
+/// Forty seconds, fifty requests in each, every fifth of a partner.
+fn monday() -> String {
+    let line = |number: i64| {
+        let (class, user) = if number % 5 == 0 { ("partners", number % 15) } else { ("public", number % 71) };
+        format!("{},{class},u{user}\n", (number as f64 * 20.0 - 5_000.0) / 1_000.0)
+    };
+    format!("time_s,class,user\n{}", (0..2000).map(line).collect::<String>())
+}
+
+#[test]
+fn a_replay_runs_again_from_its_folder() {
+    let folder = folder("again", REPLAY, &monday());
+    let output = sim(&folder, &["run", "web.toml"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "files: output/web/\n");
+    let once = summary(&folder.join("output/web"));
+    assert_eq!(once["requests"]["total"], 2000);
+    let written = fs::read_to_string(folder.join("output/web/arrivals.csv")).unwrap();
+    assert!(written.starts_with("time_s,class,user\n-5,partners,0\n-4.98,public,0\n"), "{written}");
+    let output = sim(&folder, &["run", "output/web/scenario.toml", "--output", "again"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(summary(&folder.join("again"))["fingerprint"], once["fingerprint"]);
+    assert_eq!(fs::read_to_string(folder.join("again/arrivals.csv")).unwrap(), written);
+    // Its own arrivals are an input: they stay.
+    let output = sim(&folder, &["run", "output/web/scenario.toml", "--output", "output/web"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("would overwrite its own input"), "{}", stderr(&output));
+    assert!(sim(&folder, &["plot", "output/web"]).status.success());
+    // A run without them takes them away, and nobody else's.
+    fs::write(folder.join("again/notes.csv"), "mine").unwrap();
+    let output = sim(&folder, &["run", "web.toml", "--output", "again", "--set", "traffic={ rate = \"9/s\" }"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(!folder.join("again/arrivals.csv").exists() && folder.join("again/notes.csv").exists());
+}
+
+#[test]
+fn the_seeds_of_a_replay_share_its_times() {
+    let folder = folder("seeds", REPLAY, &monday());
+    let output = sim(&folder, &["run", "web.toml", "--seeds", "3"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let summary = summary(&folder.join("output/web"));
+    let total = &summary["requests"]["total"];
+    assert_eq!((total["min"].as_f64(), total["max"].as_f64()), (Some(2000.0), Some(2000.0)));
+    let latency = &summary["latency_ms"]["p50"];
+    assert_ne!(latency["min"], latency["max"], "demands vary");
+}
+
+#[test]
+fn a_file_of_the_command_line_lies_where_the_command_line_is() {
+    let folder = folder("command-line", "rate = \"9/s\"", "time_s\n-5\n0\n7.5\n");
+    fs::create_dir(folder.join("scenarios")).unwrap();
+    fs::rename(folder.join("web.toml"), folder.join("scenarios/web.toml")).unwrap();
+    let set = ["--set", "traffic.arrivals={ file = \"monday.csv\" }"];
+    let output = sim(&folder, &[&["run", "scenarios/web.toml"], &set[..]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("warning: `traffic.rate` has no effect"), "{}", stderr(&output));
+    assert_eq!(summary(&folder.join("output/web"))["requests"]["total"], 3);
+}
+
+#[test]
+fn arrivals_that_make_no_sense_are_told_with_file_line_and_column() {
+    let plain = "arrivals = { file = \"monday.csv\" }";
+    let class = format!("{plain}\n[[traffic.classes]]\nname = \"public\"");
+    for (name, traffic, arrivals, expected) in [
+        ("unsorted", plain, "time_s\n3\n2\n", "error: 2 s comes before the line above, 3 s\n --> monday.csv:3:1\n"),
+        ("no-number", plain, "time_s\n3\nsoon\n", "error: \"soon\" is no number of seconds\n --> monday.csv:3:1\n"),
+        ("column", plain, "time_s,clas\n", "error: unknown column `clas`\n --> monday.csv:1:8\n"),
+        ("cells", plain, "time_s\n1,2\n", "error: this line has 2 cells, the first has 1\n --> monday.csv:2:1\n"),
+        ("empty", plain, "", "error: there is no request in it\n --> monday.csv:1:1\n"),
+        (
+            "class",
+            plain,
+            "time_s,class\n1,a\n",
+            "error: the file has a column `class`, and there are no classes\n --> web.toml:7:12\n",
+        ),
+        (
+            "user",
+            plain,
+            "time_s,user\n1,a\n",
+            "error: the file has a column `user`, and there are no classes\n --> web.toml:7:12\n",
+        ),
+        (
+            "other",
+            &class,
+            "time_s,class\n1,public\n1,a\n",
+            "error: line 3 of the file has a request of a class `a`, which is not there\n --> web.toml:7:12\n",
+        ),
+        (
+            "early",
+            plain,
+            "time_s\n-70\n-65\n1\n",
+            "warning: 2 requests of the file come before the warm-up of 5s and are left out\n --> web.toml:7:12\n",
+        ),
+        ("table", "arrivals = { files = \"a\" }", "", "error: unknown key `files`\n --> web.toml:7:12\n"),
+    ] {
+        let output = sim(&folder(name, traffic, arrivals), &["run", "web.toml"]);
+        let expected_code = if expected.starts_with("warning") { 0 } else { 2 };
+        assert_eq!(output.status.code(), Some(expected_code), "{name}: {}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{name}: {}", stderr(&output));
+    }
+    let missing = folder("missing", "arrivals = { file = \"tuesday.csv\" }", "");
+    let output = sim(&missing, &["run", "web.toml"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("cannot read tuesday.csv: there is no such file"), "{}", stderr(&output));
+    let swept = sim(&folder("swept", plain, "time_s\n1\n"), &["sweep", "web.toml", "--vary", "rollout.replicas=1,2"]);
+    assert_eq!(swept.status.code(), Some(2));
+    assert!(stderr(&swept).contains("error: nobody has read monday.csv"), "{}", stderr(&swept));
 }

@@ -1,9 +1,10 @@
 //! The requests of one class, in order of arrival.
 
 use super::process::{Pace, Process};
+use super::recording::Replay;
 use super::sessions::{Plan, Sessions};
 use super::users::Users;
-use super::{ANONYMOUS, Block, ClassSpec, Request, TrafficSpec};
+use super::{ANONYMOUS, Arrivals, Block, ClassSpec, Request, TrafficSpec};
 use crate::random::{Distribution, QuantileTable, Random, Stream};
 use crate::units::{Duration, Instant};
 
@@ -21,16 +22,26 @@ pub struct Class {
 impl Class {
     /// All requests, if there are no classes. It draws as the first class does.
     pub fn anonymous(spec: &TrafficSpec, seed: u64, release: Instant) -> Self {
-        let pace = Pace { rate: &spec.rate, arrivals: spec.arrivals, requests: 1, release };
         let random = |stream| Random::new(seed, stream, 0);
-        Self::drawing(Actions::independent(pace, Users::Anonymous, &random), &spec.service_time, &random)
+        let actions = match spec.arrivals.spread() {
+            Some(spread) => {
+                let pace = Pace { rate: &spec.rate, spread, requests: 1, release };
+                Actions::independent(pace, Users::Anonymous, &random)
+            }
+            None => Actions::recorded((&spec.arrivals, release), Users::Anonymous, &random),
+        };
+        Self::drawing(actions, &spec.service_time, &random)
     }
 
     pub fn new((number, spec): (u8, &ClassSpec), seed: u64, release: Instant) -> Self {
         let random = |stream| Random::new(seed, stream, number.into());
-        let calls_per_action = spec.calls_per_action;
-        let pace = Pace { rate: &spec.rate, arrivals: spec.arrivals, requests: calls_per_action, release };
         let users = Users::new(spec.users.as_ref());
+        let Some(spread) = spec.arrivals.spread() else {
+            let actions = Actions::recorded((&spec.arrivals, release), users, &random);
+            return Self { number, ..Self::drawing(actions, &spec.service_time, &random) };
+        };
+        let calls_per_action = spec.calls_per_action;
+        let pace = Pace { rate: &spec.rate, spread, requests: calls_per_action, release };
         let actions = match spec.users.as_ref().and_then(|users| users.session.as_ref()) {
             None => Actions::independent(pace, users, &random),
             Some(session) => {
@@ -73,35 +84,50 @@ impl Class {
 /// What users do, one by one. Each is a request, or several.
 #[derive(Clone, Debug)]
 enum Actions {
-    /// Whoever it is, he has not been there before.
-    Independent {
-        process: Process,
-        users: Users,
-        random_users: Random,
-    },
+    Independent(Box<Independent>),
     InSessions(Box<Sessions>),
+    Recorded(Box<Replay>),
 }
 
 impl Actions {
     fn independent(pace: Pace<'_>, users: Users, random: &impl Fn(Stream) -> Random) -> Self {
         let process = Process::new(pace, random(Stream::Arrivals));
-        Self::Independent { process, users, random_users: random(Stream::Users) }
+        Self::Independent(Box::new(Independent { process, users, random_users: random(Stream::Users) }))
+    }
+
+    fn recorded(of: (&Arrivals, Instant), users: Users, random: &impl Fn(Stream) -> Random) -> Self {
+        let replay = Replay::new(of, (users, random(Stream::Users)));
+        Self::Recorded(Box::new(replay.expect("what is not drawn is recorded")))
     }
 
     /// Arrivals and users.
     fn fill(&mut self, block: &mut [Request]) {
         match self {
-            Self::Independent { process, users, random_users } => {
-                process.fill(block);
-                match users {
-                    Users::Anonymous => block.iter_mut().for_each(|request| request.user = ANONYMOUS),
-                    Users::Uniform { .. } | Users::Zipf(_) => {
-                        block.iter_mut().for_each(|request| request.user = users.draw(random_users));
-                    }
-                }
-            }
+            Self::Independent(independent) => independent.fill(block),
+            Self::Recorded(replay) => replay.fill(block),
             Self::InSessions(sessions) => {
-                block.iter_mut().for_each(|request| (request.arrival, request.user) = sessions.next());
+                block.iter_mut().for_each(|request| (request.arrival, request.user) = sessions.next_action());
+            }
+        }
+    }
+}
+
+/// Whoever acts, it does not matter who has acted before.
+#[derive(Clone, Debug)]
+struct Independent {
+    process: Process,
+    users: Users,
+    random_users: Random,
+}
+
+impl Independent {
+    fn fill(&mut self, block: &mut [Request]) {
+        self.process.fill(block);
+        let Self { users, random_users, .. } = self;
+        match users {
+            Users::Anonymous => block.iter_mut().for_each(|request| request.user = ANONYMOUS),
+            Users::Uniform { .. } | Users::Zipf(_) => {
+                block.iter_mut().for_each(|request| request.user = users.draw(random_users));
             }
         }
     }

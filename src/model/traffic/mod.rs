@@ -7,6 +7,7 @@ mod calendar;
 mod class;
 pub mod process;
 pub mod rate_profile;
+pub mod recording;
 mod sessions;
 mod steady_state;
 pub mod users;
@@ -15,13 +16,36 @@ use crate::model::http_request::HttpRequest;
 use crate::random::Distribution;
 use crate::units::{Duration, Instant, Rate};
 use class::Class;
+use process::Spread;
+use recording::Recording;
+use std::sync::Arc;
 
-pub use process::Arrivals;
 pub use rate_profile::RateProfile;
 pub use users::{Activity, SessionSpec, UsersSpec};
 
 /// So many classes there may be: a request carries its own in a byte, and the earliest of all is looked for one by one.
 pub const MAX_CLASSES: usize = 64;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arrivals {
+    /// Independent of each other, as the requests of many users are.
+    Poisson,
+    /// Evenly spread, the first at the start of the run: for sums by hand.
+    Uniform,
+    /// As they were: those of one class of the recording; None: all.
+    Recorded { recording: Arc<Recording>, class: Option<u8> },
+}
+
+impl Arrivals {
+    /// None: they are not drawn.
+    pub fn spread(&self) -> Option<Spread> {
+        match self {
+            Self::Poisson => Some(Spread::Poisson),
+            Self::Uniform => Some(Spread::Uniform),
+            Self::Recorded { .. } => None,
+        }
+    }
+}
 
 /// `[traffic]`: the requests that reach the load balancer.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +105,11 @@ impl TrafficSpec {
     pub fn only_rate(&self) -> Option<Rate> {
         let rate = if let RateProfile::Constant(rate) = self.rate { Some(rate) } else { None };
         rate.filter(|_| self.classes.is_empty())
+    }
+
+    /// The requests of a file, if they are not drawn.
+    pub fn recording(&self) -> Option<&Recording> {
+        if let Arrivals::Recorded { recording, .. } = &self.arrivals { Some(recording) } else { None }
     }
 
     /// The fewest, likewise: at no time there are fewer.

@@ -5,11 +5,12 @@ use super::rate_profile::RateProfile;
 use crate::random::{Distribution, QuantileTable, Random};
 use crate::units::{Duration, Instant, Rate};
 
+/// How the points of a process follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrivals {
-    /// Independent of each other, as the requests of many users are.
+pub enum Spread {
+    /// Independent of each other.
     Poisson,
-    /// Evenly spread, the first at the start of the run: for sums by hand.
+    /// All at one distance, the first at the start of the run.
     Uniform,
 }
 
@@ -17,7 +18,7 @@ pub enum Arrivals {
 #[derive(Clone, Copy, Debug)]
 pub struct Pace<'a> {
     pub rate: &'a RateProfile,
-    pub arrivals: Arrivals,
+    pub spread: Spread,
     /// Each point stands for so many requests of the rate.
     pub requests: u32,
     /// The start of the release, on a whole second.
@@ -27,11 +28,7 @@ pub struct Pace<'a> {
 #[derive(Clone, Debug)]
 pub enum Process {
     Never,
-    Poisson {
-        nanos: u64,
-        gaps: QuantileTable,
-        random: Random,
-    },
+    Poisson(Box<Poisson>),
     Uniform {
         rate: Rate,
         requests: u64,
@@ -45,13 +42,14 @@ pub enum Process {
 impl Process {
     pub fn new(pace: Pace<'_>, random: Random) -> Self {
         let requests = u64::from(pace.requests);
-        match (pace.rate, pace.arrivals) {
+        match (pace.rate, pace.spread) {
             (RateProfile::Constant(rate), _) if rate.is_none() => Self::Never,
-            (RateProfile::Constant(rate), Arrivals::Poisson) => {
+            (RateProfile::Constant(rate), Spread::Poisson) => {
                 let mean = Duration::from_nanos((rate.mean_gap_nanos() * requests as f64).round() as u64);
-                Self::Poisson { nanos: 0, gaps: QuantileTable::new(&Distribution::Exponential { mean }), random }
+                let gaps = QuantileTable::new(&Distribution::Exponential { mean });
+                Self::Poisson(Box::new(Poisson { nanos: 0, gaps, random }))
             }
-            (RateProfile::Constant(rate), Arrivals::Uniform) => Self::Uniform { rate: *rate, requests, number: 0 },
+            (RateProfile::Constant(rate), Spread::Uniform) => Self::Uniform { rate: *rate, requests, number: 0 },
             (
                 RateProfile::Steps(_)
                 | RateProfile::Ramp { .. }
@@ -63,37 +61,42 @@ impl Process {
     }
 
     #[inline]
-    pub fn next(&mut self) -> Instant {
+    pub fn next_point(&mut self) -> Instant {
         match self {
             Self::Never => Instant::NEVER,
-            Self::Poisson { nanos, gaps, random } => {
-                *nanos = nanos.saturating_add(gaps.at(random.next_u64()));
-                Instant::from_nanos(*nanos)
-            }
+            Self::Poisson(poisson) => poisson.next_point(),
             Self::Uniform { rate, requests, number } => {
                 let at = rate.instant_of(*number * *requests);
                 *number += 1;
                 at
             }
-            Self::Inverted(inverted) => inverted.next(),
+            Self::Inverted(inverted) => inverted.next_point(),
         }
     }
 
     /// The next points, as arrivals: one tight loop.
     pub fn fill(&mut self, block: &mut [Request]) {
         match self {
-            Self::Poisson { nanos, gaps, random } => {
-                let mut at = *nanos;
-                for request in block.iter_mut() {
-                    at = at.saturating_add(gaps.at(random.next_u64()));
-                    request.arrival = Instant::from_nanos(at);
-                }
-                *nanos = at;
-            }
+            Self::Poisson(poisson) => block.iter_mut().for_each(|request| request.arrival = poisson.next_point()),
             Self::Never | Self::Uniform { .. } | Self::Inverted(_) => {
-                block.iter_mut().for_each(|request| request.arrival = self.next())
+                block.iter_mut().for_each(|request| request.arrival = self.next_point())
             }
         }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Poisson {
+    nanos: u64,
+    gaps: QuantileTable,
+    random: Random,
+}
+
+impl Poisson {
+    #[inline]
+    fn next_point(&mut self) -> Instant {
+        self.nanos = self.nanos.saturating_add(self.gaps.at(self.random.next_u64()));
+        Instant::from_nanos(self.nanos)
     }
 }
 
@@ -131,7 +134,7 @@ impl Inverted {
         let mut inverted = Self {
             profile: pace.rate.clone(),
             release: pace.release.second() as i64,
-            gaps: (pace.arrivals == Arrivals::Poisson).then(|| QuantileTable::new(&one)),
+            gaps: (pace.spread == Spread::Poisson).then(|| QuantileTable::new(&one)),
             random,
             requests: pace.requests.into(),
             is_first: true,
@@ -151,7 +154,7 @@ impl Inverted {
         self.rate = self.profile.rate_in(second as i64 - self.release).millirequests_per_hour();
     }
 
-    fn next(&mut self) -> Instant {
+    fn next_point(&mut self) -> Instant {
         let gap = match &self.gaps {
             Some(gaps) => gaps.at(self.random.next_u64()),
             None if self.is_first => 0,
@@ -213,21 +216,21 @@ mod tests {
         RateProfile::Ramp { from: rate("100/s"), to: rate("500/s"), start, duration }
     }
 
-    fn process(rate: &RateProfile, arrivals: Arrivals, requests: u32) -> Process {
-        Process::new(Pace { rate, arrivals, requests, release: RELEASE }, Random::new(1, Stream::Arrivals, 0))
+    fn process(rate: &RateProfile, spread: Spread, requests: u32) -> Process {
+        Process::new(Pace { rate, spread, requests, release: RELEASE }, Random::new(1, Stream::Arrivals, 0))
     }
 
     /// Points by second of the run, `until` a second.
     fn counts(mut process: Process, until: usize) -> Vec<u32> {
         let mut counts = vec![0; until];
-        let seconds = std::iter::from_fn(|| Some(process.next().second() as usize));
+        let seconds = std::iter::from_fn(|| Some(process.next_point().second() as usize));
         seconds.take_while(|second| *second < until).for_each(|second| counts[second] += 1);
         counts
     }
 
     #[test]
     fn evenly_spread_requests_of_a_ramp_are_the_area_below_it() {
-        let counts = counts(process(&ramp(), Arrivals::Uniform, 1), 60 + 10 + 300 + 100);
+        let counts = counts(process(&ramp(), Spread::Uniform, 1), 60 + 10 + 300 + 100);
         // Warm-up and the first ten seconds, the ramp, what comes after it.
         assert_eq!(counts[..70].iter().sum::<u32>(), 7_000);
         assert_eq!(counts[70..370].iter().sum::<u32>(), 300 * (100 + 500) / 2);
@@ -240,11 +243,11 @@ mod tests {
     fn steps_and_bursts_begin_and_end_with_their_second() {
         let step = |at, text| Step { at: Duration::secs(at), rate: rate(text) };
         let steps = RateProfile::Steps(vec![step(0, "10/s"), step(3, "200/s"), step(5, "1/s")]);
-        assert_eq!(counts(process(&steps, Arrivals::Uniform, 1), 68)[58..], [10, 10, 10, 10, 10, 200, 200, 1, 1, 1]);
+        assert_eq!(counts(process(&steps, Spread::Uniform, 1), 68)[58..], [10, 10, 10, 10, 10, 200, 200, 1, 1, 1]);
         let (at, duration) = (Duration::secs(1), Duration::secs(2));
         let burst = Burst { at, duration, rate: rate("300/s"), every: Some(Duration::secs(4)) };
         let bursts = RateProfile::Burst { base: Rate::NONE, bursts: vec![burst] };
-        let counts = counts(process(&bursts, Arrivals::Uniform, 3), 70);
+        let counts = counts(process(&bursts, Spread::Uniform, 3), 70);
         assert_eq!(
             counts[58..],
             [0, 0, 0, 100, 100, 0, 0, 100, 100, 0, 0, 100],
@@ -256,11 +259,11 @@ mod tests {
     fn a_profile_that_never_changes_is_a_constant_rate() {
         let step = Step { at: Duration::ZERO, rate: rate("7000/min") };
         let (mut one, mut other) = (
-            process(&RateProfile::Steps(vec![step]), Arrivals::Uniform, 1),
-            process(&RateProfile::Constant(step.rate), Arrivals::Uniform, 1),
+            process(&RateProfile::Steps(vec![step]), Spread::Uniform, 1),
+            process(&RateProfile::Constant(step.rate), Spread::Uniform, 1),
         );
         for number in 0..100_000 {
-            assert_eq!(one.next(), other.next(), "{number}");
+            assert_eq!(one.next_point(), other.next_point(), "{number}");
         }
     }
 
@@ -268,7 +271,7 @@ mod tests {
     fn a_wave_comes_to_its_mean_over_whole_periods() {
         let (highest_at, period) = (Duration::secs(15), Duration::secs(60));
         let wave = RateProfile::Daily { lowest: rate("20/s"), highest: rate("180/s"), highest_at, period };
-        let counts = counts(process(&wave, Arrivals::Uniform, 1), 240);
+        let counts = counts(process(&wave, Spread::Uniform, 1), 240);
         assert_eq!(counts.iter().sum::<u32>(), 24_000);
         assert!(counts[60 + 15] >= 179 && counts[60 + 45] <= 21, "{counts:?}");
         // The wave goes on before the release.
@@ -281,7 +284,7 @@ mod tests {
         let runs = 40;
         let total: Vec<u64> = (0..runs)
             .map(|seed| {
-                let pace = Pace { rate: &ramp(), arrivals: Arrivals::Poisson, requests: 1, release: RELEASE };
+                let pace = Pace { rate: &ramp(), spread: Spread::Poisson, requests: 1, release: RELEASE };
                 let process = Process::new(pace, Random::new(seed, Stream::Arrivals, 0));
                 counts(process, 100)[70..].iter().map(|count| u64::from(*count)).sum()
             })
@@ -299,11 +302,11 @@ mod tests {
     fn where_nothing_comes_any_more_nobody_waits_for_it() {
         let step = |at, rate| Step { at: Duration::secs(at), rate };
         let ending = RateProfile::Steps(vec![step(0, rate("5/s")), step(10, Rate::NONE)]);
-        for arrivals in [Arrivals::Poisson, Arrivals::Uniform] {
-            let mut process = process(&ending, arrivals, 1);
-            let points: Vec<_> = (0..1_000).map(|_| process.next()).collect();
+        for spread in [Spread::Poisson, Spread::Uniform] {
+            let mut process = process(&ending, spread, 1);
+            let points: Vec<_> = (0..1_000).map(|_| process.next_point()).collect();
             let last = points.iter().rposition(|at| *at < Instant::NEVER).unwrap();
-            assert!(points.is_sorted() && points[last].second() < 70 && last > 200, "{arrivals:?}: {last}");
+            assert!(points.is_sorted() && points[last].second() < 70 && last > 200, "{spread:?}: {last}");
         }
     }
 }

@@ -4,7 +4,7 @@
 //! a change of the rate shows first in new sessions, and in all of their requests only when the older ones are over.
 
 use super::calendar::{Calendar, Entry};
-use super::process::{Arrivals, Pace, Process};
+use super::process::{Pace, Process, Spread};
 use super::steady_state::Residual;
 use super::users::{SessionSpec, Users};
 use crate::random::{QuantileTable, Random, Stream};
@@ -52,7 +52,7 @@ impl Sessions {
         let mut open = Calendar::new(actions_per_second, plan.session.think_time.longest());
         begin_before(plan, (&users, random(Stream::OpenSessions)), &mut open);
         Self {
-            next: begin.next(),
+            next: begin.next_point(),
             begin,
             users,
             random_users: random(Stream::Users),
@@ -65,7 +65,7 @@ impl Sessions {
 
     /// The next action: when, and whose.
     #[inline]
-    pub fn next(&mut self) -> (Instant, u32) {
+    pub fn next_action(&mut self) -> (Instant, u32) {
         let entry = self.open.pop_before(self.next).unwrap_or_else(|| self.begin_session());
         if entry.left > 0 && entry.at < Instant::NEVER {
             let think_time = Duration::from_nanos(self.think_times.at(self.random_think_times.next_u64()));
@@ -76,7 +76,7 @@ impl Sessions {
 
     fn begin_session(&mut self) -> Entry {
         let at = self.next;
-        self.next = self.begin.next();
+        self.next = self.begin.next_point();
         Entry { at, user: self.users.draw(&mut self.random_users), left: self.further_actions }
     }
 }
@@ -90,11 +90,11 @@ fn begin_before(plan: Plan<'_>, (users, mut random): (&Users, Random), open: &mu
     }
     let residual = Residual::of(think_time);
     // One process of points over all places between two actions: where a point lies says how far its session has come.
-    let mut point = if plan.pace.arrivals == Arrivals::Uniform { -0.5 } else { 0.0 };
+    let mut point = if plan.pace.spread == Spread::Uniform { -0.5 } else { 0.0 };
     let mut next = |random: &mut Random| {
-        point += match plan.pace.arrivals {
-            Arrivals::Uniform => 1.0,
-            Arrivals::Poisson => random.exponential(),
+        point += match plan.pace.spread {
+            Spread::Uniform => 1.0,
+            Spread::Poisson => random.exponential(),
         };
         point / between_two_actions
     };
@@ -123,15 +123,15 @@ mod tests {
         RateProfile::Constant(text.parse().unwrap())
     }
 
-    fn sessions(session: &SessionSpec, (rate, arrivals): (&RateProfile, Arrivals), seed: u64) -> Sessions {
-        let pace = Pace { rate, arrivals, requests: 1, release: RELEASE };
+    fn sessions(session: &SessionSpec, (rate, spread): (&RateProfile, Spread), seed: u64) -> Sessions {
+        let pace = Pace { rate, spread, requests: 1, release: RELEASE };
         let plan = Plan { session, calls_per_action: 1, pace };
         Sessions::new(plan, Users::new(Some(&USERS)), &|stream| Random::new(seed, stream, 0))
     }
 
     fn counts(sessions: &mut Sessions, until: usize) -> Vec<u32> {
         let mut counts = vec![0; until];
-        let seconds = std::iter::from_fn(|| Some(sessions.next().0.second() as usize));
+        let seconds = std::iter::from_fn(|| Some(sessions.next_action().0.second() as usize));
         seconds.take_while(|second| *second < until).for_each(|second| counts[second] += 1);
         counts
     }
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn evenly_spread_sessions_have_the_rate_in_every_second() {
         let session = SessionSpec { requests: 5, think_time: Distribution::secs(8) };
-        let mut sessions = sessions(&session, (&constant("100/s"), Arrivals::Uniform), 1);
+        let mut sessions = sessions(&session, (&constant("100/s"), Spread::Uniform), 1);
         assert_eq!(counts(&mut sessions, 200), [100; 200]);
     }
 
@@ -156,7 +156,7 @@ mod tests {
             let runs = 200;
             let first: Vec<u32> = (0..runs)
                 .map(|seed| {
-                    let mut sessions = sessions(&session, (&constant("100/s"), Arrivals::Poisson), seed);
+                    let mut sessions = sessions(&session, (&constant("100/s"), Spread::Poisson), seed);
                     counts(&mut sessions, 5).iter().sum()
                 })
                 .collect();
@@ -172,10 +172,10 @@ mod tests {
     #[test]
     fn a_session_is_as_long_as_it_should_be() {
         let session = SessionSpec { requests: 7, think_time: Distribution::millis(1_500) };
-        let mut sessions = sessions(&session, (&constant("700/s"), Arrivals::Poisson), 1);
+        let mut sessions = sessions(&session, (&constant("700/s"), Spread::Poisson), 1);
         let mut actions: BTreeMap<u32, Vec<Instant>> = BTreeMap::new();
         loop {
-            let (at, user) = sessions.next();
+            let (at, user) = sessions.next_action();
             if at.second() >= 100 {
                 break;
             }
@@ -198,7 +198,7 @@ mod tests {
         let step = |at, rate: &str| Step { at: Duration::secs(at), rate: rate.parse().unwrap() };
         let steps = RateProfile::Steps(vec![step(0, "100/s"), step(20, "500/s")]);
         let session = SessionSpec { requests: 5, think_time: Distribution::secs(8) };
-        let mut sessions = sessions(&session, (&steps, Arrivals::Uniform), 1);
+        let mut sessions = sessions(&session, (&steps, Spread::Uniform), 1);
         let counts = counts(&mut sessions, 150);
         // 80 new sessions a second more, at once; then their second requests, and so on.
         for (second, count) in [(79, 100), (80, 180), (87, 180), (88, 260), (103, 340), (112, 500), (149, 500)] {
@@ -210,16 +210,16 @@ mod tests {
     fn memory_is_that_of_the_open_sessions() {
         let think_time = Distribution::LogNormal { median: Duration::secs(5), tail: Tail::P99(Duration::secs(60)) };
         let session = SessionSpec { requests: 20, think_time };
-        let mut sessions = sessions(&session, (&constant("1000/s"), Arrivals::Poisson), 1);
+        let mut sessions = sessions(&session, (&constant("1000/s"), Spread::Poisson), 1);
         let open = |sessions: &Sessions| sessions.open.len() as f64;
         // 50 sessions a second, each with 19 think times.
         let expected = 50.0 * 19.0 * session.think_time.mean().as_secs_f64();
         for _ in 0..10 {
             let error = open(&sessions) - expected;
             assert!(error.abs() < 5.0 * expected.sqrt(), "{} sessions are open", open(&sessions));
-            (0..20_000).for_each(|_| {
-                sessions.next();
-            });
+            for _ in 0..20_000 {
+                sessions.next_action();
+            }
         }
     }
 }
