@@ -75,7 +75,11 @@ pub fn loaded() -> Loaded {
 fn scenario() -> Scenario {
     Scenario {
         ingress: crate::model::ingress::Ingress::default(),
-        services: crate::scenario::ServiceNames { stable: "stable".into(), canary: "canary".into(), root: "root".into() },
+        services: crate::scenario::ServiceNames {
+            stable: "stable".into(),
+            canary: "canary".into(),
+            root: "root".into(),
+        },
         name: "web-incident".into(),
         title: "Ten pods, and a rule that arrives 70 s late".into(),
         seed: 1,

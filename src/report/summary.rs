@@ -44,6 +44,7 @@ pub fn summary(loaded: &Loaded, run: &Run, verdicts: &[Verdict]) -> Value {
             "elb_502": requests.elb_502,
             "elb_503": requests.elb_503,
             "elb_504": requests.elb_504,
+            "elb_404": requests.elb_404,
             "elb_5xx": requests.elb_5xx(),
             "target_5xx": requests.target_5xx,
         },
@@ -201,7 +202,7 @@ mod tests {
                 "assumptions causes errors fingerprint ignored latency_ms pods requests rollout scenario schema seed \
                  simulated_s steps thresholds title version",
             ),
-            ("/requests", "elb_502 elb_503 elb_504 elb_5xx ok target_5xx total"),
+            ("/requests", "elb_404 elb_502 elb_503 elb_504 elb_5xx ok target_5xx total"),
             ("/causes/0", "cause code count first_s last_s"),
             ("/errors", "first_s last_s seconds share_while_failing worst_10s"),
             ("/errors/worst_10s", "share start_s"),

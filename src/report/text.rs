@@ -10,7 +10,7 @@ use super::{
 };
 use crate::model::outcome::Cause;
 use crate::model::traffic::Arrivals;
-use crate::run::{RolloutOutcome, RolloutRecord, Run, StepRecord};
+use crate::run::{Requests, RolloutOutcome, RolloutRecord, Run, StepRecord};
 use crate::scenario::manifests::A_LOOK;
 use crate::scenario::manifests::ignored::Reason;
 use crate::scenario::{Loaded, Origin, Parameter};
@@ -127,7 +127,15 @@ fn header(loaded: &Loaded, run: &Run, width: usize) -> Vec<String> {
         total,
     ];
     head.extend(own);
+    // Without such a request there is nothing to say of rules.
+    head.extend((requests.elb_404 > 0).then(|| paint(BAD, unrouted(requests))));
     head
+}
+
+/// `1,204 requests got 404 (2.1 %): no rule of the listener took them`.
+fn unrouted(requests: &Requests) -> String {
+    let share = percent(requests.elb_404 as f64 / requests.total as f64);
+    format!("{} got 404 ({share}): no rule of the listener took them", counted(requests.elb_404, "request"))
 }
 
 fn whole_seconds(duration: Duration) -> String {
