@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod ci;
+pub mod classes;
 pub mod csv;
 #[cfg(feature = "png")]
 pub mod png;

@@ -25,7 +25,7 @@ use crate::run::{
     StepRecord,
 };
 use crate::scenario::workload::Workload;
-use crate::scenario::{Loaded, Origin, Parameter, Scenario, SimulationSpec};
+use crate::scenario::{Loaded, Origin, Parameter, Scenario, ServiceNames, SimulationSpec};
 use crate::units::{Duration, Instant, Percent};
 
 const WARMUP: u64 = 60;
@@ -75,11 +75,7 @@ pub fn loaded() -> Loaded {
 fn scenario() -> Scenario {
     Scenario {
         ingress: crate::model::ingress::Ingress::default(),
-        services: crate::scenario::ServiceNames {
-            stable: "stable".into(),
-            canary: "canary".into(),
-            root: "root".into(),
-        },
+        services: services(),
         name: "web-incident".into(),
         title: "Ten pods, and a rule that arrives 70 s late".into(),
         seed: 1,
@@ -145,6 +141,10 @@ fn scenario() -> Scenario {
         backend: crate::model::Service::Stable,
         monitoring: crate::scenario::monitoring::MonitoringSpec::default(),
     }
+}
+
+fn services() -> ServiceNames {
+    ServiceNames { stable: "stable".into(), canary: "canary".into(), root: "root".into() }
 }
 
 fn application() -> ApplicationSpec {
