@@ -49,7 +49,7 @@ fn draws_by_the_exact_inverse(bencher: Bencher) {
 
 #[divan::bench]
 fn requests(bencher: Bencher) {
-    let mut traffic = Traffic::new(&article().traffic, 1);
+    let mut traffic = Traffic::new(&article().traffic, 1, Instant::from_nanos(60_000_000_000));
     let mut next = || traffic.next_before(Instant::NEVER).map_or(0, |request| request.lot);
     bencher.counter(ItemsCount::new(MANY)).bench_local(|| (0..MANY).fold(0, |sum, _| sum ^ next()));
 }

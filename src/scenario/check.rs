@@ -75,14 +75,17 @@ impl Rules<'_> {
     fn capacity(&self, pass: &mut Pass) {
         let scenario = &self.draft.scenario;
         if scenario.is_overloaded() {
+            let arrive = match scenario.traffic.only_rate() {
+                Some(rate) => format!("{rate} arrive"),
+                None => format!("up to {:.1}/s arrive", scenario.traffic.peak_rate_per_second()),
+            };
             let message = format!(
-                "the pods can't carry this load even without a release: {} arrive, a pod answers at most {:.1}/s",
-                scenario.traffic.rate,
+                "the pods can't carry this load even without a release: {arrive}, a pod answers at most {:.1}/s",
                 scenario.capacity_per_pod(),
             );
             let help = format!(
                 "service_time is {:.1} ms on average, concurrency {}, replicas {}: change one of them, or traffic.rate",
-                scenario.traffic.service_time.mean().as_secs_f64() * 1e3,
+                scenario.traffic.mean_service_time().as_secs_f64() * 1e3,
                 scenario.application.concurrency,
                 scenario.workload.replicas(),
             );

@@ -11,7 +11,7 @@ use super::threshold;
 use super::workload::{Workload, WorkloadSection};
 use super::{
     Loaded, Scenario, actions, analysis, application, check, deployment, environment, hpa, ingress, monitoring,
-    rollout, steps, sweep,
+    rollout, steps, sweep, traffic,
 };
 use crate::model::Service;
 use crate::model::rollout::controller::RolloutsControllerSpec;
@@ -125,7 +125,7 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let seed = seed(&mut root);
     let seeds = seeds(&mut root);
     let simulation = root.table("simulation", "How long is simulated", application::simulation);
-    let traffic = root.table("traffic", "The requests", application::traffic);
+    let traffic = root.table("traffic", "The requests", traffic::read);
     let WorkloadSection { workload, mut pod, pre_stop } = workload(&mut root);
     let ingress = root.table("ingress", "The Ingress of the AWS Load Balancer Controller", ingress::read);
     let gates_are_injected = root.table("namespace", "The Namespace of the pods", environment::namespace);

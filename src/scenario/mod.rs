@@ -23,6 +23,7 @@ pub mod path;
 mod pod_template;
 pub mod pre_stop;
 mod quoted;
+mod rate_profile;
 mod reader;
 mod rollout;
 mod routes;
@@ -33,6 +34,8 @@ pub mod spread;
 mod steps;
 pub mod sweep;
 pub mod threshold;
+mod traffic;
+mod users;
 pub mod validation;
 pub mod workload;
 

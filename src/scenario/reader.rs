@@ -12,7 +12,7 @@ use super::quoted::quoted;
 use super::schema::Field;
 use super::{Origin, Parameter};
 use crate::random::{Distribution, Tail};
-use crate::units::{Duration, Rate};
+use crate::units::Duration;
 use serde_json::{Value, json};
 use std::ops::{Range, RangeInclusive};
 
@@ -149,6 +149,18 @@ impl<'a, 'p> Reader<'a, 'p> {
         self.pass.error(&key, place, message, help);
     }
 
+    /// A problem with one value as it goes together with the others.
+    pub fn error_at(&mut self, name: &str, message: impl Into<String>, help: &str) {
+        let (key, place) = (self.key(name), self.place_of(name));
+        self.pass.error(&key, place, message, help);
+    }
+
+    /// Where a value stands; where the table does, if it is not there.
+    pub fn place_of(&self, name: &str) -> Option<Range<usize>> {
+        let value = self.table.and_then(|table| table.get(name)).and_then(|entry| entry.value.place.clone());
+        value.or_else(|| self.place.clone())
+    }
+
     /// Where the table stands.
     pub fn place(&self) -> Option<Range<usize>> {
         self.place.clone()
@@ -225,7 +237,7 @@ impl<'a, 'p> Reader<'a, 'p> {
     }
 
     /// Reads one value; a bad one is a problem, and the default goes on.
-    fn value<T>(
+    pub fn value<T>(
         &mut self,
         name: &'static str,
         (schema, note): (Value, &'static str),
@@ -394,28 +406,6 @@ impl<'a, 'p> Reader<'a, 'p> {
         value.unwrap_or(default)
     }
 
-    /// Required in a scenario. Manifests cannot say it: there it is the default.
-    pub fn rate(&mut self, name: &'static str, default: Rate, note: &'static str) -> Rate {
-        let schema = json!({ "type": "string", "examples": ["15000/min", "250/s"] });
-        let is_of_manifests = self.pass.manifests_from.is_some();
-        if !self.has(name) && !is_of_manifests {
-            self.missing(name, "say how much traffic there is: rate = \"250/s\" or \"15000/min\"");
-        }
-        let absent = is_of_manifests.then_some(default);
-        let show = |rate: &Rate| format!("\"{rate}\"");
-        let value = self.value(name, (schema, note), absent, show, |node| match &node.kind {
-            Kind::Integer(number) => {
-                let help = format!("write {name} = \"{number}/s\" or \"{number}/min\"");
-                Err((format!("`{name}` is a bare number: requests per what?"), help))
-            }
-            Kind::String(text) => text.parse().map_err(|message| (message, String::new())),
-            Kind::Float(_) | Kind::Boolean(_) | Kind::Datetime(_) | Kind::Array(_) | Kind::Table(_) => {
-                Err(wrong_kind(name, node, "requests per time, like \"250/s\""))
-            }
-        });
-        value.unwrap_or(default)
-    }
-
     /// Taken over from a manifest; the simulation does not look at it.
     pub fn ignored(&mut self, names: &[&'static str]) {
         const NOTE: &str = "Accepted, without effect on the simulation";
@@ -446,11 +436,11 @@ impl<'a, 'p> Reader<'a, 'p> {
     }
 }
 
-fn number_from(node: &Node) -> Option<f64> {
+pub fn number_from(node: &Node) -> Option<f64> {
     if let Kind::Float(number) = node.kind { Some(number) } else { node.integer().map(|number| number as f64) }
 }
 
-fn wrong_kind(name: &str, node: &Node, wanted: &str) -> (String, String) {
+pub fn wrong_kind(name: &str, node: &Node, wanted: &str) -> (String, String) {
     (format!("`{name}` is {}, it must be {wanted}", node.kind_name()), String::new())
 }
 

@@ -22,6 +22,7 @@ mod strategies;
 mod support;
 mod sweep;
 mod sweep_care;
+mod traffic;
 mod twin;
 mod versions;
 mod why;

@@ -12,7 +12,7 @@ use crate::model::outcome::{Cause, Outcome};
 use crate::model::rollout::spec::{Canary, Strategy, TrafficRouting};
 use crate::model::rollout::step::{HeaderMatch, HeaderRoute, Step};
 use crate::model::tally::{Fate, Tally};
-use crate::model::traffic::{Activity, ClassSpec, UsersSpec};
+use crate::model::traffic::{Activity, Caller, ClassSpec, UsersSpec};
 use crate::report::sample::{at, at_millis, loaded, log, quiet};
 use crate::run::{Run, Second};
 use crate::scenario::Loaded;
@@ -63,7 +63,7 @@ pub fn ingress(paths: &[&str]) -> Ingress {
 fn classes(loaded: &Loaded) -> Vec<ClassSpec> {
     let class = |name: &str, (host, path): (&str, &str), headers: &[(&str, &str)]| ClassSpec {
         name: name.into(),
-        rate: loaded.scenario.traffic.rate,
+        rate: loaded.scenario.traffic.rate.clone(),
         arrivals: loaded.scenario.traffic.arrivals,
         service_time: loaded.scenario.traffic.service_time.clone(),
         request: HttpRequest {
@@ -75,12 +75,15 @@ fn classes(loaded: &Loaded) -> Vec<ClassSpec> {
             source_ip: [203, 0, 113, 1].into(),
         },
         users: Some(UsersSpec { count: 1, activity: Activity::Uniform, session: None }),
+        caller: None,
+        calls_per_action: 1,
     };
     let mut classes = vec![
         class("partners", ("partner.example.com", "/stable"), &[]),
         class("public", ("service.example", "/"), &[]),
         class("testers", ("service.example", "/"), &[("X-Canary", "yes")]),
     ];
+    classes[0].caller = Some(Caller { name: "portal".into(), propagates_headers: true });
     for (class, count) in classes.iter_mut().zip(USERS) {
         class.users = Some(UsersSpec { count, activity: Activity::Uniform, session: None });
     }

@@ -29,6 +29,7 @@ fn class(run: &Run, class: &Class<'_>) -> Value {
     };
     json!({
         "name": class.spec.name,
+        "caller": class.spec.caller.as_ref().map(|caller| &caller.name),
         "host": request.host,
         "path": request.path,
         "headers": headers,
@@ -78,7 +79,7 @@ mod tests {
         run.mirrored = Mirrored { requests: 100, target_5xx: 10, lost: 1 };
         let summary = summary(&loaded, &run, &[]);
         let class = &summary["classes"][1];
-        assert_eq!(keys(class), "first_exposure_s headers host name path requests users versions wrong_version");
+        assert_eq!(keys(class), "caller first_exposure_s headers host name path requests users versions wrong_version");
         assert_eq!(keys(&class["requests"]), "elb_404 elb_5xx ok target_5xx total");
         assert_eq!(keys(&class["versions"][0]), "elb_404 elb_5xx ok requests target_5xx version");
         let users = "active back_and_forth count exposed flips hit_by_both hit_by_elb_5xx hit_by_target_5xx saw_both";
@@ -120,6 +121,7 @@ mod tests {
         let summary = summary(&loaded, &run, &[]);
         for (pointer, expected) in [
             ("/classes/0/name", json!("partners")),
+            ("/classes/0/caller", json!("portal")),
             ("/classes/0/path", json!("/stable")),
             ("/classes/0/first_exposure_s", json!(480.11)),
             ("/classes/0/versions/2/version", json!("v2")),
