@@ -3,6 +3,7 @@
 use crate::model::Revision;
 use crate::model::outcome::Cause;
 use crate::units::{Duration, Instant, Percent};
+use std::ops::Range;
 
 /// One run of one scenario under one seed.
 #[derive(Clone, Debug, PartialEq)]
@@ -309,6 +310,9 @@ impl Answer {
     pub const ALL: [Self; 4] = [Self::Ok, Self::Target5xx, Self::Elb5xx, Self::Elb404];
 }
 
+/// The revision that the release brings. Later ones are new, too.
+const NEW: usize = 2;
+
 /// The requests of one class of traffic, and its users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassRecord {
@@ -370,6 +374,40 @@ impl ClassRecord {
         self.cells.len() / self.versions
     }
 
+    /// Requests of the whole run, by `Answer`.
+    pub fn requests(&self) -> [u64; Answer::ALL.len()] {
+        self.sum(0..self.versions)
+    }
+
+    /// Those that came to the new revision, or to a later one, by `Answer`.
+    pub fn requests_to_new(&self) -> [u64; Answer::ALL.len()] {
+        self.sum(NEW..self.versions)
+    }
+
+    fn sum(&self, versions: Range<usize>) -> [u64; Answer::ALL.len()] {
+        versions.map(|version| self.total(version)).fold([0; Answer::ALL.len()], |mut sum, total| {
+            sum.iter_mut().zip(total).for_each(|(sum, count)| *sum += count);
+            sum
+        })
+    }
+
+    /// What the users met, all together.
+    pub fn audience(&self) -> Audience {
+        let mut audience = Audience { count: self.users.len() as u64, ..Audience::default() };
+        for user in &self.users {
+            audience.active += u64::from(user.requests > 0);
+            audience.exposed += u64::from(user.is_exposed());
+            audience.saw_both += u64::from(user.saw_both());
+            audience.back_and_forth += u64::from(user.went_back_and_forth());
+            audience.flips += u64::from(user.flips);
+            audience.most_flips = audience.most_flips.max(user.flips.into());
+            audience.hit_by_target_5xx += u64::from(user.target_5xx > 0);
+            audience.hit_by_elb_5xx += u64::from(user.elb_5xx > 0);
+            audience.hit_by_both += u64::from(user.target_5xx > 0 && user.elb_5xx > 0);
+        }
+        audience
+    }
+
     /// Adds a second's books.
     pub fn close_second(&mut self, cells: &[[u32; Answer::ALL.len()]], users_on: &[u32]) {
         self.cells.extend_from_slice(cells);
@@ -380,6 +418,28 @@ impl ClassRecord {
     pub fn cells_mut(&mut self, second: usize, version: usize) -> Option<&mut [u32; Answer::ALL.len()]> {
         self.cells.get_mut(second * self.versions + version)
     }
+}
+
+/// The users of a class, all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Audience {
+    pub count: u64,
+    /// Who sent a request at all.
+    pub active: u64,
+    /// Whom the new revision, or a later one, has answered.
+    pub exposed: u64,
+    /// Whom more than one revision has answered.
+    pub saw_both: u64,
+    /// Who met a revision again after another one.
+    pub back_and_forth: u64,
+    /// How often another revision answered a user than the time before.
+    pub flips: u64,
+    /// Those of the user who had most of them.
+    pub most_flips: u64,
+    pub hit_by_target_5xx: u64,
+    pub hit_by_elb_5xx: u64,
+    /// Hit by the one and by the other.
+    pub hit_by_both: u64,
 }
 
 /// What one user met.
@@ -405,6 +465,23 @@ impl Default for UserRecord {
     }
 }
 
+impl UserRecord {
+    /// Whether the new revision, or a later one, has answered.
+    pub fn is_exposed(&self) -> bool {
+        self.seen >> NEW != 0
+    }
+
+    /// Whether more than one revision has answered.
+    pub fn saw_both(&self) -> bool {
+        self.seen.count_ones() > 1
+    }
+
+    /// Whether a revision answered again after another one had: more changes than it takes to meet each of them once.
+    pub fn went_back_and_forth(&self) -> bool {
+        self.flips >= self.seen.count_ones() && self.flips > 0
+    }
+}
+
 /// One request of one of the users who are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SampledRequest {
@@ -413,4 +490,25 @@ pub struct SampledRequest {
     /// 0: no pod.
     pub version: u8,
     pub answer: Answer,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_goes_back_and_forth_who_meets_a_version_again() {
+        // The versions that answered, and the changes between them.
+        for (seen, flips, back_and_forth, both) in [
+            (0b010, 0, false, false),
+            (0b110, 1, false, true),
+            (0b110, 2, true, true),
+            (0b1110, 2, false, true),
+            (0b1110, 3, true, true),
+            (0, 0, false, false),
+        ] {
+            let user = UserRecord { seen, flips, ..UserRecord::default() };
+            assert_eq!((user.went_back_and_forth(), user.saw_both()), (back_and_forth, both), "{seen:b}, {flips}");
+        }
+    }
 }

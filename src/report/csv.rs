@@ -7,7 +7,7 @@ use crate::scenario::recording::seconds;
 use std::io::Write;
 
 /// The first line of `timeline.csv`. Further columns go to the right.
-const TIMELINE: [&str; 15] = [
+const TIMELINE: [&str; 16] = [
     "time_s",
     "requests",
     "ok",
@@ -23,6 +23,7 @@ const TIMELINE: [&str; 15] = [
     "pods_total",
     "latency_ms_p50",
     "latency_ms_p99",
+    "elb_404",
 ];
 
 /// One row per simulated second. The latency cells of a second in which no target answered are empty.
@@ -46,6 +47,7 @@ pub fn timeline(run: &Run, to: impl Write) -> ::csv::Result<()> {
             second.pods_total.to_string(),
             latency_cell(second, second.latency_p50_us),
             latency_cell(second, second.latency_p99_us),
+            second.elb_404.to_string(),
         ])?;
     }
     csv.flush()?;
@@ -108,12 +110,13 @@ mod tests {
         run.seconds[1].weight_effective_sum = 100;
         run.seconds[2].latency_p50_us = 0;
         run.seconds[2].latency_p99_us = 0;
+        (run.seconds[2].ok, run.seconds[2].elb_404) = (240, 10);
         let lines = lines(|to| timeline(&run, to));
         assert_eq!(lines.len(), 1 + run.seconds.len());
         assert_eq!(lines[0], TIMELINE.join(","));
-        assert_eq!(lines[1], "-60,250,250,0,0,0,0,0,0,10,0,0,10,40,400.123");
-        assert_eq!(lines[2], "-59,250,250,0,0,0,0,0,33.33,10,0,0,10,40,400.123");
-        assert_eq!(lines[3], "-58,250,250,0,0,0,0,0,0,10,0,0,10,,");
+        assert_eq!(lines[1], "-60,250,250,0,0,0,0,0,0,10,0,0,10,40,400.123,0");
+        assert_eq!(lines[2], "-59,250,250,0,0,0,0,0,33.33,10,0,0,10,40,400.123,0");
+        assert_eq!(lines[3], "-58,250,240,0,0,0,0,0,0,10,0,0,10,,,10");
         assert!(lines[1 + 60 + 430].starts_with("430,250,225,25,0,0,0,100,"), "{}", lines[491]);
     }
 

@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod ci;
+pub mod classes;
 pub mod csv;
 #[cfg(feature = "png")]
 pub mod png;
@@ -143,6 +144,16 @@ fn observed(verdict: &Verdict) -> String {
     }
 }
 
+/// `a`, `a and b`, `a, b and c`.
+fn listed(words: &[impl AsRef<str>]) -> String {
+    let words: Vec<_> = words.iter().map(AsRef::as_ref).collect();
+    match words.split_last() {
+        None => String::new(),
+        Some((last, [])) => (*last).into(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+    }
+}
+
 /// `1 pod`, `2 pods`.
 fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
@@ -193,6 +204,14 @@ mod tests {
             assert_eq!(grouped_decimal(value, 1), text);
         }
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn a_list_ends_in_an_and() {
+        for (words, text) in [(&[][..], ""), (&["a"], "a"), (&["a", "b"], "a and b"), (&["a", "b", "c"], "a, b and c")]
+        {
+            assert_eq!(listed(words), text);
+        }
     }
 
     #[test]

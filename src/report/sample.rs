@@ -145,6 +145,10 @@ fn scenario() -> Scenario {
     }
 }
 
+fn services() -> ServiceNames {
+    ServiceNames { stable: "stable".into(), canary: "canary".into(), root: "root".into() }
+}
+
 fn application() -> ApplicationSpec {
     ApplicationSpec {
         startup_time: Distribution::secs(20),

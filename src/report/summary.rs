@@ -2,7 +2,7 @@
 //!
 //! Seconds and milliseconds have at most three decimals and shares at most six, so the same run prints the same bytes.
 
-use super::{Verdict, second_of_row, secs_since_release};
+use super::{Verdict, classes, second_of_row, secs_since_release};
 use crate::model::outcome::Cause;
 use crate::run::{Run, StepRecord};
 use crate::scenario::manifests::ignored::{Ignored, Reason};
@@ -30,7 +30,7 @@ pub fn summary(loaded: &Loaded, run: &Run, verdicts: &[Verdict]) -> Value {
     let thresholds = verdicts
         .iter()
         .map(|verdict| json!({ "threshold": verdict.threshold, "observed": number(verdict.observed, 6), "met": verdict.met }));
-    json!({
+    let mut summary = json!({
         "schema": SCHEMA,
         "scenario": scenario.name,
         "title": scenario.title,
@@ -44,6 +44,7 @@ pub fn summary(loaded: &Loaded, run: &Run, verdicts: &[Verdict]) -> Value {
             "elb_502": requests.elb_502,
             "elb_503": requests.elb_503,
             "elb_504": requests.elb_504,
+            "elb_404": requests.elb_404,
             "elb_5xx": requests.elb_5xx(),
             "target_5xx": requests.target_5xx,
         },
@@ -74,7 +75,9 @@ pub fn summary(loaded: &Loaded, run: &Run, verdicts: &[Verdict]) -> Value {
         "thresholds": thresholds.collect::<Vec<_>>(),
         "assumptions": assumed(loaded).map(assumption).collect::<Vec<_>>(),
         "ignored": loaded.ignored.iter().filter(|ignored| ignored.reason != Reason::WithoutEffect).map(ignored).collect::<Vec<_>>(),
-    })
+    });
+    classes::summary::add(&mut summary, loaded, run);
+    summary
 }
 
 /// The parameters that a report lists as assumptions.
@@ -152,7 +155,7 @@ fn step(run: &Run, step: &StepRecord) -> Value {
     })
 }
 
-fn since_release(run: &Run, at: Option<Instant>) -> Value {
+pub(super) fn since_release(run: &Run, at: Option<Instant>) -> Value {
     at.map_or(Value::Null, |at| number(secs_since_release(run, at), 3))
 }
 
@@ -201,7 +204,7 @@ mod tests {
                 "assumptions causes errors fingerprint ignored latency_ms pods requests rollout scenario schema seed \
                  simulated_s steps thresholds title version",
             ),
-            ("/requests", "elb_502 elb_503 elb_504 elb_5xx ok target_5xx total"),
+            ("/requests", "elb_404 elb_502 elb_503 elb_504 elb_5xx ok target_5xx total"),
             ("/causes/0", "cause code count first_s last_s"),
             ("/errors", "first_s last_s seconds share_while_failing worst_10s"),
             ("/errors/worst_10s", "share start_s"),

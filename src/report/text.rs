@@ -2,6 +2,7 @@
 //!
 //! Colours are written as ANSI sequences; whoever prints to something else strips them.
 
+use super::classes::table as classes;
 use super::summary::assumed;
 use super::window::Window;
 use super::{
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::model::outcome::Cause;
 use crate::model::traffic::Arrivals;
-use crate::run::{RolloutOutcome, RolloutRecord, Run, StepRecord};
+use crate::run::{Requests, RolloutOutcome, RolloutRecord, Run, StepRecord};
 use crate::scenario::manifests::A_LOOK;
 use crate::scenario::manifests::ignored::Reason;
 use crate::scenario::{Loaded, Origin, Parameter};
@@ -46,6 +47,7 @@ pub fn render(loaded: &Loaded, run: &Run, verdicts: &[Verdict], width: usize) ->
     lines.push(String::new());
     lines.extend(sparkline(run, width));
     lines.extend(cause_table(run, width));
+    lines.extend(classes::table(loaded, run, width));
     lines.extend(figures(loaded, run));
     lines.extend(verdicts.iter().map(|verdict| verdict_line(verdict, width)));
     lines.push(String::new());
@@ -56,6 +58,9 @@ pub fn render(loaded: &Loaded, run: &Run, verdicts: &[Verdict], width: usize) ->
         lines.extend(paragraph("aborted", &words(&reason), " ", width));
     }
     lines.extend(paragraph("why", &words(&why::explain(loaded, run)), " ", width));
+    for (number, sentence) in classes::sentences(loaded, run).iter().enumerate() {
+        lines.extend(paragraph(if number == 0 { "who" } else { "" }, &words(sentence), " ", width));
+    }
     lines.extend(assumptions(loaded, width));
     lines.extend(ignored(loaded, width));
     lines.push(String::new());
@@ -136,7 +141,15 @@ fn header(loaded: &Loaded, run: &Run, width: usize) -> Vec<String> {
         total,
     ];
     head.extend(own);
+    // Without such a request there is nothing to say of rules.
+    head.extend((requests.elb_404 > 0).then(|| paint(BAD, unrouted(requests))));
     head
+}
+
+/// `1,204 requests got 404 (2.1 %): no rule of the listener took them`.
+fn unrouted(requests: &Requests) -> String {
+    let share = percent(requests.elb_404 as f64 / requests.total as f64);
+    format!("{} got 404 ({share}): no rule of the listener took them", counted(requests.elb_404, "request"))
 }
 
 fn whole_seconds(duration: Duration) -> String {
@@ -145,7 +158,6 @@ fn whole_seconds(duration: Duration) -> String {
 
 const COLUMNS: usize = 7;
 
-/// Widths follow the contents; the step's own words get what is left.
 fn step_table(run: &Run, width: usize) -> Vec<String> {
     let heads = ["#", "step", "start", "weight", "effective", "st/can", "ELB 5xx"].map(String::from);
     let mut rows = vec![(0, heads)];
@@ -179,25 +191,37 @@ fn step_table(run: &Run, width: usize) -> Vec<String> {
             rows.push(row(words, at.map_or_else(|| "–".into(), |at| time(run, at)), errors));
         }
     }
-    let mut widths = [0; COLUMNS];
-    for (_, cells) in &rows {
-        for (width, cell) in widths.iter_mut().zip(cells) {
+    let (errors, cells): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+    let mut lines = columns(&cells, 1, width).into_iter();
+    let head = lines.next().map(|head| quiet(&head));
+    head.into_iter().chain(lines.zip(&errors[1..]).map(|(line, errors)| coloured(*errors, line))).collect()
+}
+
+/// Rows of a table whose columns are as wide as what stands in them. `words` is the column that gets what is left; numbers
+/// stand at the right of the others.
+pub(super) fn columns(rows: &[impl AsRef<[String]>], words: usize, width: usize) -> Vec<String> {
+    let mut widths = vec![0; rows[0].as_ref().len()];
+    for cells in rows {
+        for (width, cell) in widths.iter_mut().zip(cells.as_ref()) {
             *width = cell.chars().count().max(*width);
         }
     }
-    let gap = if widths.iter().sum::<usize>() + 2 * (COLUMNS - 1) <= width { 2 } else { 1 };
-    let others = widths.iter().sum::<usize>() - widths[1] + gap * (COLUMNS - 1);
-    widths[1] = widths[1].min(width.saturating_sub(others).max(SHORTEST_STEP));
-    let line = |cells: &[String; COLUMNS]| {
-        let padded = cells.iter().zip(widths).enumerate().map(|(column, (cell, width))| match column {
-            1 => format!("{:<width$}", fit(cell, width)),
-            _ => format!("{cell:>width$}"),
+    let gaps = widths.len() - 1;
+    let gap = if widths.iter().sum::<usize>() + 2 * gaps <= width { 2 } else { 1 };
+    let others = widths.iter().sum::<usize>() - widths[words] + gap * gaps;
+    widths[words] = widths[words].min(width.saturating_sub(others).max(SHORTEST_WORDS));
+    let line = |cells: &[String]| {
+        let padded = cells.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column == words {
+            true => format!("{:<width$}", fit(cell, *width)),
+            false => format!("{cell:>width$}"),
         });
         fit(&padded.collect::<Vec<_>>().join(&" ".repeat(gap)), width)
     };
-    let mut lines = rows.iter().map(|(errors, cells)| coloured(*errors, line(cells)));
-    let head = lines.next().map(|head| paint(QUIET, head));
-    head.into_iter().chain(lines).collect()
+    rows.iter().map(|cells| line(cells.as_ref())).collect()
+}
+
+pub(super) fn quiet(line: &str) -> String {
+    paint(QUIET, line)
 }
 
 /// ELB 5xx before the first step and after the last, so that the table adds up to the header.
@@ -215,8 +239,8 @@ fn outside_the_steps(run: &Run) -> (u64, u64) {
     (others - steps - after, after)
 }
 
-/// What is left of a step's words at least.
-const SHORTEST_STEP: usize = 8;
+/// What is left of words at least.
+const SHORTEST_WORDS: usize = 8;
 
 fn coloured(errors: u64, line: String) -> String {
     if errors > 0 { paint(BAD, line) } else { line }
@@ -445,6 +469,7 @@ fn ignored(loaded: &Loaded, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::classes::sample::exposed;
     use crate::report::sample;
     use crate::scenario::metric::Unit;
 
@@ -489,9 +514,11 @@ mod tests {
         for step in &mut long.steps {
             step.step = format!("{} and a very long name", step.step);
         }
-        for run in [sample::incident(), sample::quiet(), long] {
+        let loaded = sample::loaded();
+        let runs = [sample::incident(), sample::quiet(), long].map(|run| (loaded.clone(), run));
+        for (loaded, run) in runs.iter().chain([&exposed()]) {
             for width in [80, 100, 120, 200] {
-                let text = plain(&run, width);
+                let text = strip(&render(loaded, run, &verdicts(), width));
                 let widest = text.lines().map(|line| line.chars().count()).max();
                 assert!(widest <= Some(width), "{widest:?} columns of {width}:\n{text}");
             }

@@ -42,7 +42,7 @@ impl Window {
 
 /// The first and the last second in which a run is not in its steady state: the release, failures, pods coming and going.
 fn eventful(run: &Run) -> (i64, i64) {
-    let steady = |second: &Second| second.elb_5xx() == 0 && second.terminating == 0;
+    let steady = |second: &Second| second.elb_5xx() == 0 && second.elb_404 == 0 && second.terminating == 0;
     let busy = |row: &usize| !steady(&run.seconds[*row]);
     let first = (0..run.seconds.len()).find(busy).map_or(0, |row| second_of_row(run, row));
     let last = (0..run.seconds.len()).rfind(busy).map_or(0, |row| second_of_row(run, row));

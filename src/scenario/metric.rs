@@ -26,6 +26,7 @@ pub enum Answer {
     Elb502,
     Elb503,
     Elb504,
+    Elb404,
     Elb5xx,
     Target5xx,
 }
@@ -56,6 +57,7 @@ fn metrics() -> Vec<(String, Metric)> {
         ("elb_502", Answer::Elb502),
         ("elb_503", Answer::Elb503),
         ("elb_504", Answer::Elb504),
+        ("elb_404", Answer::Elb404),
         ("elb_5xx", Answer::Elb5xx),
         ("target_5xx", Answer::Target5xx),
     ];
@@ -157,6 +159,7 @@ impl Answer {
             Self::Elb502 => run.requests.elb_502,
             Self::Elb503 => run.requests.elb_503,
             Self::Elb504 => run.requests.elb_504,
+            Self::Elb404 => run.requests.elb_404,
             Self::Elb5xx => run.requests.elb_5xx(),
             Self::Target5xx => run.requests.target_5xx,
         }

@@ -43,10 +43,10 @@ fn check(scenario: &Scenario, seed: u64) -> Checked {
 
 fn requests_add_up(run: &Run) -> Checked {
     let requests = run.requests;
-    let answered = requests.ok + requests.elb_5xx() + requests.target_5xx;
+    let answered = requests.ok + requests.elb_5xx() + requests.elb_404 + requests.target_5xx;
     prop_assert_eq!(requests.total, answered, "every request has one outcome");
     for (number, second) in run.seconds.iter().enumerate() {
-        let answered = second.ok + second.elb_5xx() + second.target_5xx;
+        let answered = second.ok + second.elb_5xx() + second.elb_404 + second.target_5xx;
         prop_assert_eq!(second.requests, answered, "second {}", number);
     }
     let sum = |figure: fn(&Second) -> u32| run.seconds.iter().map(|second| u64::from(figure(second))).sum::<u64>();
@@ -55,8 +55,10 @@ fn requests_add_up(run: &Run) -> Checked {
     prop_assert_eq!(sum(|second| second.elb_502), requests.elb_502);
     prop_assert_eq!(sum(|second| second.elb_503), requests.elb_503);
     prop_assert_eq!(sum(|second| second.elb_504), requests.elb_504);
+    prop_assert_eq!(sum(|second| second.elb_404), requests.elb_404);
     prop_assert_eq!(sum(|second| second.target_5xx), requests.target_5xx);
-    for (code, count) in [(502, requests.elb_502), (503, requests.elb_503), (504, requests.elb_504)] {
+    let codes = [(404, requests.elb_404), (502, requests.elb_502), (503, requests.elb_503), (504, requests.elb_504)];
+    for (code, count) in codes {
         let causes = Cause::ALL.iter().filter(|cause| cause.elb_status_code() == code);
         prop_assert_eq!(causes.map(|cause| run.causes[cause.index()].count).sum::<u64>(), count, "causes of {}", code);
     }
@@ -75,17 +77,18 @@ fn the_trace_adds_up(run: &Run) -> Checked {
     prop_assert!(trace.is_sorted_by_key(|request| request.arrival), "in order of arrival");
     prop_assert!(trace.iter().all(|request| request.answered >= request.arrival), "no answer before its request");
     prop_assert!(trace.iter().all(|request| request.arrival < run.end));
-    let mut seconds = vec![[0u32; 5]; run.seconds.len()];
+    let mut seconds = vec![[0u32; 6]; run.seconds.len()];
     for request in trace {
         let column = match request.outcome {
             Outcome::Ok => 0,
+            Outcome::Elb(cause) if cause.elb_status_code() == 404 => 4,
             Outcome::Elb(cause) => usize::from(cause.elb_status_code()) - 501,
-            Outcome::Target5xx => 4,
+            Outcome::Target5xx => 5,
         };
         seconds[usize::try_from(request.arrival.second()).unwrap()][column] += 1;
     }
     for (number, (ours, theirs)) in seconds.iter().zip(&run.seconds).enumerate() {
-        let theirs = [theirs.ok, theirs.elb_502, theirs.elb_503, theirs.elb_504, theirs.target_5xx];
+        let theirs = [theirs.ok, theirs.elb_502, theirs.elb_503, theirs.elb_504, theirs.elb_404, theirs.target_5xx];
         prop_assert_eq!(*ours, theirs, "second {}", number);
     }
     for cause in Cause::ALL {
@@ -100,9 +103,10 @@ fn the_trace_adds_up(run: &Run) -> Checked {
     }
     for second in &run.failures {
         let by_code = |code| Cause::ALL.into_iter().filter(move |cause| cause.elb_status_code() == code);
-        let codes = [502, 503, 504].map(|code| by_code(code).map(|cause| second.causes[cause.index()]).sum::<u32>());
+        let codes =
+            [502, 503, 504, 404].map(|code| by_code(code).map(|cause| second.causes[cause.index()]).sum::<u32>());
         let row = &run.seconds[second.row as usize];
-        prop_assert_eq!(codes, [row.elb_502, row.elb_503, row.elb_504], "second {}", second.row);
+        prop_assert_eq!(codes, [row.elb_502, row.elb_503, row.elb_504, row.elb_404], "second {}", second.row);
     }
     let answered = trace.iter().filter(|request| request.outcome.is_from_target());
     let slowest = answered.map(|request| request.answered - request.arrival).max();
@@ -112,8 +116,9 @@ fn the_trace_adds_up(run: &Run) -> Checked {
         let taken_back = [run.rollout.aborted, run.rollout.undone].into_iter().flatten().min();
         let over = run.steps.last().and_then(|step| step.completed).or(taken_back);
         let until = sections.get(index + 1).map_or(over.unwrap_or(run.end), |(next, _)| *next);
-        let failed =
-            |r: &&TracedRequest| r.arrival >= *from && r.arrival < until && matches!(r.outcome, Outcome::Elb(_));
+        let failed = |r: &&TracedRequest| {
+            r.arrival >= *from && r.arrival < until && matches!(r.outcome, Outcome::Elb(cause) if cause.is_5xx())
+        };
         prop_assert_eq!(trace.iter().filter(failed).count() as u64, *count, "step {}", index);
     }
     Ok(())

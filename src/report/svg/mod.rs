@@ -11,7 +11,7 @@ mod panel;
 pub(super) mod scatter;
 
 use super::{grouped, secs_since_release, weight_effective};
-use crate::run::{Run, Second, StepRecord};
+use crate::run::{Requests, Run, Second, StepRecord};
 use crate::scenario::Loaded;
 use crate::units::Instant;
 use canvas::{Canvas, FAINT, Font, INFALLIBLE, INK, MARK, text_width};
@@ -45,9 +45,12 @@ const PODS: [Layer; 4] = [
     Layer { name: "not ready", colour: RGBColor(0xf6, 0xee, 0xd2), value: not_ready },
 ];
 
+/// No rule of the listener took the request.
+const UNROUTED: Layer = Layer { name: "404", colour: RGBColor(0x3a, 0x3a, 0x3a), value: |second| second.elb_404 };
+
 /// By the load balancer, or by the program itself.
 fn failed(second: &Second) -> u32 {
-    second.elb_5xx() + second.target_5xx
+    second.elb_5xx() + second.elb_404 + second.target_5xx
 }
 
 /// Created, but neither ready nor deleted.
@@ -184,23 +187,22 @@ fn most_pods(run: &Run) -> u32 {
 }
 
 fn draw_errors(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
-    let totals = [run.requests.elb_502, run.requests.elb_503, run.requests.elb_504];
-    let legend = |layers: &[Layer], totals: &[u64]| {
-        let entry = |(layer, total): (&Layer, &u64)| {
-            (format!("{} ({})", layer.name, grouped(*total)), Swatch::Fill(layer.colour))
-        };
-        layers.iter().zip(totals).map(entry).collect::<Vec<_>>()
-    };
-    if run.requests.target_5xx == 0 {
-        panel.name(canvas, "ELB 5xx per second (requests/s)", &legend(&ERRORS, &totals));
-        draw_stack(canvas, panel, bins, Sample::Worst, &ERRORS);
-    } else {
-        let [x502, x503, x504] = ERRORS;
-        let layers = [x502, x503, x504, OWN];
-        let totals = [totals[0], totals[1], totals[2], run.requests.target_5xx];
-        panel.name(canvas, "ELB 5xx and target 5xx per second (requests/s)", &legend(&layers, &totals));
-        draw_stack(canvas, panel, bins, Sample::Worst, &layers);
+    let Requests { elb_502, elb_503, elb_504, elb_404, target_5xx, .. } = run.requests;
+    // What has its place in every picture, and what only some runs have.
+    let mut layers: Vec<(Layer, u64)> = ERRORS.into_iter().zip([elb_502, elb_503, elb_504]).collect();
+    let rare =
+        [("404", UNROUTED, elb_404), ("target 5xx", OWN, target_5xx)].into_iter().filter(|(.., total)| *total > 0);
+    let mut names = vec!["ELB 5xx"];
+    for (name, layer, total) in rare {
+        names.push(name);
+        layers.push((layer, total));
     }
+    let name = format!("{} per second (requests/s)", super::listed(&names));
+    let entry =
+        |(layer, total): &(Layer, u64)| (format!("{} ({})", layer.name, grouped(*total)), Swatch::Fill(layer.colour));
+    panel.name(canvas, &name, &layers.iter().map(entry).collect::<Vec<_>>());
+    let layers: Vec<_> = layers.into_iter().map(|(layer, _)| layer).collect();
+    draw_stack(canvas, panel, bins, Sample::Worst, &layers);
     // `max_by_key` takes the last of equals.
     let highest = bins.iter().rev().max_by_key(|bin| failed(&bin.worst)).filter(|bin| failed(&bin.worst) > 0);
     let Some(bin) = highest else {

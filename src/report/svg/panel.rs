@@ -34,8 +34,7 @@ pub(super) fn bins(run: &Run, axis: TimeAxis) -> Vec<Bin> {
         let (from, to) = (first + index * rows / count, first + (index + 1) * rows / count);
         let seconds = &run.seconds[from..to];
         // `max_by_key` takes the last of equals.
-        let worst =
-            seconds.iter().rev().max_by_key(|second| second.elb_5xx() + second.target_5xx).copied().unwrap_or_default();
+        let worst = seconds.iter().rev().max_by_key(|second| super::failed(second)).copied().unwrap_or_default();
         let fullest = seconds.iter().rev().max_by_key(|second| second.pods_total).copied().unwrap_or_default();
         let last = seconds.last().copied().unwrap_or_default();
         Bin { from: second_of_row(run, from), to: second_of_row(run, to), worst, fullest, last }
