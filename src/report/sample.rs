@@ -145,10 +145,6 @@ fn scenario() -> Scenario {
     }
 }
 
-fn services() -> ServiceNames {
-    ServiceNames { stable: "stable".into(), canary: "canary".into(), root: "root".into() }
-}
-
 fn application() -> ApplicationSpec {
     ApplicationSpec {
         startup_time: Distribution::secs(20),

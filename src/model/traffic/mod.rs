@@ -91,12 +91,6 @@ impl TrafficSpec {
     }
 
     /// Requests per second of all classes together, in this second since the start of the release; negative ones are the
-    /// How many users each class has; without classes there is one, of nobody's.
-    pub fn users_by_class(&self) -> Vec<u32> {
-        let users = |class: &ClassSpec| class.users.as_ref().map_or(0, |users| users.count);
-        if self.classes.is_empty() { vec![0] } else { self.classes.iter().map(users).collect() }
-    }
-
     /// warm-up's.
     pub fn rate_in(&self, second: i64) -> f64 {
         self.rates().map(|rate| rate.rate_in(second).per_second()).sum()

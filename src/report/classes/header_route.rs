@@ -178,7 +178,7 @@ impl<'a> Spell<'a> {
 /// The rule that takes such requests before the one of the route can.
 fn shadow(loaded: &Loaded, route: &HeaderRoute, request: &HttpRequest) -> Option<Rule> {
     let scenario = &loaded.scenario;
-    let (mut object, router) = (scenario.ingress.clone(), scenario.router()?);
+    let (mut object, router) = (scenario.ingress.clone(), scenario.alb_router()?);
     let destination = |service, weight| Destination { service: scenario.services.name(service).to_owned(), weight };
     let split =
         [destination(Service::Canary, TrafficWeight::ZERO), destination(Service::Stable, TrafficWeight::HUNDRED)];

@@ -5,7 +5,7 @@
 //! the testers' requests.
 
 use crate::model::Revision;
-use crate::model::exposure::Exposure;
+use crate::model::tally::exposure::Exposure;
 use crate::model::http_request::HttpRequest;
 use crate::model::ingress::{Backend, HttpPath, Ingress, IngressRule, PathType, ServicePort};
 use crate::model::outcome::{Cause, Outcome};
@@ -64,7 +64,7 @@ fn classes(loaded: &Loaded) -> Vec<ClassSpec> {
     let class = |name: &str, (host, path): (&str, &str), headers: &[(&str, &str)]| ClassSpec {
         name: name.into(),
         rate: loaded.scenario.traffic.rate.clone(),
-        arrivals: loaded.scenario.traffic.arrivals,
+        arrivals: loaded.scenario.traffic.arrivals.clone(),
         service_time: loaded.scenario.traffic.service_time.clone(),
         request: HttpRequest {
             host: host.into(),
