@@ -295,6 +295,13 @@ impl Checked<'_> {
     /// Each backend by itself: then the place is known.
     fn backends(&mut self) {
         let ingress = &self.scenario.ingress;
+        let count: usize = ingress.rules.iter().map(|rule| rule.paths.len()).sum();
+        if count > MAX_RULES {
+            let message =
+                format!("each path is a rule, and a load balancer has at most {MAX_RULES}: these are {count}");
+            self.error("ingress.rules", message, "the quota can be raised, which is not simulated");
+            return;
+        }
         let mut alone = vec![];
         for (rule_index, rule) in ingress.rules.iter().enumerate() {
             for (index, path) in rule.paths.iter().enumerate() {
@@ -307,12 +314,6 @@ impl Checked<'_> {
             let default_backend = Some(backend.clone());
             let key = "ingress.defaultBackend".to_owned();
             alone.push((key, backend, Ingress { default_backend, ..self.annotations_alone() }));
-        }
-        let count = alone.len() - usize::from(ingress.default_backend.is_some());
-        if count > MAX_RULES {
-            let message =
-                format!("each path is a rule, and a load balancer has at most {MAX_RULES}: these are {count}");
-            self.error("ingress.rules", message, "the quota can be raised, which is not simulated");
         }
         let mut told = vec![];
         for (key, backend, ingress) in &alone {
