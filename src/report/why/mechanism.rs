@@ -36,10 +36,7 @@ impl<'a> Story<'a> {
             Mechanism::KeepAliveRace => self.keep_alive_race(),
             Mechanism::DeregistrationDelay => self.deregistration_delay_expired(),
             Mechanism::Slow => self.overload().unwrap_or_else(|| self.slow()),
-            Mechanism::NoRule => self.unrouted("no rule of the listener took them, and its default action is a 404"),
-            Mechanism::MissingBackend => {
-                self.unrouted("the rule that took them leads to an action or a Service that is not there")
-            }
+            Mechanism::NoRule | Mechanism::MissingBackend => self.unrouted(),
         }
     }
 
@@ -459,8 +456,9 @@ impl<'a> Story<'a> {
         }
     }
 
-    fn unrouted(&self, why: &str) -> String {
-        format!("{}, {}, {}: {why}.", self.place.name, self.when(None), self.failed())
+    /// No step is to blame.
+    fn unrouted(&self) -> String {
+        format!("{}, {}.", capitalised(&self.when(None)), self.failed())
     }
 
     /// No answer in time, although the pods had enough workers on average.

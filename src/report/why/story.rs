@@ -52,6 +52,19 @@ impl Mechanism {
         }
     }
 
+    /// It lies in what the listener was told, not in who acts late.
+    fn is_of_rules(self) -> bool {
+        match self {
+            Self::NoRule | Self::MissingBackend => true,
+            Self::PodGone
+            | Self::GroupEmpty
+            | Self::CutOff
+            | Self::KeepAliveRace
+            | Self::DeregistrationDelay
+            | Self::Slow => false,
+        }
+    }
+
     fn causes(self) -> impl Iterator<Item = Cause> {
         Cause::ALL.into_iter().filter(move |cause| Self::of(*cause) == self)
     }
@@ -96,6 +109,10 @@ impl<'a> Part<'a> {
     fn all(run: &'a Run, places: &[Place]) -> Vec<Self> {
         let mut parts = vec![];
         for mechanism in Mechanism::ALL {
+            if mechanism.is_of_rules() {
+                parts.extend(Self::whole(run, mechanism));
+                continue;
+            }
             for (place, Place { rows, .. }) in places.iter().enumerate() {
                 let here = |second: &&FailingSecond| rows.contains(&second.row.into()) && mechanism.count(second) > 0;
                 let failing: Vec<_> = run.failures.iter().filter(here).collect();
@@ -106,6 +123,12 @@ impl<'a> Part<'a> {
             }
         }
         parts
+    }
+
+    /// What the rules lack they lack from the first step to the last: one part, in the first place.
+    fn whole(run: &'a Run, mechanism: Mechanism) -> Option<Self> {
+        let failing: Vec<_> = run.failures.iter().filter(|second| mechanism.count(second) > 0).collect();
+        (!failing.is_empty()).then_some(Self { mechanism, place: 0, failing })
     }
 
     fn count(&self) -> u64 {
@@ -218,7 +241,17 @@ impl<'a> Story<'a> {
     }
 
     fn counted(&self) -> String {
-        let (here, all) = (self.count(), self.run.requests.elb_5xx());
+        let all = match self.mechanism {
+            Mechanism::NoRule => self.run.requests.elb_404,
+            Mechanism::PodGone
+            | Mechanism::GroupEmpty
+            | Mechanism::CutOff
+            | Mechanism::KeepAliveRace
+            | Mechanism::DeregistrationDelay
+            | Mechanism::Slow
+            | Mechanism::MissingBackend => self.run.requests.elb_5xx(),
+        };
+        let here = self.count();
         let of = if here < all { format!(" (of {} in the whole run)", grouped(all)) } else { String::new() };
         format!("{}{of}", counted(here, "request"))
     }
