@@ -7,7 +7,7 @@ use proptest::test_runner::TestCaseError;
 use rayon::prelude::*;
 use rollout_sim::model::outcome::{Cause, Outcome};
 use rollout_sim::model::rollout::step::{CanaryScale, Step};
-use rollout_sim::run::{LogEntry, Run, Second, TracedRequest};
+use rollout_sim::run::{Answer, ClassRecord, LogEntry, Run, Second, TracedRequest};
 use rollout_sim::scenario::Scenario;
 use rollout_sim::simulation::run_traced;
 use rollout_sim::units::{Duration, Instant};
@@ -32,10 +32,53 @@ fn a_thousand_random_scenarios_lose_nothing() {
     support::for_random_scenarios("conservation", 1_000, check);
 }
 
+/// Three kinds of requests: by the weights, with the header of a route that comes late and goes early, and by nobody.
+const CLASSES: &str = r#"
+[[traffic.classes]]
+name = "public"
+share = 0.6
+users = { count = 300, requests_per_session = 5, think_time = "2s" }
+[[traffic.classes]]
+name = "testers"
+share = 0.3
+headers = { "X-Canary" = "yes" }
+users = { count = 7, activity = { zipf = 1.2 } }
+[[traffic.classes]]
+name = "probes"
+"#;
+
+#[test]
+fn classes_of_traffic_lose_nothing() {
+    let route = r#"{ name = "by-header", match = [{ headerName = "X-Canary", headerValue = { exact = "yes" } }] }"#;
+    let steps = format!(
+        "rollout.strategy.canary.steps=[{{ setCanaryScale = {{ weight = 25 }} }}, {{ setHeaderRoute = {route} }}, \
+         {{ pause = {{ duration = 10 }} }}, {{ setWeight = 40 }}, {{ pause = {{ duration = 20 }} }}]"
+    );
+    let managed = "rollout.strategy.canary.trafficRouting.managedRoutes=[{ name = \"by-header\" }]";
+    let bad = "application.versions.v2.error_share=0.3";
+    // Pods that die with requests in flight, and an abort: what was counted is counted again.
+    let rough = ["rollout.template.spec.terminationGracePeriodSeconds=1", "traffic.service_time=900ms"];
+    let abort = "actions=[{ when = \"step 4\", after = \"8s\", do = \"abort\" }]";
+    let text = support::SHORT.replace("[rollout]\n", &format!("{CLASSES}[rollout]\n"));
+    for more in [&[][..], &rough, &[rough[0], rough[1], abort]] {
+        let overrides = [&[steps.as_str(), managed, bad][..], more].concat();
+        let scenario = support::scenario(&text, "classes", &overrides);
+        for seed in 1..=3 {
+            if let Err(failure) = check(&scenario, seed) {
+                panic!("{more:?}, seed {seed}: {failure}");
+            }
+        }
+    }
+}
+
 fn check(scenario: &Scenario, seed: u64) -> Checked {
     let run = run_traced(scenario, seed).run;
     requests_add_up(&run)?;
     the_trace_adds_up(&run)?;
+    prop_assert_eq!(run.classes.len(), scenario.traffic.classes.len());
+    if !run.classes.is_empty() {
+        classes_add_up(&run)?;
+    }
     pods_add_up(&run)?;
     time_never_falls(&run)?;
     the_controller_keeps_its_promises(scenario, &run)
@@ -122,6 +165,71 @@ fn the_trace_adds_up(run: &Run) -> Checked {
         prop_assert_eq!(trace.iter().filter(failed).count() as u64, *count, "step {}", index);
     }
     Ok(())
+}
+
+/// The classes are all the requests, in every second, and their users all the requests of a class.
+fn classes_add_up(run: &Run) -> Checked {
+    for (number, second) in run.seconds.iter().enumerate() {
+        let mut sum = [0; Answer::ALL.len()];
+        for class in &run.classes {
+            for version in 0..class.versions() {
+                sum.iter_mut().zip(class.counts(number, version)).for_each(|(sum, count)| *sum += count);
+            }
+            let users_on: u32 = (0..class.versions()).map(|version| class.users_on(number, version)).sum();
+            prop_assert!(users_on as usize <= class.users.len(), "second {}", number);
+        }
+        let answers = [second.ok, second.target_5xx, second.elb_5xx(), second.elb_404];
+        prop_assert_eq!(sum, answers, "second {}", number);
+    }
+    let trace = run.trace.as_ref().expect("the run was traced");
+    for (number, class) in run.classes.iter().enumerate() {
+        prop_assert_eq!(class.seconds(), run.seconds.len());
+        let own: Vec<_> = trace.iter().filter(|request| usize::from(request.class) == number).collect();
+        let mut cells = vec![[0u32; Answer::ALL.len()]; class.seconds() * class.versions()];
+        for request in &own {
+            let second = usize::try_from(request.arrival.second()).unwrap();
+            let version = request.version.map_or(0, |revision| revision.0 as usize);
+            cells[second * class.versions() + version][answer(request) as usize] += 1;
+        }
+        for (place, cell) in cells.iter().enumerate() {
+            let (second, version) = (place / class.versions(), place % class.versions());
+            prop_assert_eq!(class.counts(second, version), *cell, "class {}, second {}, v{}", number, second, version);
+        }
+        users_add_up(class, &own)?;
+    }
+    Ok(())
+}
+
+fn users_add_up(class: &ClassRecord, own: &[&TracedRequest]) -> Checked {
+    let of_user = |user: usize, wanted: &dyn Fn(Answer) -> bool| {
+        own.iter().filter(|request| request.user as usize == user && wanted(answer(request))).count()
+    };
+    for (number, user) in class.users.iter().enumerate() {
+        prop_assert_eq!(user.requests as usize, of_user(number, &|_| true));
+        prop_assert_eq!(user.target_5xx as usize, of_user(number, &|answer| answer == Answer::Target5xx));
+        prop_assert_eq!(user.elb_5xx as usize, of_user(number, &|answer| answer == Answer::Elb5xx));
+        prop_assert_eq!(user.is_exposed(), user.first_exposed_s != u32::MAX, "{:?}", user);
+        prop_assert!(user.flips == 0 || user.saw_both(), "{:?}", user);
+    }
+    let audience = class.audience();
+    prop_assert!(audience.active <= audience.count && audience.exposed <= audience.active, "{:?}", audience);
+    prop_assert!(audience.back_and_forth <= audience.saw_both && audience.saw_both <= audience.exposed);
+    prop_assert!(class.samples.is_sorted_by_key(|sample| sample.arrival), "in order of arrival");
+    for sample in &class.samples {
+        let same = |request: &&&TracedRequest| request.arrival == sample.arrival && request.user == sample.user;
+        let known = own.iter().filter(same).any(|request| answer(request) == sample.answer);
+        prop_assert!(known, "{:?}", sample);
+    }
+    Ok(())
+}
+
+fn answer(request: &TracedRequest) -> Answer {
+    match request.outcome {
+        Outcome::Ok => Answer::Ok,
+        Outcome::Target5xx => Answer::Target5xx,
+        Outcome::Elb(cause) if cause.is_5xx() => Answer::Elb5xx,
+        Outcome::Elb(_) => Answer::Elb404,
+    }
 }
 
 fn pods_add_up(run: &Run) -> Checked {
