@@ -124,7 +124,8 @@ impl Class {
             user.last = number;
             user.seen |= 1 << number;
             if version >= 2 {
-                user.first_exposed_s = user.first_exposed_s.min(u32::try_from(fate.arrival.second()).unwrap_or(u32::MAX));
+                user.first_exposed_s =
+                    user.first_exposed_s.min(u32::try_from(fate.arrival.second()).unwrap_or(u32::MAX));
             }
         }
         if fate.user < SAMPLED_USERS && self.record.samples.len() < MOST_SAMPLES {

@@ -462,7 +462,15 @@ mod tests {
 
     fn fate(number: u64, arrival_ms: u64, took_ms: u64, outcome: Outcome) -> Fate {
         let arrival = Instant::START + Duration::millis(arrival_ms);
-        Fate { number, arrival, outcome, answered: arrival + Duration::millis(took_ms), version: None, user: 0, class: 0 }
+        Fate {
+            number,
+            arrival,
+            outcome,
+            answered: arrival + Duration::millis(took_ms),
+            version: None,
+            user: 0,
+            class: 0,
+        }
     }
 
     fn tally() -> Tally {

@@ -59,7 +59,9 @@ pub struct UsersSpec {
 pub enum Activity {
     Uniform,
     /// The k-th user is 1 ÷ k^exponent times as active as the first.
-    Zipf { exponent: f64 },
+    Zipf {
+        exponent: f64,
+    },
 }
 
 /// Requests of one user that follow each other.

@@ -5,16 +5,18 @@ use super::document::{self, Node, Table};
 use super::draft::Draft;
 use super::manifests::release::Release;
 use super::manifests::{self, Imported};
+use super::preset::Preset;
 use super::reader::{Pass, Reader};
 use super::sources::Sources;
 use super::threshold;
 use super::workload::{Workload, WorkloadSection};
 use super::{
-    Loaded, Scenario, actions, analysis, application, check, deployment, environment, hpa, ingress, monitoring,
-    rollout, steps, sweep,
+    Loaded, Scenario, actions, analysis, application, check, deployment, environment, hpa, http_routes, ingress,
+    monitoring, rollout, router, steps, sweep, virtual_service,
 };
 use crate::model::Service;
 use crate::model::rollout::controller::RolloutsControllerSpec;
+use crate::units::Duration;
 use serde_json::json;
 
 /// Reads a scenario. `name` is the file's, without its ending; `overrides` are `--set`'s `KEY=VALUE`.
@@ -126,8 +128,13 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let seeds = seeds(&mut root);
     let simulation = root.table("simulation", "How long is simulated", application::simulation);
     let traffic = root.table("traffic", "The requests", application::traffic);
-    let WorkloadSection { workload, mut pod, pre_stop } = workload(&mut root);
-    let ingress = root.table("ingress", "The Ingress of the AWS Load Balancer Controller", ingress::read);
+    let WorkloadSection { mut workload, mut pod, pre_stop } = workload(&mut root);
+    let preset = root.table("router", "The router, as it is installed", |reader| router::preset(reader, document));
+    let ingress = ingress(&mut root, &preset);
+    let routes = router::Routes {
+        http_routes: http_routes::read(&mut root, document),
+        virtual_service: virtual_service::read(&mut root, document),
+    };
     let gates_are_injected = root.table("namespace", "The Namespace of the pods", environment::namespace);
     let has_hpa = root.has("hpa");
     let (application, pre_stop_time, usage) = root.table("application", "What the program in the pod does", |reader| {
@@ -140,14 +147,16 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         super::pre_stop::PreStop::Unknown => Some(pre_stop_time),
     };
     let cluster = root.table("cluster", "How long the news takes inside of Kubernetes", environment::cluster);
-    let rollouts_controller = rollouts_controller(&mut root, &workload);
+    let mut rollouts_controller = rollouts_controller(&mut root, &workload);
+    // Other routers have nothing to look up at AWS: `VerifyWeight` knows no answer, and there are no target groups.
+    rollouts_controller.profile.aws_verify_target_group &= preset.is_alb();
     let has_routes = !workload.managed_routes().is_empty();
     let load_balancer_controller =
         root.table("load_balancer_controller", "The AWS Load Balancer Controller", |reader| {
-            environment::load_balancer_controller(reader, (gates_are_injected, has_routes))
+            environment::load_balancer_controller(reader, &preset, (gates_are_injected, has_routes))
         });
     let load_balancer = root.table("load_balancer", "The Application Load Balancer", |reader| {
-        environment::load_balancer(reader, ingress.idle_timeout)
+        environment::load_balancer(reader, &preset, ingress.idle_timeout)
     });
     let monitoring =
         monitoring::read(&mut root, actions::look_at_metrics(document) || document.get("analysis_templates").is_some());
@@ -158,12 +167,34 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     root.refuse_unknown();
     let is_routed = workload.is_traffic_routed();
     let the_backend = backend(document);
-    let services = super::ServiceNames { stable: workload.service_name(Service::Stable).into(), canary: workload.service_name(Service::Canary).into(), root: "root".into() };
-    let path = crate::model::ingress::HttpPath { path: "/*".into(), path_type: crate::model::ingress::PathType::ImplementationSpecific, backend: crate::model::ingress::Backend { service: if is_routed { "root".into() } else { services.name(the_backend).to_owned() }, port: if is_routed { crate::model::ingress::ServicePort::Name("use-annotation".into()) } else { crate::model::ingress::ServicePort::Number(80) } } };
-    let ingress_object = crate::model::ingress::Ingress { rules: vec![crate::model::ingress::IngressRule { host: None, paths: vec![path] }], ..Default::default() };
+    let services = super::ServiceNames {
+        stable: workload.service_name(Service::Stable).into(),
+        canary: workload.service_name(Service::Canary).into(),
+        root: "root".into(),
+    };
+    let path = crate::model::ingress::HttpPath {
+        path: "/*".into(),
+        path_type: crate::model::ingress::PathType::ImplementationSpecific,
+        backend: crate::model::ingress::Backend {
+            service: if is_routed { "root".into() } else { services.name(the_backend).to_owned() },
+            port: if is_routed {
+                crate::model::ingress::ServicePort::Name("use-annotation".into())
+            } else {
+                crate::model::ingress::ServicePort::Number(80)
+            },
+        },
+    };
+    let ingress_object = crate::model::ingress::Ingress {
+        rules: vec![crate::model::ingress::IngressRule { host: None, paths: vec![path] }],
+        ..Default::default()
+    };
+    let router = router::RouterSpec { kind: router::RouterKind::read(document), preset: preset.name, routes };
+    let services = router.rename(services);
+    router.tell(&mut workload);
     let scenario = Scenario {
         ingress: ingress_object,
         services,
+        router,
         name: name.to_owned(),
         title,
         seed,
@@ -185,6 +216,24 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         backend: backend(document),
     };
     Draft { scenario, thresholds, sweep, pre_stop }
+}
+
+/// Its annotations are for an ALB alone. What they stand for has its defaults elsewhere, and is not told.
+fn ingress(root: &mut Reader<'_, '_>, preset: &Preset) -> ingress::IngressSection {
+    const NOTE: &str = "The Ingress of the AWS Load Balancer Controller";
+    if preset.is_alb() {
+        return root.table("ingress", NOTE, ingress::read);
+    }
+    if let Some(node) = root.take("ingress", || json!({}), NOTE) {
+        let message = "`ingress` says nothing of a router that is no ALB";
+        let help = format!("leave it out: the preset `{}` goes by objects of its own", preset.name);
+        root.pass.error("ingress", node.place.clone(), message, help);
+    }
+    let mut pass = Pass::default();
+    let mut section = ingress::read(&mut Reader::new(&mut pass, String::new(), None, None));
+    // Nobody cuts what is in flight to an endpoint that is gone.
+    section.target_group.deregistration_delay = Duration::secs(86_400);
+    section
 }
 
 /// Next to a Deployment it says nothing.

@@ -12,7 +12,9 @@ mod draft;
 mod entry;
 mod environment;
 mod fenceposts;
+mod hold;
 pub mod hpa;
+mod http_routes;
 mod ingress;
 pub mod load;
 
@@ -22,18 +24,23 @@ pub mod monitoring;
 pub mod path;
 mod pod_template;
 pub mod pre_stop;
+pub mod preset;
 mod quoted;
 mod reader;
 mod rollout;
+pub mod router;
 mod routes;
 mod routing;
 pub mod schema;
 pub mod sources;
 pub mod spread;
 mod steps;
+mod string_match;
 pub mod sweep;
 pub mod threshold;
+mod traffic_routing;
 pub mod validation;
+mod virtual_service;
 pub mod workload;
 
 use crate::model::Service;
@@ -79,13 +86,25 @@ pub struct Scenario {
     pub hpa: Option<HpaSpec>,
     pub ingress: crate::model::ingress::Ingress,
     pub services: ServiceNames,
+    pub router: router::RouterSpec,
     /// The Service that the Ingress names, where no weights split the requests: the active one of blueGreen, or its preview.
     pub backend: Service,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct ServiceNames { pub stable: String, pub canary: String, pub root: String }
-impl ServiceNames { pub fn name(&self, service: Service) -> &str { match service { Service::Stable => &self.stable, Service::Canary => &self.canary } } }
+pub struct ServiceNames {
+    pub stable: String,
+    pub canary: String,
+    pub root: String,
+}
+impl ServiceNames {
+    pub fn name(&self, service: Service) -> &str {
+        match service {
+            Service::Stable => &self.stable,
+            Service::Canary => &self.canary,
+        }
+    }
+}
 
 /// `[simulation]`: how long. Whole seconds, all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

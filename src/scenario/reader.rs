@@ -225,7 +225,7 @@ impl<'a, 'p> Reader<'a, 'p> {
     }
 
     /// Reads one value; a bad one is a problem, and the default goes on.
-    fn value<T>(
+    pub(super) fn value<T>(
         &mut self,
         name: &'static str,
         (schema, note): (Value, &'static str),

@@ -5,12 +5,12 @@ use crate::model::Revision;
 use crate::model::http_request::HttpRequest;
 use crate::model::load_balancer_controller::listener_rules::Cluster;
 use crate::model::people::Verb;
-use crate::model::rollout::alb::Router;
+use crate::model::rollout::alb;
 
 impl Scenario {
-    /// What writes the weights into the Ingress; None where pods alone split the traffic.
-    pub fn router(&self) -> Option<Router> {
-        self.workload.is_traffic_routed().then(|| Router {
+    /// What writes the weights into the Ingress.
+    pub fn alb_router(&self) -> Option<alb::Router> {
+        Some(alb::Router {
             rollout: self.name.clone(),
             annotation_prefix: "alb.ingress.kubernetes.io".to_owned(),
             action_service: self.services.root.clone(),
@@ -27,7 +27,14 @@ impl Scenario {
     /// A request that says nothing special: it goes by the weights. Host and path are those of the first rule that leads to
     /// the root Service.
     pub fn usual_request(&self) -> HttpRequest {
-        HttpRequest { host: "service.example".to_owned(), path: "/".to_owned(), method: "GET".to_owned(), query: vec![], headers: vec![], source_ip: std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1)) }
+        HttpRequest {
+            host: "service.example".to_owned(),
+            path: "/".to_owned(),
+            method: "GET".to_owned(),
+            query: vec![],
+            headers: vec![],
+            source_ip: std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1)),
+        }
     }
 
     /// The newest revision that there can be in a run.

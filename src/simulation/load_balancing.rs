@@ -5,8 +5,8 @@ use super::event::Event;
 use crate::model::load_balancer;
 use crate::model::load_balancer::data_plane::Command;
 use crate::model::load_balancer::target_group::TargetHealth;
-use crate::model::load_balancer_controller::target_group_binding::{self, ApiCall};
 use crate::model::load_balancer_controller::readiness_gate;
+use crate::model::load_balancer_controller::target_group_binding::{self, ApiCall};
 use crate::model::{PodId, Revision, Service, pod};
 use crate::units::Instant;
 use std::collections::BTreeSet;
@@ -105,7 +105,7 @@ impl Simulation<'_> {
     }
 
     pub(super) fn tell_load_balancer(&mut self, now: Instant, input: load_balancer::Input) {
-        let effects = self.load_balancer.handle(input);
+        let effects = self.load_balancer.handle(now, input);
         self.on_load_balancer_effects(now, effects);
     }
 

@@ -343,9 +343,7 @@ impl Node {
         let [stable, canary] = split.weights.map(u32::from);
         let total = stable + canary;
         let is_canary = match selection {
-            TargetGroupSelection::Random => {
-                ((request.lot & 0xffff_ffff) * u64::from(total)) >> 32 < u64::from(canary)
-            }
+            TargetGroupSelection::Random => ((request.lot & 0xffff_ffff) * u64::from(total)) >> 32 < u64::from(canary),
             TargetGroupSelection::Smooth => {
                 let owed = &mut self.owed[usize::from(request.class)];
                 *owed += canary;
@@ -369,7 +367,10 @@ impl Node {
 #[inline]
 fn count(tally: &mut Tally, (request, sent): (Request, Sent), version: Option<Revision>) {
     let Request { number, arrival, class, user, .. } = request;
-    tally.count(Fate { number, arrival, outcome: sent.outcome, answered: sent.answered, version, user, class }, sent.waited);
+    tally.count(
+        Fate { number, arrival, outcome: sent.outcome, answered: sent.answered, version, user, class },
+        sent.waited,
+    );
 }
 
 /// What the client gets for a request that the program has taken.

@@ -10,8 +10,8 @@ pub mod readiness_gate;
 pub mod target_group_binding;
 
 use crate::random::Distribution;
-use listener_rules::RuleSynthesis;
 use crate::units::Duration;
+use listener_rules::RuleSynthesis;
 
 /// What happens to a change that finds its Ingress group already in the work queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -212,11 +212,13 @@ pub struct TrafficRouting {
     pub max_weight: TrafficWeight,
     /// Names of `managedRoutes`.
     pub managed_routes: Vec<String>,
+    /// Whether the router removes what only looks like a managed route, too: the Gateway API plugin does.
+    pub removes_by_form: bool,
 }
 
 impl Default for TrafficRouting {
     fn default() -> Self {
-        Self { max_weight: TrafficWeight::HUNDRED, managed_routes: Vec::new() }
+        Self { max_weight: TrafficWeight::HUNDRED, managed_routes: Vec::new(), removes_by_form: false }
     }
 }
 

@@ -1,7 +1,9 @@
 //! `alb_annotations`, `ingress_validation`.
 
 use super::Table;
-use rollout_sim::model::rollout::alb::{Annotations, Destination, Router};
+use rollout_sim::model::request_match::StringMatch;
+use rollout_sim::model::rollout::alb::{Annotations, Router};
+use rollout_sim::model::rollout::router::Destination;
 use rollout_sim::model::rollout::step::HeaderMatch;
 use rollout_sim::scenario::validation::ingress::violation;
 use rollout_sim::units::TrafficWeight;
@@ -53,7 +55,7 @@ fn the_annotations_are_those_of_the_real_controller() {
             let route = &inputs["headerRoute"];
             let one = |header: &Value| HeaderMatch {
                 header_name: text(&header["headerName"]),
-                exact: text(&header["headerValue"]["exact"]),
+                value: StringMatch::Exact(text(&header["headerValue"]["exact"])),
             };
             let matches: Vec<_> = route["match"].as_array().into_iter().flatten().map(one).collect();
             router.with_header_route(&before, &text(&route["name"]), &matches, &canary)
