@@ -81,6 +81,11 @@ fn scenario() -> Scenario {
             canary: "canary".into(),
             root: "root".into(),
         },
+        router: crate::scenario::router::RouterSpec {
+            kind: Some(crate::scenario::router::RouterKind::Alb),
+            preset: crate::scenario::preset::ALB,
+            routes: crate::scenario::router::Routes::default(),
+        },
         name: "web-incident".into(),
         title: "Ten pods, and a rule that arrives 70 s late".into(),
         seed: 1,

@@ -28,6 +28,7 @@ pub mod preset;
 mod quoted;
 mod reader;
 mod rollout;
+mod routed;
 pub mod router;
 mod routes;
 mod routing;

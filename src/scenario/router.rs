@@ -187,6 +187,12 @@ fn default_preset(router: Option<&str>) -> &'static str {
     }
 }
 
+/// Whether an ALB stands in front; `scenario` may name another preset.
+pub fn is_alb(document: &Table, scenario: &Table) -> bool {
+    let chosen = scenario.find("router.preset").and_then(Node::text);
+    chosen.unwrap_or_else(|| default_preset(named(scenario).or_else(|| named(document)))) == ALB
+}
+
 /// `[router]`. An ALB is what it is without a word about it.
 pub fn preset(reader: &mut Reader<'_, '_>, document: &Table) -> Preset {
     const NAME: &str = "preset";

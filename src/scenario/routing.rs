@@ -1,11 +1,12 @@
 //! What a scenario comes to for the routing of its requests.
 
-use super::Scenario;
+use super::{Scenario, routed};
 use crate::model::Revision;
 use crate::model::http_request::HttpRequest;
 use crate::model::load_balancer_controller::listener_rules::Cluster;
 use crate::model::people::Verb;
 use crate::model::rollout::alb;
+use crate::model::rollout::router::Pair;
 
 impl Scenario {
     /// What writes the weights into the Ingress.
@@ -27,9 +28,12 @@ impl Scenario {
     /// A request that says nothing special: it goes by the weights. Host and path are those of the first rule that leads to
     /// the root Service.
     pub fn usual_request(&self) -> HttpRequest {
+        let services = &self.services;
+        let pair = Pair { canary: &services.canary, stable: &services.stable };
+        let (host, path) = routed::place(&self.routing_object(), pair);
         HttpRequest {
-            host: "service.example".to_owned(),
-            path: "/".to_owned(),
+            host: host.unwrap_or_else(|| "service.example".to_owned()),
+            path: path.unwrap_or_else(|| "/".to_owned()),
             method: "GET".to_owned(),
             query: vec![],
             headers: vec![],
