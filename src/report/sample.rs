@@ -25,6 +25,7 @@ use crate::run::{
     CauseCount, FailingSecond, Latency, LogEntry, Mirrored, Pods, Requests, RolloutOutcome, RolloutRecord, Run, Second,
     StepRecord,
 };
+use crate::scenario::service_names::ServiceNames;
 use crate::scenario::workload::Workload;
 use crate::scenario::{Loaded, Origin, Parameter, Scenario, SimulationSpec};
 use crate::units::{Duration, Instant, Percent};
@@ -75,12 +76,6 @@ pub fn loaded() -> Loaded {
 
 fn scenario() -> Scenario {
     Scenario {
-        ingress: crate::model::ingress::Ingress::default(),
-        services: crate::scenario::ServiceNames {
-            stable: "stable".into(),
-            canary: "canary".into(),
-            root: "root".into(),
-        },
         router: crate::scenario::router::RouterSpec {
             kind: Some(crate::scenario::router::RouterKind::Alb),
             preset: crate::scenario::preset::ALB,
@@ -149,6 +144,8 @@ fn scenario() -> Scenario {
         analysis_templates: Vec::new(),
         hpa: None,
         backend: crate::model::Service::Stable,
+        ingress: crate::model::ingress::Ingress::default(),
+        services: ServiceNames { stable: "stable".into(), canary: "canary".into(), root: "stable".into(), port: 80 },
         monitoring: crate::scenario::monitoring::MonitoringSpec::default(),
     }
 }

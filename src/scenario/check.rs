@@ -7,7 +7,7 @@ use super::load::AsWritten;
 use super::pre_stop::PreStop;
 use super::reader::Pass;
 use super::workload::Workload;
-use super::{routed, steps, validation};
+use super::{ingress_rules, routed, steps, validation};
 use crate::model::comparison::Comparison;
 use crate::model::metrics::Condition;
 use crate::model::people::{Trigger, Verb};
@@ -38,6 +38,9 @@ pub fn check(pass: &mut Pass, draft: &Draft, document: &Table, as_written: AsWri
     rules.never_shown(pass);
     rules.unused_templates(pass);
     rules.without_effect(pass);
+    if draft.scenario.has_alb() {
+        ingress_rules::check(pass, &draft.scenario, document);
+    }
     routed::check(pass, &draft.scenario, document);
 }
 

@@ -1,6 +1,7 @@
 //! `[ingress]`: annotations of the AWS Load Balancer Controller.
 
 use super::document::{Entry, Node};
+use super::ingress_rules::{self, Written};
 use super::manifests::ignored::Reason;
 use super::quoted::quoted;
 use super::reader::{Reader, nearest, text_from};
@@ -8,6 +9,7 @@ use crate::model::load_balancer::TargetGroupSpec;
 use crate::model::load_balancer::target_selection::Algorithm;
 use crate::units::Duration;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 const PREFIX: &str = "alb.ingress.kubernetes.io/";
@@ -22,7 +24,7 @@ const SIMULATED: [&str; 7] =
     [INTERVAL, TIMEOUT, HEALTHY, UNHEALTHY, TARGET_GROUP_ATTRIBUTES, LOAD_BALANCER_ATTRIBUTES, TARGET_TYPE];
 
 /// Source: AWS Load Balancer Controller, *Ingress annotations*.
-const WITHOUT_EFFECT: [&str; 37] = [
+const WITHOUT_EFFECT: [&str; 35] = [
     "auth-idp-cognito",
     "auth-idp-oidc",
     "auth-on-unauthenticated-request",
@@ -32,7 +34,6 @@ const WITHOUT_EFFECT: [&str; 37] = [
     "auth-type",
     "backend-protocol",
     "backend-protocol-version",
-    "certificate-arn",
     "customer-owned-ipv4-pool",
     "enable-frontend-nlb",
     "group.name",
@@ -43,7 +44,6 @@ const WITHOUT_EFFECT: [&str; 37] = [
     "inbound-cidrs",
     "ip-address-type",
     "ipam-ipv4-pool-id",
-    "listen-ports",
     "load-balancer-name",
     "manage-backend-security-group-rules",
     "minimum-load-balancer-capacity",
@@ -61,6 +61,8 @@ const WITHOUT_EFFECT: [&str; 37] = [
     "use-regex-path-match",
     "wafv2-acl-arn",
 ];
+/// The listener whose rules are looked at is that for HTTPS, if there is one.
+const OF_RULES: [&str; 2] = ["certificate-arn", "listen-ports"];
 /// Annotations that end in a name of the user's own.
 const NAMED: [&str; 4] = ["actions.", "conditions.", "transforms.", "listener-attributes."];
 
@@ -73,18 +75,20 @@ const IDLE_TIMEOUT: &str = "idle_timeout.timeout_seconds";
 pub struct IngressSection {
     pub target_group: TargetGroupSpec,
     pub idle_timeout: Duration,
+    /// Those that rules are made of.
+    pub annotations: BTreeMap<String, String>,
+    pub written: Written,
 }
 
 pub fn read(reader: &mut Reader<'_, '_>) -> IngressSection {
-    const RULES: &str = "Of the rules only the first path counts, and only with blueGreen: the Service that it names";
-    if let Some(node) = reader.take("rules", || serde_json::json!({ "type": "array" }), RULES) {
-        reader.pass.parameter(reader.key("rules"), node.to_toml(), Some(node), RULES);
-    }
-    reader.ignored(&["ingressClassName", "defaultBackend", "tls", "metadata"]);
-    reader.table("annotations", "Annotations of the Ingress; their values are strings", annotations)
+    let written = ingress_rules::read(reader);
+    reader.ignored(&["ingressClassName", "tls", "metadata"]);
+    reader.table("annotations", "Annotations of the Ingress; their values are strings", |reader| {
+        annotations(reader, written)
+    })
 }
 
-fn annotations(reader: &mut Reader<'_, '_>) -> IngressSection {
+fn annotations(reader: &mut Reader<'_, '_>, written: Written) -> IngressSection {
     let seconds = |count: u32| Duration::secs(u64::from(count));
     let interval = number(
         reader,
@@ -127,7 +131,7 @@ fn annotations(reader: &mut Reader<'_, '_>) -> IngressSection {
         "ELBv2, load balancer attributes: idle time-out 60 s unless set",
     );
     target_type(reader);
-    other_annotations(reader);
+    let annotations = other_annotations(reader);
     IngressSection {
         target_group: TargetGroupSpec {
             interval: seconds(interval),
@@ -141,6 +145,8 @@ fn annotations(reader: &mut Reader<'_, '_>) -> IngressSection {
             stickiness: None,
         },
         idle_timeout: seconds(idle_timeout),
+        annotations,
+        written,
     }
 }
 
@@ -282,19 +288,22 @@ fn target_type(reader: &mut Reader<'_, '_>) {
     reader.pass.parameter(key, "\"ip\"".to_owned(), node, NOTE);
 }
 
-/// Every other annotation: taken over, named in one warning, or refused if there is none of that name.
-fn other_annotations(reader: &mut Reader<'_, '_>) {
+/// Every other annotation: a part of the rules, taken over, named in one warning, or refused if there is none of that
+/// name. Those of the rules are returned.
+fn other_annotations(reader: &mut Reader<'_, '_>) -> BTreeMap<String, String> {
+    const RULES_NOTE: &str = "Tells what the rules of the load balancer are";
     const NOTE: &str = "Accepted, without effect on the simulation";
     let entries: Vec<&Entry> = reader.others().collect();
-    let (mut without_effect, mut place) = (Vec::new(), None);
+    let (mut without_effect, mut place, mut of_rules) = (Vec::new(), None, BTreeMap::new());
     for entry in entries {
         let key = reader.key(&entry.key);
         reader.accept(&entry.key);
         let short = entry.key.strip_prefix(PREFIX);
-        if let Some(short) = short {
+        let is_of_rules = short.is_some_and(makes_rules);
+        if let Some(short) = short.filter(|_| !is_of_rules) {
             if !WITHOUT_EFFECT.contains(&short) && !NAMED.iter().any(|prefix| short.starts_with(prefix)) {
                 let known: Vec<_> = SIMULATED.iter().filter_map(|name| name.strip_prefix(PREFIX)).collect();
-                let help = match nearest(short, &[&known[..], &WITHOUT_EFFECT].concat()) {
+                let help = match nearest(short, &[&known[..], &WITHOUT_EFFECT, &OF_RULES].concat()) {
                     Some(known) => format!("did you mean `{PREFIX}{known}`?"),
                     None => "the AWS Load Balancer Controller has no such annotation".to_owned(),
                 };
@@ -310,7 +319,13 @@ fn other_annotations(reader: &mut Reader<'_, '_>) {
             place = place.or_else(|| entry.key_place.clone());
         }
         match annotation_text(&entry.value) {
-            Ok(text) => reader.pass.parameter(key, quoted(&text), Some(&entry.value), NOTE),
+            Ok(text) => {
+                let note = if is_of_rules { RULES_NOTE } else { NOTE };
+                reader.pass.parameter(key, quoted(&text), Some(&entry.value), note);
+                if is_of_rules {
+                    of_rules.insert(entry.key.clone(), text);
+                }
+            }
             Err((message, help)) => reader.pass.error(&key, entry.value.place.clone(), message, help),
         }
     }
@@ -319,6 +334,11 @@ fn other_annotations(reader: &mut Reader<'_, '_>) {
         let key = reader.path.clone();
         reader.pass.warning(&key, place, message, "");
     }
+    of_rules
+}
+
+fn makes_rules(short: &str) -> bool {
+    OF_RULES.contains(&short) || ["actions.", "conditions."].iter().any(|kind| short.starts_with(kind))
 }
 
 #[cfg(test)]
@@ -336,7 +356,7 @@ mod tests {
 
     #[test]
     fn the_known_annotations_are_sorted() {
-        assert!(WITHOUT_EFFECT.is_sorted());
+        assert!(WITHOUT_EFFECT.is_sorted() && OF_RULES.is_sorted());
         assert!(SIMULATED.iter().all(|name| matches!(name.strip_prefix(PREFIX), Some(short) if !short.is_empty())));
         let node = Node { kind: crate::scenario::document::Kind::Integer(10), place: None };
         assert_eq!(annotation_text(&node).unwrap_err().1, "put it in quotes: \"10\"");

@@ -7,12 +7,13 @@ use super::manifests::release::Release;
 use super::manifests::{self, Imported};
 use super::preset::Preset;
 use super::reader::{Pass, Reader};
+use super::service_names::ServiceNames;
 use super::sources::Sources;
 use super::threshold;
 use super::workload::{Workload, WorkloadSection};
 use super::{
     Loaded, Scenario, actions, analysis, application, check, deployment, environment, hpa, http_routes, ingress,
-    monitoring, rollout, router, steps, sweep, virtual_service,
+    ingress_rules, monitoring, rollout, router, steps, sweep, virtual_service,
 };
 use crate::model::Service;
 use crate::model::rollout::controller::RolloutsControllerSpec;
@@ -165,35 +166,13 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let thresholds = root.table("thresholds", "What the run must hold, in k6's grammar", threshold::read);
     let sweep = root.table("sweep", "The sweep of `sim sweep`; a run takes no notice of it", sweep::read);
     root.refuse_unknown();
-    let is_routed = workload.is_traffic_routed();
-    let the_backend = backend(document);
-    let services = super::ServiceNames {
-        stable: workload.service_name(Service::Stable).into(),
-        canary: workload.service_name(Service::Canary).into(),
-        root: "root".into(),
-    };
-    let path = crate::model::ingress::HttpPath {
-        path: "/*".into(),
-        path_type: crate::model::ingress::PathType::ImplementationSpecific,
-        backend: crate::model::ingress::Backend {
-            service: if is_routed { "root".into() } else { services.name(the_backend).to_owned() },
-            port: if is_routed {
-                crate::model::ingress::ServicePort::Name("use-annotation".into())
-            } else {
-                crate::model::ingress::ServicePort::Number(80)
-            },
-        },
-    };
-    let ingress_object = crate::model::ingress::Ingress {
-        rules: vec![crate::model::ingress::IngressRule { host: None, paths: vec![path] }],
-        ..Default::default()
-    };
+    let rules = ingress.written.rules.as_deref().unwrap_or_default();
+    let names = ServiceNames::read(document, &workload, (rules, &ingress.annotations));
+    let is_split = workload.is_traffic_routed();
     let router = router::RouterSpec { kind: router::RouterKind::read(document), preset: preset.name, routes };
-    let services = router.rename(services);
+    let names = router.rename(names);
     router.tell(&mut workload);
     let scenario = Scenario {
-        ingress: ingress_object,
-        services,
         router,
         name: name.to_owned(),
         title,
@@ -214,6 +193,8 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         analysis_templates,
         hpa,
         backend: backend(document),
+        ingress: ingress_rules::object((ingress.written, ingress.annotations), &names, is_split),
+        services: names,
     };
     Draft { scenario, thresholds, sweep, pre_stop }
 }

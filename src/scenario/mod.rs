@@ -16,6 +16,7 @@ mod hold;
 pub mod hpa;
 mod http_routes;
 mod ingress;
+mod ingress_rules;
 pub mod load;
 
 pub mod manifests;
@@ -33,6 +34,7 @@ pub mod router;
 mod routes;
 mod routing;
 pub mod schema;
+pub mod service_names;
 pub mod sources;
 pub mod spread;
 mod steps;
@@ -46,6 +48,7 @@ pub mod workload;
 
 use crate::model::Service;
 use crate::model::application::ApplicationSpec;
+use crate::model::ingress::Ingress;
 use crate::model::load_balancer::{LoadBalancerSpec, TargetGroupSpec};
 use crate::model::load_balancer_controller::LoadBalancerControllerSpec;
 use crate::model::people::Action;
@@ -57,6 +60,7 @@ use crate::units::Duration;
 use analysis::AnalysisTemplateSpec;
 use hpa::HpaSpec;
 use monitoring::MonitoringSpec;
+use service_names::ServiceNames;
 use workload::Workload;
 
 pub use reader::nearest;
@@ -85,26 +89,12 @@ pub struct Scenario {
     pub monitoring: MonitoringSpec,
     pub analysis_templates: Vec<AnalysisTemplateSpec>,
     pub hpa: Option<HpaSpec>,
-    pub ingress: crate::model::ingress::Ingress,
-    pub services: ServiceNames,
-    pub router: router::RouterSpec,
     /// The Service that the Ingress names, where no weights split the requests: the active one of blueGreen, or its preview.
     pub backend: Service,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct ServiceNames {
-    pub stable: String,
-    pub canary: String,
-    pub root: String,
-}
-impl ServiceNames {
-    pub fn name(&self, service: Service) -> &str {
-        match service {
-            Service::Stable => &self.stable,
-            Service::Canary => &self.canary,
-        }
-    }
+    /// The Ingress as it stands before the Rollouts controller writes into it.
+    pub ingress: Ingress,
+    pub services: ServiceNames,
+    pub router: router::RouterSpec,
 }
 
 /// `[simulation]`: how long. Whole seconds, all of them.

@@ -1,10 +1,11 @@
 //! Which router splits the requests: what `trafficRouting` names, and `[router]`, which says how it is installed.
 
+use super::Scenario;
 use super::document::{Node, Table};
 use super::preset::{self, ALB, Preset};
 use super::reader::Reader;
+use super::service_names::ServiceNames;
 use super::workload::Workload;
-use super::{Scenario, ServiceNames};
 use crate::model::Service;
 use crate::model::http_route::{BackendRef, DEFAULT_WEIGHT, HttpRoute, HttpRouteRule};
 use crate::model::request_match::{RequestMatch, StringMatch};

@@ -5,21 +5,9 @@ use crate::model::Revision;
 use crate::model::http_request::HttpRequest;
 use crate::model::load_balancer_controller::listener_rules::Cluster;
 use crate::model::people::Verb;
-use crate::model::rollout::alb;
 use crate::model::rollout::router::Pair;
 
 impl Scenario {
-    /// What writes the weights into the Ingress.
-    pub fn alb_router(&self) -> Option<alb::Router> {
-        Some(alb::Router {
-            rollout: self.name.clone(),
-            annotation_prefix: "alb.ingress.kubernetes.io".to_owned(),
-            action_service: self.services.root.clone(),
-            service_port: 80,
-            stickiness: None,
-        })
-    }
-
     /// What the load balancer controller may refer to: of a scenario, whatever it names.
     pub fn known_to_the_load_balancer_controller(&self) -> Cluster {
         Cluster::default()

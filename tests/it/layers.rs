@@ -26,7 +26,7 @@ const UPWARDS: [Exception; 1] = [Exception {
 
 /// What every component of the model may know of it, besides its own parts: ids, the objects that several of them read,
 /// what a request says and what it came to, arithmetic.
-const COMMON: [&str; 9] = [
+const COMMON: [&str; 14] = [
     "model::PodId",
     "model::Revision",
     "model::Service",

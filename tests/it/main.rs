@@ -12,6 +12,7 @@ mod field_reports;
 mod hazards;
 mod invariants;
 mod layers;
+mod listener_rules;
 mod manifests;
 mod oracles;
 mod queueing;

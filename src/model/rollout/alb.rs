@@ -4,7 +4,6 @@
 //! (after 1.10.0-rc1): byte for byte what the AWS Load Balancer Controller then reads. Left out: `ingresses`, several
 //! Services' ports.
 
-use super::router::Destination;
 use super::step::{HeaderMatch, HeaderRoute};
 use crate::model::http_request::HttpRequest;
 use crate::model::ingress::{Backend, HttpPath, Ingress, PathType, ServicePort, USE_ANNOTATION};
@@ -16,6 +15,8 @@ use std::fmt::Write;
 
 /// Which annotations belong to which Rollout: a JSON map of lists.
 const MANAGED: &str = "rollouts.argoproj.io/managed-alb-annotations";
+
+pub use super::router::Destination;
 
 pub type Annotations = BTreeMap<String, String>;
 

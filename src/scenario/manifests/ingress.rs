@@ -1,7 +1,7 @@
 //! `[ingress]`: the annotations of the load balancer controller, of the Ingress and of the Service.
 
 use super::Import;
-use super::build::{put, table};
+use super::build::{array, put, table};
 use super::object::Object;
 use crate::scenario::document::{Entry, Kind, Node, Table};
 
@@ -46,9 +46,16 @@ pub(super) fn ingress(import: &mut Import<'_>) {
     of_class(import, ingress, &mut annotations);
     let annotations = Node { kind: Kind::Table(annotations), place: place.clone() };
     let mut section = table([("annotations", annotations)], &place);
-    let is_blue_green = import.release.workload.find("spec.strategy.blueGreen").is_some();
-    if let (true, Some(rules), Kind::Table(section)) = (is_blue_green, ingress.find("spec.rules"), &mut section.kind) {
-        put(section, "rules", rules.clone());
+    // The Ingress of another router says nothing of an ALB that stands in its place, and that of a Deployment may lead
+    // to other Services.
+    let tells_rules = ["spec.strategy.blueGreen", "spec.strategy.canary.trafficRouting.alb"]
+        .iter()
+        .any(|key| import.release.workload.find(key).is_some());
+    if let (true, Kind::Table(section)) = (tells_rules, &mut section.kind) {
+        put(section, "rules", ingress.find("spec.rules").cloned().unwrap_or_else(|| array(vec![], &place)));
+        if let Some(backend) = ingress.find("spec.defaultBackend") {
+            put(section, "defaultBackend", backend.clone());
+        }
     }
     put(&mut import.document, "ingress", section);
 }

@@ -101,6 +101,7 @@ pub fn routing(fields: &Value) -> TrafficRouting {
     TrafficRouting {
         max_weight: number(&fields["maxTrafficWeight"]).map_or(TrafficWeight::HUNDRED, TrafficWeight::new),
         managed_routes: routes.map_or(vec![], |routes| routes.iter().map(name).collect()),
+        removes_by_form: false,
     }
 }
 
