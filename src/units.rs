@@ -302,6 +302,11 @@ impl TrafficWeight {
         Percent::try_from(self.0).ok()
     }
 
+    /// As a percentage of the requests, rounded down, out of `max`; None for a weight beyond it.
+    pub fn share_of(self, max: Self) -> Option<Percent> {
+        Percent::try_from(i64::try_from((i128::from(self.0) * 100).div_euclid(i128::from(max.0))).ok()?).ok()
+    }
+
     /// What is left to `max`.
     pub const fn rest(self, max: Self) -> Self {
         Self(max.0 - self.0)

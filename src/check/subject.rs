@@ -213,16 +213,20 @@ impl<'a> Subject<'a> {
     pub fn rule_effective_after(&self) -> Option<Duration> {
         let scenario = self.scenario?;
         let LoadBalancerControllerSpec { rule_lag, .. } = &scenario.load_balancer_controller;
-        Some(usual_most(rule_lag) + scenario.load_balancer.rule_batch + scenario.load_balancer.rule_push.longest())
+        Some(usual_most(rule_lag) + scenario.load_balancer.hold.longest() + scenario.load_balancer.rule_push.longest())
     }
 
     /// From the readiness of a pod until every ALB node sends it requests: a time that is rarely exceeded.
     pub fn registered_after(&self) -> Option<Duration> {
         let scenario = self.scenario?;
         let (controller, alb) = (&scenario.load_balancer_controller, &scenario.load_balancer);
-        let waits = [&controller.target_lag, &controller.register_targets, &alb.registration, &alb.first_health_check];
+        let waits = [&controller.target_lag, &controller.register_targets, &alb.registration];
+        let known = waits.into_iter().map(usual_most).sum::<Duration>();
+        if !alb.health_checks {
+            return Some(known);
+        }
         let further_checks = scenario.target_group.interval * u64::from(alb.initial_passes.saturating_sub(1));
-        Some(waits.into_iter().map(usual_most).sum::<Duration>() + further_checks)
+        Some(known + usual_most(&alb.first_health_check) + further_checks)
     }
 
     /// A canary whose traffic an ALB splits.

@@ -11,6 +11,7 @@ pub mod endpoint_slice;
 pub mod fenceposts;
 pub mod horizontal_pod_autoscaler;
 pub mod http_request;
+pub mod http_route;
 pub mod ingress;
 pub mod load_balancer;
 pub mod load_balancer_controller;
@@ -19,10 +20,14 @@ pub mod outcome;
 pub mod people;
 pub mod pod;
 pub mod replica_set;
+pub mod request_match;
 pub mod rollout;
+pub mod routing_object;
 pub mod scheduler;
 pub mod tally;
 pub mod traffic;
+pub mod virtual_service;
+pub mod weighted_route;
 
 use std::fmt;
 

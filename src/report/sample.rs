@@ -5,6 +5,7 @@
 
 use crate::model::application::{ApplicationSpec, DrainUntil, OnSigterm};
 use crate::model::load_balancer::cookie::CookieSpec;
+use crate::model::load_balancer::hold::Hold;
 use crate::model::load_balancer::target_selection::Algorithm;
 use crate::model::load_balancer::{
     EmptyTargetGroup, InitialOnly, LoadBalancerSpec, TargetGroupSelection, TargetGroupSpec,
@@ -75,6 +76,11 @@ pub fn loaded() -> Loaded {
 
 fn scenario() -> Scenario {
     Scenario {
+        router: crate::scenario::router::RouterSpec {
+            kind: Some(crate::scenario::router::RouterKind::Alb),
+            preset: crate::scenario::preset::ALB,
+            routes: crate::scenario::router::Routes::default(),
+        },
         name: "web-incident".into(),
         title: "Ten pods, and a rule that arrives 70 s late".into(),
         seed: 1,
@@ -184,7 +190,8 @@ fn cluster() -> ClusterSpec {
 fn load_balancer() -> LoadBalancerSpec {
     LoadBalancerSpec {
         nodes: 2,
-        rule_batch: Duration::ZERO,
+        hold: Hold::None,
+        health_checks: true,
         rule_push: Distribution::secs(1),
         registration: Distribution::secs(1),
         first_health_check: Distribution::secs(1),

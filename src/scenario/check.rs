@@ -7,7 +7,7 @@ use super::load::AsWritten;
 use super::pre_stop::PreStop;
 use super::reader::Pass;
 use super::workload::Workload;
-use super::{ingress_rules, recording, steps, stickiness, validation};
+use super::{ingress_rules, recording, routed, steps, stickiness, validation};
 use crate::model::comparison::Comparison;
 use crate::model::metrics::Condition;
 use crate::model::people::{Trigger, Verb};
@@ -39,7 +39,10 @@ pub fn check(pass: &mut Pass, draft: &Draft, document: &Table, as_written: AsWri
     rules.never_shown(pass);
     rules.unused_templates(pass);
     rules.without_effect(pass);
-    ingress_rules::check(pass, &draft.scenario, document);
+    if draft.scenario.has_alb() {
+        ingress_rules::check(pass, &draft.scenario, document);
+    }
+    routed::check(pass, &draft.scenario, document);
     stickiness::check(pass, &draft.scenario, document);
 }
 
@@ -305,6 +308,11 @@ impl Rules<'_> {
                 let message = format!("`{name}` has no effect: the controller does not look at AWS");
                 warn(&format!("rollouts_controller.{name}"), message, "write aws_verify_target_group = true");
             }
+        }
+        if !scenario.has_alb() {
+            let message =
+                "`aws_verify_target_group` has no effect: no router but the ALB is looked up at AWS".to_owned();
+            warn("rollouts_controller.aws_verify_target_group", message, "leave it out");
         }
         for (index, action) in scenario.actions.iter().enumerate() {
             let end = scenario.simulation.duration.unwrap_or(scenario.simulation.horizon);

@@ -26,6 +26,21 @@ impl<'a, 'p> Entry<'a, 'p> {
         self.known.extend(names);
     }
 
+    /// Where it stands.
+    pub fn place(&self) -> Option<std::ops::Range<usize>> {
+        self.node.place.clone()
+    }
+
+    /// A real field that would change the result, and that this version does not follow.
+    pub fn not_simulated(&mut self, name: &'static str) {
+        self.known.push(name);
+        if let Some(entry) = self.node.table().and_then(|table| table.get(name)) {
+            let message = format!("`{name}` is not simulated yet");
+            let help = "leave it out to see the rollout without it".to_owned();
+            self.pass.not_simulated(&path::join(&self.key, name), entry.key_place.clone(), message, help);
+        }
+    }
+
     pub fn get(&mut self, name: &'static str) -> Option<&'a Node> {
         self.known.push(name);
         Some(&self.node.table()?.get(name)?.value)

@@ -2,9 +2,11 @@
 //! `[load_balancer]`.
 
 use super::document::Entry;
+use super::preset::{self, Preset};
 use super::quoted::quoted;
 use super::reader::{Reader, text_from};
 use crate::model::load_balancer::cookie::CookieSpec;
+use crate::model::load_balancer::hold::Hold;
 use crate::model::load_balancer::{EmptyTargetGroup, InitialOnly, LoadBalancerSpec, TargetGroupSelection};
 use crate::model::load_balancer_controller::listener_rules::RuleSynthesis;
 use crate::model::load_balancer_controller::{
@@ -12,7 +14,7 @@ use crate::model::load_balancer_controller::{
 };
 use crate::model::rollout::controller::{Profile, RolloutsControllerSpec, Version};
 use crate::model::scheduler::ClusterSpec;
-use crate::random::{Distribution, Tail};
+use crate::random::Distribution;
 use crate::units::Duration;
 
 const HOST_UNREACHABLE: &str = "Share of connections to a removed pod that end in 502 by ICMP, not in 504. Assumption: \
@@ -197,52 +199,38 @@ fn aws_queries(reader: &mut Reader<'_, '_>, is_on: bool) -> (Distribution, f64) 
     (time, error_share)
 }
 
-/// `gates_are_injected` comes from a label of the Namespace.
-/// `gates_are_injected`, and whether there are managed routes.
+/// Whether the label of the Namespace injects readiness gates, and whether there are managed routes. Of another router's
+/// control plane only what it has in common with that of the ALB is shown.
 pub fn load_balancer_controller(
     reader: &mut Reader<'_, '_>,
+    preset: &Preset,
     (gates_are_injected, has_routes): (bool, bool),
 ) -> LoadBalancerControllerSpec {
-    let p95 = |median, at| Distribution::LogNormal {
-        median: Duration::millis(median),
-        tail: Tail::P95(Duration::millis(at)),
-    };
-    let rule_lag = reader.distribution(
-        "rule_lag",
-        p95(1500, 8000),
-        "From the change of the Ingress to ModifyRule, when its group was idle. Assumption: seconds in a quiet account; \
-         aws-load-balancer-controller issue 3588 saw about 70 s in a busy one",
-    );
-    let reconcile_time = reader.duration(
-        "reconcile_time",
-        Duration::secs(2),
-        "The last part of rule_lag: from the controller's look at the Ingress to ModifyRule. AWS Load Balancer \
-         Controller: some dozen AWS calls in a row before it",
-    );
+    let is_alb = preset.is_alb();
+    let is_wanted = |reader: &Reader<'_, '_>, name| is_alb || reader.has(name);
+    let (default, note) = preset.rule_lag.clone();
+    let rule_lag = reader.distribution("rule_lag", default, note);
+    let mut reconcile_time = if is_alb { Duration::secs(2) } else { Duration::ZERO };
+    if is_wanted(reader, "reconcile_time") {
+        reconcile_time = reader.duration(
+            "reconcile_time",
+            reconcile_time,
+            "The last part of rule_lag: from the controller's look at the Ingress to ModifyRule. AWS Load Balancer \
+             Controller: some dozen AWS calls in a row before it",
+        );
+    }
     let queue = reader.choice(
         "queue",
         &[("work_queue", QueueDiscipline::WorkQueue), ("overlap", QueueDiscipline::Overlap)],
         "What happens to a change that finds its group queued already. controller-runtime: one item per group, the \
          newest state wins",
     );
-    let (rule_call, rule_synthesis) = rule_calls(reader, has_routes);
-    let target_lag = reader.distribution(
-        "target_lag",
-        p95(700, 3000),
-        "From the change of the endpoints to the AWS call. aws-load-balancer-controller issue 2366: within the same \
-         second",
-    );
-    let deregister_targets = reader.distribution(
-        "deregister_targets",
-        Distribution::millis(50),
-        "The call DeregisterTargets. aws-load-balancer-controller issue 3069: 41 ms",
-    );
-    let register_targets = reader.distribution(
-        "register_targets",
-        Distribution::millis(100),
-        "The call RegisterTargets. aws-load-balancer-controller issue 3069: 205 ms; assumption: half of that as usual",
-    );
-    let readiness_gate = readiness_gate(reader, gates_are_injected);
+    let (rule_call, rule_synthesis) = rule_calls(reader, has_routes && is_alb);
+    let (default, note) = preset.target_lag.clone();
+    let target_lag = reader.distribution("target_lag", default, note);
+    let (deregister_targets, register_targets) = target_calls(reader, is_alb);
+    // The webhook is the AWS Load Balancer Controller's.
+    let readiness_gate = readiness_gate(reader, gates_are_injected && is_alb);
     LoadBalancerControllerSpec {
         rule_lag,
         reconcile_time,
@@ -254,6 +242,30 @@ pub fn load_balancer_controller(
         register_targets,
         readiness_gate,
     }
+}
+
+/// The proxies of other routers are called by nobody: they hear.
+fn target_calls(reader: &mut Reader<'_, '_>, is_alb: bool) -> (Distribution, Distribution) {
+    let mut calls = if is_alb {
+        (Distribution::millis(50), Distribution::millis(100))
+    } else {
+        (Distribution::millis(0), Distribution::millis(0))
+    };
+    if is_alb || reader.has("deregister_targets") {
+        calls.0 = reader.distribution(
+            "deregister_targets",
+            calls.0,
+            "The call DeregisterTargets. aws-load-balancer-controller issue 3069: 41 ms",
+        );
+    }
+    if is_alb || reader.has("register_targets") {
+        calls.1 = reader.distribution(
+            "register_targets",
+            calls.1,
+            "The call RegisterTargets. aws-load-balancer-controller issue 3069: 205 ms; assumption: half of that as usual",
+        );
+    }
+    calls
 }
 
 /// Weights change by one call of one kind: where no route comes and goes, none of this matters.
@@ -323,69 +335,53 @@ fn readiness_gate(reader: &mut Reader<'_, '_>, is_injected: bool) -> ReadinessGa
     spec
 }
 
-/// `idle_timeout` comes from an annotation of the Ingress.
+/// Of an ALB `idle_timeout` comes from an annotation of the Ingress. Of other proxies only what they have in common with an
+/// ALB is shown: they look at no pod themselves.
+///
 /// The idle time-out, and whether clients stay with target groups or targets.
-pub fn load_balancer(reader: &mut Reader<'_, '_>, (idle_timeout, is_sticky): (Duration, bool)) -> LoadBalancerSpec {
-    let nodes = reader.count("nodes", 1..=100, 3, "Nodes of the ALB. ELBv2: at least one in each zone, at most 100");
-    let rule_batch = reader.duration(
-        "rule_batch",
-        Duration::secs(10),
-        "The ALB collects rule changes for this long. aws-load-balancer-controller issue 4039: 10 s",
-    );
-    let rule_push = reader.distribution(
-        "rule_push",
-        Distribution::uniform_millis(0, 5000),
-        "From the end of that until a node routes by the rule. argo-rollouts issue 3617: about 15 s in all",
-    );
-    let registration = reader.distribution(
-        "registration",
-        Distribution::uniform_millis(1000, 5000),
-        "From RegisterTargets until a node knows the target. Assumption: AWS publishes no figure",
-    );
-    let first_health_check = reader.distribution(
-        "first_health_check",
-        Distribution::uniform_millis(0, 5000),
-        "From then until that node's first health check. Assumption: AWS publishes no figure",
-    );
-    let deregistration = reader.distribution(
-        "deregistration",
-        Distribution::Triangular { min: Duration::secs(2), mode: Duration::secs(10), max: Duration::secs(20) },
-        "From DeregisterTargets until a node stops sending requests. aws-load-balancer-controller issues 2366 and 1719: \
-         2 to 17 s, about 10 s. Left out: the tail to 40 s that one report has",
-    );
-    let initial_passes = reader.count(
-        "initial_passes",
-        1..=10,
-        1,
-        "Passed checks that make a new target healthy. ELBv2, health checks for target groups: one",
-    );
-    let empty_target_group = reader.choice(
-        "empty_target_group",
-        &[("503", EmptyTargetGroup::Answer503), ("last_known_targets", EmptyTargetGroup::LastKnownTargets)],
-        "What a node does for a group that has lost all its targets, or has initial ones only. ELBv2, troubleshooting: 503",
-    );
-    let initial_only = reader.choice(
-        "initial_only",
-        &[("503", InitialOnly::Answer503), ("route", InitialOnly::Route)],
-        "What a node does for a group whose targets are all initial. Assumption: 503, as argo-rollouts issue 4433 saw; \
-         other reports differ",
-    );
-    let target_group_selection = reader.choice(
-        "target_group_selection",
-        &[("random", TargetGroupSelection::Random), ("smooth", TargetGroupSelection::Smooth)],
-        "How a node picks the target group by weight. Assumption: each request draws its lot; AWS does not publish it",
-    );
+pub fn load_balancer(
+    reader: &mut Reader<'_, '_>,
+    preset: &Preset,
+    (idle_timeout, is_sticky): (Duration, bool),
+) -> LoadBalancerSpec {
+    let (default, note) = preset.nodes;
+    let nodes = reader.count("nodes", 1..=100, default, note);
+    let hold = hold(reader, preset);
+    let distribution = |reader: &mut Reader<'_, '_>, name, default: &preset::Default<Distribution>| {
+        reader.distribution(name, default.0.clone(), default.1)
+    };
+    let rule_push = distribution(reader, "rule_push", &preset.rule_push);
+    let health_checks = health_checks(reader, preset.is_alb());
+    let registration = distribution(reader, "registration", &preset.registration);
+    let mut first_health_check = Distribution::uniform_millis(0, 5000);
+    if health_checks || reader.has("first_health_check") {
+        first_health_check = reader.distribution(
+            "first_health_check",
+            first_health_check,
+            "From then until that node's first health check. Assumption: AWS publishes no figure",
+        );
+    }
+    let deregistration = distribution(reader, "deregistration", &preset.deregistration);
+    let (initial_passes, empty_target_group, initial_only) = of_health(reader, health_checks);
+    let (default, note) = preset.selection;
+    let mut selections = [("random", TargetGroupSelection::Random), ("smooth", TargetGroupSelection::Smooth)];
+    if default == TargetGroupSelection::Smooth {
+        selections.reverse();
+    }
+    let target_group_selection = reader.choice("target_group_selection", &selections, note);
     let cookies = cookies(reader, is_sticky);
-    let connect_timeout = reader.duration(
-        "connect_timeout",
-        Duration::secs(10),
-        "How long a node waits for a connection to a target. ELBv2, troubleshooting: 10 s",
-    );
+    let (default, note) = preset.connect_timeout;
+    let connect_timeout = reader.duration("connect_timeout", default, note);
+    let idle_timeout = match preset.is_alb() {
+        true => idle_timeout,
+        false => reader.duration("idle_timeout", preset.idle_timeout.0, preset.idle_timeout.1),
+    };
     LoadBalancerSpec {
         nodes,
-        rule_batch,
+        hold,
         rule_push,
         registration,
+        health_checks,
         first_health_check,
         deregistration,
         initial_passes,
@@ -418,4 +414,73 @@ fn cookies(reader: &mut Reader<'_, '_>, is_sticky: bool) -> CookieSpec {
         );
     }
     spec
+}
+
+/// A batch has its own spelling with an ALB.
+fn hold(reader: &mut Reader<'_, '_>, preset: &Preset) -> Hold {
+    let Hold::Batch(batch) = preset.hold.0 else { return super::hold::read(reader, "hold", preset.hold) };
+    if !preset.is_alb() {
+        return super::hold::read(reader, "hold", preset.hold);
+    }
+    const NOTE: &str = "How changes of the routes are held back. Preset alb: the batch of rule_batch";
+    if reader.has("hold") && reader.has("rule_batch") {
+        reader.error_here(
+            "`hold` and `rule_batch` say the same thing",
+            "leave rule_batch out: hold = { batch = \"10s\" }",
+        );
+    }
+    if reader.writes_schema() {
+        super::hold::read(reader, "hold", (preset.hold.0, NOTE));
+    } else if reader.has("hold") {
+        reader.accept("rule_batch");
+        return super::hold::read(reader, "hold", (preset.hold.0, NOTE));
+    }
+    Hold::Batch(reader.duration("rule_batch", batch, preset.hold.1))
+}
+
+/// An ALB is not asked about it.
+fn health_checks(reader: &mut Reader<'_, '_>, is_alb: bool) -> bool {
+    const NAME: &str = "health_checks";
+    const NOTE: &str = "Whether each node looks for itself, as an ALB does. Without, a pod gets requests as soon as a node hears \
+                        of it: such proxies go by EndpointSlices alone";
+    if is_alb && !reader.has(NAME) && !reader.writes_schema() {
+        return true;
+    }
+    reader.boolean(NAME, is_alb, NOTE)
+}
+
+/// What depends on what a node finds out for itself.
+fn of_health(reader: &mut Reader<'_, '_>, health_checks: bool) -> (u32, EmptyTargetGroup, InitialOnly) {
+    let is_wanted = |reader: &Reader<'_, '_>, name| health_checks || reader.has(name);
+    let mut initial_passes = 1;
+    if is_wanted(reader, "initial_passes") {
+        initial_passes = reader.count(
+            "initial_passes",
+            1..=10,
+            1,
+            "Passed checks that make a new target healthy. ELBv2, health checks for target groups: one",
+        );
+    }
+    let note = match health_checks {
+        true => {
+            "What a node does for a group that has lost all its targets, or has initial ones only. ELBv2, troubleshooting: \
+             503"
+        }
+        false => "What a proxy does for a Service without endpoints. Assumption: 503, as Envoy and nginx answer",
+    };
+    let empty_target_group = reader.choice(
+        "empty_target_group",
+        &[("503", EmptyTargetGroup::Answer503), ("last_known_targets", EmptyTargetGroup::LastKnownTargets)],
+        note,
+    );
+    let mut initial_only = InitialOnly::Answer503;
+    if is_wanted(reader, "initial_only") {
+        initial_only = reader.choice(
+            "initial_only",
+            &[("503", InitialOnly::Answer503), ("route", InitialOnly::Route)],
+            "What a node does for a group whose targets are all initial. Assumption: 503, as argo-rollouts issue 4433 saw; \
+             other reports differ",
+        );
+    }
+    (initial_passes, empty_target_group, initial_only)
 }

@@ -5,18 +5,20 @@ use super::document::{self, Node, Table};
 use super::draft::Draft;
 use super::manifests::release::Release;
 use super::manifests::{self, Imported};
+use super::preset::Preset;
 use super::reader::{Pass, Reader};
 use super::service_names::ServiceNames;
 use super::sources::Sources;
 use super::threshold;
 use super::workload::{Workload, WorkloadSection};
 use super::{
-    Loaded, Scenario, actions, analysis, application, check, deployment, environment, hpa, ingress, ingress_rules,
-    monitoring, rollout, steps, sweep, traffic,
+    Loaded, Scenario, actions, analysis, application, check, deployment, environment, hpa, http_routes, ingress,
+    ingress_rules, monitoring, rollout, router, steps, sweep, traffic, virtual_service,
 };
 use crate::model::Service;
 use crate::model::rollout::controller::RolloutsControllerSpec;
 use crate::model::traffic::recording::Recording;
+use crate::units::Duration;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -139,8 +141,13 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let seeds = seeds(&mut root);
     let simulation = root.table("simulation", "How long is simulated", application::simulation);
     let traffic = root.table("traffic", "The requests", traffic::read);
-    let WorkloadSection { workload, mut pod, pre_stop } = workload(&mut root);
-    let ingress = root.table("ingress", "The Ingress of the AWS Load Balancer Controller", ingress::read);
+    let WorkloadSection { mut workload, mut pod, pre_stop } = workload(&mut root);
+    let preset = root.table("router", "The router, as it is installed", |reader| router::preset(reader, document));
+    let ingress = ingress(&mut root, &preset);
+    let routes = router::Routes {
+        http_routes: http_routes::read(&mut root, document),
+        virtual_service: virtual_service::read(&mut root, document),
+    };
     let gates_are_injected = root.table("namespace", "The Namespace of the pods", environment::namespace);
     let has_hpa = root.has("hpa");
     let (application, pre_stop_time, usage) = root.table("application", "What the program in the pod does", |reader| {
@@ -153,16 +160,18 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         super::pre_stop::PreStop::Unknown => Some(pre_stop_time),
     };
     let cluster = root.table("cluster", "How long the news takes inside of Kubernetes", environment::cluster);
-    let rollouts_controller = rollouts_controller(&mut root, &workload);
+    let mut rollouts_controller = rollouts_controller(&mut root, &workload);
+    // Other routers have nothing to look up at AWS: `VerifyWeight` knows no answer, and there are no target groups.
+    rollouts_controller.profile.aws_verify_target_group &= preset.is_alb();
     let has_routes = !workload.managed_routes().is_empty();
     let load_balancer_controller =
         root.table("load_balancer_controller", "The AWS Load Balancer Controller", |reader| {
-            environment::load_balancer_controller(reader, (gates_are_injected, has_routes))
+            environment::load_balancer_controller(reader, &preset, (gates_are_injected, has_routes))
         });
     let of_groups = workload.canary().and_then(|canary| canary.traffic_routing.as_ref()?.stickiness);
     let is_sticky = of_groups.is_some() || ingress.target_group.stickiness.is_some();
     let load_balancer = root.table("load_balancer", "The Application Load Balancer", |reader| {
-        environment::load_balancer(reader, (ingress.idle_timeout, is_sticky))
+        environment::load_balancer(reader, &preset, (ingress.idle_timeout, is_sticky))
     });
     let monitoring =
         monitoring::read(&mut root, actions::look_at_metrics(document) || document.get("analysis_templates").is_some());
@@ -174,7 +183,11 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let rules = ingress.written.rules.as_deref().unwrap_or_default();
     let names = ServiceNames::read(document, &workload, (rules, &ingress.annotations));
     let is_split = workload.is_traffic_routed();
+    let router = router::RouterSpec { kind: router::RouterKind::read(document), preset: preset.name, routes };
+    let names = router.rename(names);
+    router.tell(&mut workload);
     let scenario = Scenario {
+        router,
         name: name.to_owned(),
         title,
         seed,
@@ -198,6 +211,24 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         services: names,
     };
     Draft { scenario, thresholds, sweep, pre_stop }
+}
+
+/// Its annotations are for an ALB alone. What they stand for has its defaults elsewhere, and is not told.
+fn ingress(root: &mut Reader<'_, '_>, preset: &Preset) -> ingress::IngressSection {
+    const NOTE: &str = "The Ingress of the AWS Load Balancer Controller";
+    if preset.is_alb() {
+        return root.table("ingress", NOTE, ingress::read);
+    }
+    if let Some(node) = root.take("ingress", || json!({}), NOTE) {
+        let message = "`ingress` says nothing of a router that is no ALB";
+        let help = format!("leave it out: the preset `{}` goes by objects of its own", preset.name);
+        root.pass.error("ingress", node.place.clone(), message, help);
+    }
+    let mut pass = Pass::default();
+    let mut section = ingress::read(&mut Reader::new(&mut pass, String::new(), None, None));
+    // Nobody cuts what is in flight to an endpoint that is gone.
+    section.target_group.deregistration_delay = Duration::secs(86_400);
+    section
 }
 
 /// Next to a Deployment it says nothing.

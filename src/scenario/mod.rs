@@ -12,7 +12,9 @@ mod draft;
 mod entry;
 mod environment;
 mod fenceposts;
+mod hold;
 pub mod hpa;
+mod http_routes;
 mod ingress;
 mod ingress_rules;
 pub mod load;
@@ -23,12 +25,15 @@ pub mod monitoring;
 pub mod path;
 mod pod_template;
 pub mod pre_stop;
+pub mod preset;
 mod quoted;
 mod rate_profile;
 mod reader;
 pub mod recording;
 mod replay;
 mod rollout;
+mod routed;
+pub mod router;
 mod routes;
 mod routing;
 pub mod schema;
@@ -37,12 +42,15 @@ pub mod sources;
 pub mod spread;
 mod steps;
 mod stickiness;
+mod string_match;
 pub mod sweep;
 mod target_group_attributes;
 pub mod threshold;
 mod traffic;
+mod traffic_routing;
 mod users;
 pub mod validation;
+mod virtual_service;
 pub mod workload;
 
 use crate::model::Service;
@@ -93,6 +101,7 @@ pub struct Scenario {
     /// The Ingress as it stands before the Rollouts controller writes into it.
     pub ingress: Ingress,
     pub services: ServiceNames,
+    pub router: router::RouterSpec,
 }
 
 /// `[simulation]`: how long. Whole seconds, all of them.

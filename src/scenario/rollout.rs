@@ -3,10 +3,10 @@
 use super::document::Node;
 use super::reader::Reader;
 use super::workload::{MAX_REPLICAS, MAX_SECONDS, Workload, WorkloadSection};
-use super::{analysis, fenceposts, pod_template, routes, steps};
+use super::{analysis, fenceposts, pod_template, steps, traffic_routing};
 use crate::model::rollout::analysis::Templates;
 use crate::model::rollout::spec::{
-    BackgroundAnalysis, BlueGreen, Canary, ReplicaProgressThreshold, RolloutSpec, Strategy, TrafficRouting,
+    BackgroundAnalysis, BlueGreen, Canary, ReplicaProgressThreshold, RolloutSpec, Strategy,
 };
 use crate::units::Duration;
 use serde_json::json;
@@ -112,7 +112,7 @@ fn canary_strategy(reader: &mut Reader<'_, '_>) -> Canary {
     let traffic_routing = reader.optional_table(
         "trafficRouting",
         "What splits the traffic; without it the numbers of pods do",
-        traffic_routing,
+        traffic_routing::read,
     );
     let analysis = reader.take("analysis", background_schema, "An AnalysisRun beside the steps");
     let analysis = analysis.map(|node| background(reader, node));
@@ -299,48 +299,4 @@ fn progress_threshold(reader: &mut Reader<'_, '_>) -> ReplicaProgressThreshold {
         reader.choice("type", &[("Percent", true), ("Pods", false)], "Percent of the wanted pods, or a number of pods");
     let value = reader.count("value", 0..=MAX_REPLICAS, 100, "So many of them must be available");
     if is_percent { ReplicaProgressThreshold::Percent(value) } else { ReplicaProgressThreshold::Pods(value) }
-}
-
-fn traffic_routing(reader: &mut Reader<'_, '_>) -> TrafficRouting {
-    reader.not_simulated(&["ambassador", "apisix", "appMesh", "istio", "nginx", "plugins", "smi", "traefik"]);
-    reader.refused_by_controller("maxTrafficWeight");
-    if reader.exists() && !reader.has("alb") {
-        reader.missing("alb", "an AWS Application Load Balancer is what this program simulates");
-    }
-    let mut stickiness = None;
-    reader.optional_table("alb", "An Ingress of the AWS Load Balancer Controller", |alb| {
-        alb.text("ingress", None, "Name of the Ingress");
-        if alb.has("ingress") && alb.has("ingresses") {
-            let help = "leave `ingresses` out: one Ingress is simulated";
-            alb.error_here("the controller takes one of `ingress` and `ingresses`, and both are given", help);
-        }
-        alb.text("rootService", None, "The Service that the Ingress names. Argo Rollouts: stableService unless set");
-        alb.optional_count("servicePort", 1..=65_535, "Port of the Services");
-        alb.ignored(&["annotationPrefix", "ingresses"]);
-        stickiness =
-            alb.optional_table("stickinessConfig", "A cookie for the target group", stickiness_config).flatten();
-    });
-    const NOTE: &str = "The routes that setHeaderRoute and setMirrorRoute may make, the one that goes first in front";
-    let node = reader.take("managedRoutes", routes::schema, NOTE);
-    let key = reader.key("managedRoutes");
-    if let Some(node) = node {
-        reader.pass.parameter(key.clone(), node.to_toml(), Some(node), NOTE);
-    }
-    let managed_routes = routes::managed(reader.pass, &key, node);
-    TrafficRouting { managed_routes, stickiness, ..TrafficRouting::default() }
-}
-
-/// Seconds, where it is enabled. What is out of range the controller itself refuses, pass by pass; here the run does not
-/// start.
-fn stickiness_config(config: &mut Reader<'_, '_>) -> Option<u32> {
-    let is_enabled = config.boolean(
-        "enabled",
-        false,
-        "Whether a client stays with its target group. Argo Rollouts: false unless set",
-    );
-    let seconds = config.optional_count("durationSeconds", 1..=604_800, "For so long");
-    if is_enabled && seconds.is_none() {
-        config.missing("durationSeconds", "write durationSeconds = 3600");
-    }
-    seconds.filter(|_| is_enabled)
 }

@@ -1,12 +1,14 @@
 //! Routes of a canary besides its weight: `trafficRouting.managedRoutes` and the steps that make them.
-//!
-//! Left out: what a mirror route matches. The controller refuses such a step with an ALB.
 
 use super::document::{Node, Table};
+use super::entry::Entry;
 use super::path;
 use super::reader::{Pass, nearest, text_from};
 use super::steps::inner_table;
-use crate::model::rollout::step::{HeaderMatch, HeaderRoute};
+use super::string_match;
+use crate::model::request_match::StringMatch;
+use crate::model::rollout::step::{HeaderMatch, HeaderRoute, MirrorMatch, MirrorRoute};
+use crate::units::Percent;
 use serde_json::{Value, json};
 
 fn object(properties: Value, required: &[&str]) -> Value {
@@ -30,7 +32,7 @@ pub fn header_schema() -> Value {
             "regex": text("Not with an ALB"),
             "prefix": text("Not with an ALB"),
         }),
-        &["exact"],
+        &[],
     );
     let one = object(
         json!({ "headerName": text("Name of the header"), "headerValue": value }),
@@ -45,12 +47,29 @@ pub fn header_schema() -> Value {
 }
 
 pub fn mirror_schema() -> Value {
-    let matches =
-        json!({ "type": "array", "items": { "type": "object" }, "description": "The requests that are copied" });
+    let one = json!({
+        "type": "object",
+        "properties": {
+            "method": string_match_schema(),
+            "path": string_match_schema(),
+            "headers": { "type": "object", "additionalProperties": string_match_schema() },
+        },
+        "additionalProperties": false,
+    });
+    let matches = json!({
+        "type": "array",
+        "items": one,
+        "description": "The requests that are copied; without it the route is removed",
+    });
     let percentage = json!({ "type": "integer", "minimum": 0, "maximum": 100, "description": "So many of them" });
     let mut schema = object(json!({ "name": name_schema(), "match": matches, "percentage": percentage }), &["name"]);
-    schema["description"] = json!("The Rollouts controller refuses it with an ALB");
+    schema["description"] = json!("Istio alone does it: the Rollouts controller refuses it with an ALB");
     schema
+}
+
+fn string_match_schema() -> Value {
+    let text = json!({ "type": "string" });
+    object(json!({ "exact": text, "prefix": text, "regex": text }), &[])
 }
 
 /// The names of `managedRoutes`.
@@ -81,22 +100,58 @@ pub fn header(pass: &mut Pass, key: &str, node: &Node) -> Option<HeaderRoute> {
 fn header_match(pass: &mut Pass, key: &str, node: &Node) -> Option<HeaderMatch> {
     let table = inner_table(pass, key, node, &["headerName", "headerValue"])?;
     let header_name = required(pass, key, (node, table), "headerName");
-    let mut exact = None;
+    let mut value = None;
     if let Some(entry) = table.get("headerValue") {
         const FORMS: [&str; 3] = ["exact", "regex", "prefix"];
         let key = path::join(key, "headerValue");
-        let value = inner_table(pass, &key, &entry.value, &FORMS)?;
-        let [first, _, _] = FORMS.map(|form| optional(pass, &key, value, form));
-        exact = first;
+        let table = inner_table(pass, &key, &entry.value, &FORMS)?;
+        let [exact, regex, prefix] = FORMS.map(|form| optional(pass, &key, table, form));
+        value = exact.map(StringMatch::Exact).or(regex.map(StringMatch::Regex)).or(prefix.map(StringMatch::Prefix));
+        if let Some(reason) = value.as_ref().and_then(StringMatch::refusal) {
+            let place = table.get("regex").and_then(|entry| entry.value.place.clone());
+            let message = format!("this is no regular expression: {reason}");
+            pass.error(&path::join(&key, "regex"), place, message, "the proxies read RE2");
+        }
     }
-    // A match without an exact value the controller refuses: the run does not start.
-    Some(HeaderMatch { header_name: header_name?, exact: exact.unwrap_or_default() })
+    // A match without a value, or with several, the controller refuses: the run does not start.
+    Some(HeaderMatch { header_name: header_name?, value: value.unwrap_or(StringMatch::Exact(String::new())) })
 }
 
-/// The name of the route.
-pub fn mirror(pass: &mut Pass, key: &str, node: &Node) -> Option<String> {
+pub fn mirror(pass: &mut Pass, key: &str, node: &Node) -> Option<MirrorRoute> {
+    const HELP: &str = "write match = [{ method = { exact = \"GET\" } }]";
     let table = inner_table(pass, key, node, &["name", "match", "percentage"])?;
-    required(pass, key, (node, table), "name")
+    let name = required(pass, key, (node, table), "name");
+    let items = table.get("match").map_or(&[][..], |entry| array(pass, &path::join(key, "match"), &entry.value, HELP));
+    let matches =
+        items.iter().enumerate().map(|(index, item)| mirror_match(pass, &format!("{key}.match[{index}]"), item));
+    let matches = matches.collect();
+    let mut percentage = Percent::HUNDRED;
+    if let Some(entry) = table.get("percentage") {
+        let refuse = || "a percentage is a whole number from 0 to 100".to_owned();
+        match entry.value.integer().ok_or_else(refuse).and_then(Percent::try_from) {
+            Ok(percent) => percentage = percent,
+            Err(message) => pass.error(&path::join(key, "percentage"), entry.value.place.clone(), message, ""),
+        }
+    }
+    Some(MirrorRoute { name: name?, matches, percentage })
+}
+
+fn mirror_match(pass: &mut Pass, key: &str, node: &Node) -> MirrorMatch {
+    let mut entry = Entry::new(pass, key.to_owned(), node);
+    let mut text = |name: &'static str| {
+        let node = entry.get(name)?;
+        string_match::read(Entry::new(entry.pass, path::join(&entry.key, name), node))
+    };
+    let (method, path) = (text("method"), text("path"));
+    let headers = entry.get("headers").and_then(Node::table).map_or(&[][..], |table| &table.entries);
+    let headers_key = path::join(&entry.key, "headers");
+    let header = |one: &super::document::Entry| {
+        let value = string_match::read(Entry::new(entry.pass, path::join(&headers_key, &one.key), &one.value))?;
+        Some((one.key.clone(), value))
+    };
+    let headers = headers.iter().filter_map(header).collect();
+    entry.refuse_unknown();
+    MirrorMatch { method, path, headers }
 }
 
 fn array<'a>(pass: &mut Pass, key: &str, node: &'a Node, help: &str) -> &'a [Node] {

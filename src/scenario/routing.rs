@@ -1,11 +1,11 @@
 //! What a scenario comes to for the routing of its requests.
 
-use super::Scenario;
+use super::{Scenario, routed};
 use crate::model::Revision;
 use crate::model::http_request::HttpRequest;
-use crate::model::ingress::{HttpPath, IngressRule};
 use crate::model::load_balancer_controller::listener_rules::Cluster;
 use crate::model::people::Verb;
+use crate::model::rollout::router::Pair;
 use std::net::{IpAddr, Ipv4Addr};
 
 impl Scenario {
@@ -17,10 +17,9 @@ impl Scenario {
     /// A request that says nothing special: it goes by the weights. Host and path are those of the first path that leads to
     /// the root Service.
     pub fn usual_request(&self) -> HttpRequest {
-        let paths = self.ingress.rules.iter().flat_map(|rule| rule.paths.iter().map(move |path| (rule, path)));
-        let to_root = paths.clone().find(|(_, path)| path.backend.service == self.services.root);
-        let (host, path) =
-            to_root.or_else(|| paths.clone().next()).map_or((None, None), |(rule, path)| (host(rule), said(path)));
+        let services = &self.services;
+        let pair = Pair { canary: &services.canary, stable: &services.stable };
+        let (host, path) = routed::place(&self.routing_object(), (pair, &services.root));
         HttpRequest {
             host: host.unwrap_or_else(|| "service.example".to_owned()),
             path: path.unwrap_or_else(|| "/".to_owned()),
@@ -37,15 +36,4 @@ impl Scenario {
         let deployed = self.actions.iter().filter(|action| action.verb == Verb::Deploy).count();
         Revision(2 + u32::try_from(deployed).unwrap_or(u32::MAX))
     }
-}
-
-/// A host that the rule takes.
-fn host(rule: &IngressRule) -> Option<String> {
-    rule.host.as_ref().map(|host| host.replace('*', "any").replace('?', "x"))
-}
-
-/// A path that this one takes.
-fn said(path: &HttpPath) -> Option<String> {
-    let path = path.path.replace('*', "").replace('?', "x");
-    (!path.is_empty()).then_some(path)
 }

@@ -25,6 +25,13 @@ pub struct ServiceNames {
 }
 
 impl ServiceNames {
+    pub fn name(&self, service: Service) -> &str {
+        match service {
+            Service::Stable => &self.stable,
+            Service::Canary => &self.canary,
+        }
+    }
+
     /// The rules and the annotations of the Ingress tell what the strategy leaves out.
     pub fn read(document: &Table, workload: &Workload, ingress: (&[IngressRule], &Annotations)) -> Self {
         let text = |key: &str| {
@@ -57,15 +64,6 @@ impl ServiceNames {
                 let stable = plain(ingress.0).unwrap_or(stable);
                 Self { root: stable.clone(), stable, canary, port }
             }
-        }
-    }
-}
-
-impl ServiceNames {
-    pub fn name(&self, service: Service) -> &str {
-        match service {
-            Service::Stable => &self.stable,
-            Service::Canary => &self.canary,
         }
     }
 }

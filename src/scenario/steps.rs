@@ -6,13 +6,13 @@ use super::reader::{Pass, nearest};
 use super::routes;
 use super::validation::rule::Rule;
 use crate::model::rollout::step::{CanaryScale, Step, pause_seconds};
-use crate::units::{Duration, Percent};
+use crate::units::{Duration, Percent, TrafficWeight};
 use serde_json::{Value, json};
 
 const NOTE: &str = "One step of the canary";
 const SIMULATED: [&str; 5] = ["setWeight", "setCanaryScale", "pause", "setHeaderRoute", "analysis"];
 const NOT_YET: [&str; 2] = ["experiment", "plugin"];
-/// Read, and then refused by the controller: an ALB has none.
+/// The controller refuses it, but with Istio and plugins.
 const MIRROR: &str = "setMirrorRoute";
 pub const HELP: &str = "a step is { setWeight = 25 }, { setCanaryScale = { replicas | weight | matchTrafficWeight } }, \
                         { pause = { duration = \"60s\" } }, { pause = {} }, { setHeaderRoute = { name, match } } or \
@@ -25,6 +25,7 @@ const PAIR: [&str; 2] = ["setCanaryScale", "setWeight"];
 
 pub fn schema() -> Value {
     let percent = json!({ "type": "integer", "minimum": 0, "maximum": 100 });
+    let weight = json!({ "type": "integer", "minimum": 0, "description": "Out of maxTrafficWeight: 100 unless set" });
     let object =
         |properties: Value| json!({ "type": "object", "properties": properties, "additionalProperties": false });
     let scale = object(json!({
@@ -40,7 +41,7 @@ pub fn schema() -> Value {
         }
     }));
     let kinds = [
-        ("setWeight", percent.clone()),
+        ("setWeight", weight.clone()),
         ("setCanaryScale", scale.clone()),
         ("pause", pause),
         ("setHeaderRoute", routes::header_schema()),
@@ -52,7 +53,7 @@ pub fn schema() -> Value {
         step["required"] = json!([kind]);
         step
     });
-    let mut pair = object(json!({ PAIR[0]: scale, PAIR[1]: percent }));
+    let mut pair = object(json!({ PAIR[0]: scale, PAIR[1]: weight }));
     pair["required"] = json!(PAIR);
     let kinds: Vec<_> = kinds.into_iter().chain([pair]).collect();
     json!({ "type": "array", "items": { "oneOf": kinds } })
@@ -144,9 +145,9 @@ fn set_weight(pass: &mut Pass, key: &str, node: &Node) -> Option<Step> {
         pass.error(key, node.place.clone(), message, Rule::SetWeight.help());
         return None;
     };
-    // What is no percentage the controller refuses: the run does not start.
-    let weight = Percent::try_from(weight).ok()?;
-    Some(Step::SetWeight(weight.into()))
+    // What lies beyond `maxTrafficWeight` the controller refuses: the run does not start.
+    let weight = u32::try_from(weight).ok()?;
+    Some(Step::SetWeight(TrafficWeight::new(weight)))
 }
 
 fn percent(pass: &mut Pass, key: &str, node: &Node) -> Option<Percent> {

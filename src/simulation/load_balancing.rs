@@ -105,7 +105,7 @@ impl Simulation<'_> {
     }
 
     pub(super) fn tell_load_balancer(&mut self, now: Instant, input: load_balancer::Input) {
-        let effects = self.load_balancer.handle(input);
+        let effects = self.load_balancer.handle(now, input);
         self.on_load_balancer_effects(now, effects);
     }
 

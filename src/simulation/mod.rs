@@ -26,6 +26,7 @@ use crate::model::load_balancer_controller::target_group_binding::TargetGroupBin
 use crate::model::people::People;
 use crate::model::pod::Pod;
 use crate::model::replica_set::ReplicaSet;
+use crate::model::rollout::step::HeaderRoute;
 use crate::model::rollout::{self, Aws, Rollout};
 use crate::model::scheduler::Scheduler;
 use crate::model::tally::Tally;
@@ -211,9 +212,9 @@ impl Simulation<'_> {
                 }
                 SetWeight { canary: service, weight: asked } => {
                     // The load balancer controller refuses others, and the rule stays.
-                    let Some(weight) = asked.percent() else { continue };
+                    let Some(weight) = asked.share_of(self.scenario.max_weight()) else { continue };
                     let canary = if service == Service::Canary { weight } else { weight.rest() };
-                    self.log(now, "rollouts-controller", "SetWeight", "ingress", self.split(canary));
+                    self.log(now, NAME, "SetWeight", self.routing.object().name(), self.split(canary));
                     self.state.weight_requested = canary.get();
                     self.recorder.asked(now, canary);
                     self.record_state(now);
@@ -237,13 +238,15 @@ impl Simulation<'_> {
                     self.log(now, "rollouts-controller", "Aborted", "rollout", message);
                 }
                 SetHeaderRoute(route) => {
-                    self.log(now, NAME, "SetHeaderRoute", "ingress", &route.name);
+                    self.log(now, NAME, "SetHeaderRoute", self.routing.object().name(), &route.name);
                     self.patch_header_route(now, written, &route);
                 }
-                RemoveRoutes(names) => {
-                    self.log(now, NAME, "RemoveRoutes", "ingress", names.join(", "));
-                    self.remove_routes(now, written, &names);
+                SetMirrorRoute(route) => self.patch_mirror_route(now, written, &route),
+                RemoveRoute(name) => {
+                    self.log(now, NAME, "RemoveRoutes", self.routing.object().name(), &name);
+                    self.patch_header_route(now, written, &HeaderRoute { name, matches: vec![] });
                 }
+                RemoveRoutes(names) => self.remove_routes(now, written, &names),
                 // An empty ReplicaSet has no part in the story.
                 DeleteReplicaSet(_) => {}
                 Promoted(revision) => {
@@ -303,7 +306,9 @@ impl Simulation<'_> {
         let from = if from == Revision(0) { "(before v1)".to_owned() } else { from.to_string() };
         self.log(now, "rollouts-controller", "SwitchService", self.name(service), format!("{from} -> {to}"));
         self.tell_endpoint_slice(now, service, endpoint_slice::Input::SelectorChanged(to));
-        if self.scenario.load_balancer_controller.queue == QueueDiscipline::WorkQueue {
+        // Others hear of selectors by EndpointSlices alone.
+        let is_watched = self.routing.object().is_ingress();
+        if is_watched && self.scenario.load_balancer_controller.queue == QueueDiscipline::WorkQueue {
             self.tell_ingress(now, ingress::Input::ServiceChanged);
         }
     }

@@ -1,20 +1,20 @@
-//! From what the Rollouts controller writes into the Ingress to the routes by which the nodes send the requests of each
+//! From what the Rollouts controller writes for its router to the routes by which the nodes send the requests of each
 //! class of traffic.
 
 use super::Simulation;
 use super::event::Event;
 use crate::model::http_request::HttpRequest;
-use crate::model::ingress::Ingress as Object;
 use crate::model::load_balancer;
 use crate::model::load_balancer::data_plane::Command;
-use crate::model::load_balancer::listener_rule::{Action, Condition, Forward, Listener};
+use crate::model::load_balancer::listener_rule::{Action, Forward, Listener};
 use crate::model::load_balancer::route::{Route, Split};
 use crate::model::load_balancer_controller::listener_rules::RuleCall;
 use crate::model::load_balancer_controller::{QueueDiscipline, ingress};
 use crate::model::outcome::Cause;
 use crate::model::rollout::Rollout;
-use crate::model::rollout::alb::{Destination, Router};
-use crate::model::rollout::step::{HeaderMatch, HeaderRoute};
+use crate::model::rollout::router::{Destination, Pair, Router};
+use crate::model::rollout::step::{HeaderRoute, MirrorRoute};
+use crate::model::routing_object::RoutingObject;
 use crate::model::{Revision, Service};
 use crate::scenario::Scenario;
 use crate::units::{Duration, Instant, Percent, TrafficWeight};
@@ -22,12 +22,13 @@ use std::sync::Arc;
 
 /// What routes are made for.
 pub struct Routing {
-    /// The Ingress as it stands in the cluster.
-    object: Arc<Object>,
+    /// As it stands in the cluster.
+    object: Arc<RoutingObject>,
     /// None without `trafficRouting`.
     router: Option<Router>,
     /// By `Service::index`.
     names: [String; 2],
+    max_weight: TrafficWeight,
     /// What the requests of each class say.
     requests: Vec<HttpRequest>,
     /// A request that asks for nothing special: it meets the weights.
@@ -41,29 +42,45 @@ impl Routing {
         let classes = scenario.traffic.classes.iter();
         let requests: Vec<_> = classes.map(|class| class.request.clone()).collect();
         let mut routing = Self {
-            object: Arc::new(scenario.ingress.clone()),
-            router: scenario.alb_router(),
+            object: Arc::new(scenario.routing_object()),
+            router: scenario.router(),
             names: Service::ALL.map(|service| scenario.services.name(service).to_owned()),
+            max_weight: scenario.max_weight(),
             requests: if requests.is_empty() { vec![usual.clone()] } else { requests },
             usual,
         };
-        // A Rollout whose Ingress has no path to its root Service never came to rest; its rules are those of the object.
-        let _ = routing.set_weight(Service::Canary, TrafficWeight::ZERO);
+        // A Rollout whose object has no place for its weights never came to rest; its rules are those of the object.
+        let split = routing.shares(Service::Canary, TrafficWeight::ZERO);
+        let _ = routing.write(|router, object| router.set_weights(object, &split));
         routing
     }
 
-    pub fn object(&self) -> &Arc<Object> {
+    pub fn object(&self) -> &Arc<RoutingObject> {
         &self.object
     }
 
-    /// Patches the Ingress; None without a router.
-    fn set_weight(&mut self, canary: Service, weight: TrafficWeight) -> Option<Result<(), String>> {
-        let router = self.router.as_ref()?;
+    /// Whether the object has changed; nothing changes without a router, nor where it refuses.
+    fn write(&mut self, write: impl FnOnce(&Router, &mut RoutingObject) -> Result<(), String>) -> Result<bool, String> {
+        let Some(router) = &self.router else { return Ok(false) };
+        let mut object = RoutingObject::clone(&self.object);
+        write(router, &mut object)?;
+        let has_changed = object != *self.object;
+        if has_changed {
+            self.object = Arc::new(object);
+        }
+        Ok(has_changed)
+    }
+
+    /// The names of the two Services by their roles.
+    fn roles(&self, canary: Service) -> [&str; 2] {
         let stable = if canary == Service::Canary { Service::Stable } else { Service::Canary };
-        let destination =
-            |service: Service, weight| Destination { service: self.names[service.index()].clone(), weight };
-        let split = [destination(canary, weight), destination(stable, weight.rest(TrafficWeight::HUNDRED))];
-        Some(router.set_weights(Arc::make_mut(&mut self.object), &split))
+        [canary, stable].map(|service| self.names[service.index()].as_str())
+    }
+
+    fn shares(&self, canary: Service, weight: TrafficWeight) -> [Destination; 2] {
+        let [canary, stable] = self.roles(canary);
+        let destination = |service: &str, weight| Destination { service: service.to_owned(), weight };
+        [destination(canary, weight), destination(stable, weight.rest(self.max_weight))]
     }
 
     /// What such a node does with each class of requests.
@@ -92,7 +109,10 @@ impl Routing {
             (None, Some(_)) => [0, 1],
             (Some(stable), Some(canary)) => [stable.weight, canary.weight],
         };
-        Some(Split { weights, has, stickiness: forward.stickiness, mirrored: Percent::ZERO })
+        // Assumption: the copies are for the Service that `Service::Canary` stands for; with pingPong it may be the other.
+        let mirror = forward.mirror.as_ref().filter(|mirror| mirror.service == self.names[Service::Canary.index()]);
+        let mirrored = mirror.map_or(Percent::ZERO, |mirror| mirror.percent);
+        Some(Split { weights, has, stickiness: forward.stickiness, mirrored })
     }
 
     /// The canary weight that a usual request meets; None while nobody takes it.
@@ -117,53 +137,75 @@ impl Routing {
 
     /// The classes whose requests a header route is for.
     fn classes_of(&self, route: &HeaderRoute) -> Vec<usize> {
-        let mut headers: Vec<(&str, Vec<String>)> = vec![];
-        for HeaderMatch { header_name, exact } in &route.matches {
-            match headers.iter_mut().find(|(name, _)| name == header_name) {
-                Some((_, values)) => values.push(exact.clone()),
-                None => headers.push((header_name, vec![exact.clone()])),
-            }
-        }
-        let condition = |(name, values): (&str, _)| Condition::HttpHeader { name: name.to_owned(), values };
-        let conditions: Vec<_> = headers.into_iter().map(condition).collect();
-        let takes = |request: &HttpRequest| conditions.iter().all(|condition| condition.holds(request));
+        let Some(router) = &self.router else { return vec![] };
         let classes = self.requests.iter().enumerate();
-        classes.filter(|(_, request)| takes(request)).map(|(class, _)| class).collect()
+        classes.filter(|(_, request)| router.means(route, request)).map(|(class, _)| class).collect()
     }
 }
 
 impl Simulation<'_> {
+    fn canary_service(&self) -> Service {
+        self.workload.rollout().map_or(Service::Canary, Rollout::canary_service)
+    }
+
     /// The Rollouts controller patches the weights. `written`: how long the earlier writes of the same pass took.
     pub(super) fn patch_weight(&mut self, now: Instant, written: Duration, (canary, weight): (Service, TrafficWeight)) {
-        let result = self.routing.set_weight(canary, weight);
-        self.tell_ingress_object(now, written, result.unwrap_or(Ok(())));
+        let split = self.routing.shares(canary, weight);
+        let result = self.routing.write(|router, object| router.set_weights(object, &split));
+        self.tell_routing_object(now, written, result);
     }
 
     pub(super) fn patch_header_route(&mut self, now: Instant, written: Duration, route: &HeaderRoute) {
-        let canary = self.workload.rollout().map_or(Service::Canary, Rollout::canary_service);
+        let [canary, stable] = self.routing.roles(self.canary_service()).map(str::to_owned);
         let managed = self.scenario.workload.managed_routes();
-        let routing = &mut self.routing;
-        let name = &routing.names[canary.index()];
-        let object = Arc::make_mut(&mut routing.object);
-        let result = routing.router.as_ref().map(|router| router.set_header_route(object, (route, name), managed));
-        for class in self.routing.classes_of(route) {
-            let meant = (!route.matches.is_empty()).then_some(self.newest);
-            self.mean_for(class, meant);
-        }
-        self.tell_ingress_object(now, written, result.unwrap_or(Ok(())));
+        let result = self.routing.write(|router, object| {
+            router.set_header_route(object, (route, Pair { canary: &canary, stable: &stable }), managed)
+        });
+        self.mean_for_routes();
+        self.tell_routing_object(now, written, result);
     }
 
+    /// A router that knows none does nothing, and nobody is told.
+    pub(super) fn patch_mirror_route(&mut self, now: Instant, written: Duration, route: &MirrorRoute) {
+        if !self.routing.router.as_ref().is_some_and(Router::mirrors) {
+            return;
+        }
+        self.log(now, "rollouts-controller", "SetMirrorRoute", self.routing.object().name(), &route.name);
+        let [canary, stable] = self.routing.roles(self.canary_service()).map(str::to_owned);
+        let managed = self.scenario.workload.managed_routes();
+        let result = self.routing.write(|router, object| {
+            router.set_mirror_route(object, (route, Pair { canary: &canary, stable: &stable }), managed)
+        });
+        self.tell_routing_object(now, written, result);
+    }
+
+    /// Where there is nothing to remove, nobody is told.
     pub(super) fn remove_routes(&mut self, now: Instant, written: Duration, names: &[String]) {
-        let routing = &mut self.routing;
-        let object = Arc::make_mut(&mut routing.object);
-        let result = routing.router.as_ref().map(|router| router.remove_managed_routes(object, names));
-        self.tell_ingress_object(now, written, result.unwrap_or(Ok(())));
+        let [canary, stable] = self.routing.roles(self.canary_service()).map(str::to_owned);
+        let result = self.routing.write(|router, object| {
+            router.remove_managed_routes(object, Pair { canary: &canary, stable: &stable }, names)
+        });
+        let object = Arc::clone(self.routing.object());
+        if object.is_ingress() || result != Ok(false) {
+            self.log(now, "rollouts-controller", "RemoveRoutes", object.name(), names.join(", "));
+        }
+        self.tell_routing_object(now, written, result);
     }
 
     /// No route is meant to be there any more.
     pub(super) fn forget_routes(&mut self) {
         for class in 0..self.routing.requests.len() {
             self.mean_for(class, None);
+        }
+    }
+
+    /// What is asked for is meant, whether the router follows or not.
+    fn mean_for_routes(&mut self) {
+        self.forget_routes();
+        let routes = self.workload.rollout().map_or(&[][..], |rollout| &rollout.ingress().routes);
+        let classes: Vec<_> = routes.iter().flat_map(|(route, _)| self.routing.classes_of(route)).collect();
+        for class in classes {
+            self.mean_for(class, Some(self.newest));
         }
     }
 
@@ -174,12 +216,17 @@ impl Simulation<'_> {
     }
 
     /// A patch that failed leaves the object as it was, and nobody hears of it.
-    fn tell_ingress_object(&mut self, now: Instant, written: Duration, result: Result<(), String>) {
-        if let Err(message) = result {
-            self.log(now, "rollouts-controller", "PatchFailed", "ingress", message);
-            return;
-        }
+    fn tell_routing_object(&mut self, now: Instant, written: Duration, result: Result<bool, String>) {
         let object = Arc::clone(self.routing.object());
+        match result {
+            Err(message) => {
+                self.log(now, "rollouts-controller", "PatchFailed", object.name(), message);
+                return;
+            }
+            // Nobody hears of an object that is as it was. With an ALB a patch is made only where something changes.
+            Ok(false) if !object.is_ingress() => return,
+            Ok(_) => {}
+        }
         let controller = &self.scenario.load_balancer_controller;
         match controller.queue {
             QueueDiscipline::WorkQueue if written == Duration::ZERO => {
@@ -209,16 +256,22 @@ impl Simulation<'_> {
                 Reconcile(time) => self.queue.schedule(now + time, Event::Ingress(ingress::Input::Send)),
                 Call { call, listener } => {
                     let (name, detail) = self.describe(&call, &listener);
-                    self.log(now, "load-balancer-controller", name, "ingress", detail);
+                    let object = self.routing.object().name();
+                    self.log(now, self.control_plane(), name, object, detail);
                     self.tell_load_balancer(now, load_balancer::Input::ListenerChanged(listener));
                 }
                 AwaitAnswer => {
                     let answered = now + self.streams.rule_call.draw(&controller.rule_call);
                     self.queue.schedule(answered, Event::Ingress(ingress::Input::Answered));
                 }
-                Failed(message) => self.log(now, "load-balancer-controller", "FailedBuildModel", "ingress", message),
+                Failed(message) => self.log(now, self.control_plane(), "FailedBuildModel", "ingress", message),
             }
         }
+    }
+
+    /// As the event log calls who reads the object.
+    fn control_plane(&self) -> &'static str {
+        if self.routing.object().is_ingress() { "load-balancer-controller" } else { "control-plane" }
     }
 
     /// As the event log writes a call: a change of the weights by the weights.
@@ -236,6 +289,13 @@ impl Simulation<'_> {
                 ("SetRulePriorities", moves.join(", "))
             }
             RuleCall::ModifyListener(_) => ("ModifyListener", weight().unwrap_or_default()),
+            RuleCall::Configure(listener) => {
+                let rules = match listener.rules.len() {
+                    0 => String::new(),
+                    count => format!(", {count} rules"),
+                };
+                ("Configure", weight().unwrap_or_default() + &rules)
+            }
         }
     }
 

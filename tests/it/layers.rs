@@ -26,20 +26,25 @@ const UPWARDS: [Exception; 1] = [Exception {
 
 /// What every component of the model may know of it, besides its own parts: ids, the objects that several of them read,
 /// what a request says and what it came to, arithmetic.
-const COMMON: [&str; 9] = [
+const COMMON: [&str; 14] = [
     "model::PodId",
     "model::Revision",
     "model::Service",
     "model::Update",
     "model::ingress",
     "model::http_request",
+    "model::http_route",
+    "model::request_match",
+    "model::routing_object",
+    "model::virtual_service",
+    "model::weighted_route",
     "model::outcome",
     "model::fenceposts",
     "model::comparison",
 ];
 
 /// One component that knows another.
-const ACROSS: [Exception; 11] = [
+const ACROSS: [Exception; 17] = [
     Exception {
         file: "model/deployment",
         uses: "model::replica_set",
@@ -64,6 +69,36 @@ const ACROSS: [Exception; 11] = [
         file: "model/load_balancer_controller",
         uses: "model::load_balancer::listener_rule",
         reason: "the rules of a listener are what its calls are about: plain data, no effect and no event",
+    },
+    Exception {
+        file: "model/http_route",
+        uses: "model::load_balancer::listener_rule",
+        reason: "it tells its own precedence as the rules of a listener: plain data, no effect and no event",
+    },
+    Exception {
+        file: "model/virtual_service",
+        uses: "model::load_balancer::listener_rule",
+        reason: "it tells its own precedence as the rules of a listener: plain data, no effect and no event",
+    },
+    Exception {
+        file: "model/weighted_route",
+        uses: "model::load_balancer::listener_rule",
+        reason: "it tells its own precedence as the rules of a listener: plain data, no effect and no event",
+    },
+    Exception {
+        file: "model/routing_object",
+        uses: "model::load_balancer::listener_rule",
+        reason: "whatever its kind, it comes to the rules of a listener: plain data, no effect and no event",
+    },
+    Exception {
+        file: "model/rollout/istio",
+        uses: "model::load_balancer::listener_rule",
+        reason: "the mirror of a route is written as proxies hold it: Mirror, plain data",
+    },
+    Exception {
+        file: "model/rollout/alb",
+        uses: "model::load_balancer::listener_rule",
+        reason: "which requests a header route is meant for is what its condition says: Condition, plain data",
     },
     Exception {
         file: "model/pod",

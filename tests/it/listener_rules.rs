@@ -10,6 +10,7 @@ use rollout_sim::model::load_balancer::listener_rule::{
 use rollout_sim::model::load_balancer_controller::listener_rules::{
     Cluster, RuleCall, RuleSynthesis, apply, build, synthesize,
 };
+use rollout_sim::model::request_match::StringMatch;
 use rollout_sim::model::rollout::alb::{Destination, Router};
 use rollout_sim::model::rollout::step::{HeaderMatch, HeaderRoute};
 use rollout_sim::scenario::Scenario;
@@ -50,7 +51,7 @@ fn header_route(table: &Table) -> HeaderRoute {
     let of_header = |name: &str, values: &Node| -> Vec<HeaderMatch> {
         let exact = |value: &Node| value.text().expect("a value").to_owned();
         let values = values.array().expect("values").iter().map(exact);
-        values.map(|exact| HeaderMatch { header_name: name.to_owned(), exact }).collect()
+        values.map(|exact| HeaderMatch { header_name: name.to_owned(), value: StringMatch::Exact(exact) }).collect()
     };
     let matches = matches.entries.iter().flat_map(|entry| of_header(&entry.key, &entry.value)).collect();
     HeaderRoute { name: text(table, "name").expect("a name").to_owned(), matches }
@@ -179,7 +180,10 @@ fn a_header_step_leaves_the_object_that_the_real_controller_leaves() {
     );
     let scenario = load(&text, "shop", &[]).expect("it is right").scenario;
     let (router, before) = (scenario.alb_router().expect("it is routed"), scenario.ingress.clone());
-    let one = |name: &str, exact: &str| HeaderMatch { header_name: name.to_owned(), exact: exact.to_owned() };
+    let one = |name: &str, exact: &str| HeaderMatch {
+        header_name: name.to_owned(),
+        value: StringMatch::Exact(exact.to_owned()),
+    };
     let matches = vec![one("X-Canary", "always"), one("X-Canary", "beta"), one("X-Region", "eu")];
     let route = HeaderRoute { name: "by-header".to_owned(), matches };
     let mut ingress = before.clone();
@@ -217,7 +221,7 @@ fn root(weight: u16) -> Rule {
     Rule {
         priority: 0,
         conditions: vec![Condition::PathPattern(vec!["/*".to_owned()])],
-        action: Action::Forward(Forward { target_groups: groups.map(group).to_vec(), stickiness: None }),
+        action: Action::Forward(Forward { target_groups: groups.map(group).to_vec(), stickiness: None, mirror: None }),
     }
 }
 
@@ -341,7 +345,7 @@ proptest! {
         router.set_weights(&mut ingress, &split(50)).expect("there is a path to root");
         let mut current = build(&ingress, &Cluster::default()).expect("it is right");
         for (route, is_set) in routes {
-            let header = HeaderMatch { header_name: "X-Canary".to_owned(), exact: managed[route].clone() };
+            let header = HeaderMatch { header_name: "X-Canary".to_owned(), value: StringMatch::Exact(managed[route].clone()) };
             let matches = if is_set { vec![header] } else { vec![] };
             let route = HeaderRoute { name: managed[route].clone(), matches };
             router.set_header_route(&mut ingress, (&route, "canary"), &managed).expect("it is set");
@@ -365,7 +369,7 @@ fn a_route_that_comes_with_a_weight_costs_one_moment() {
     let listener = |ingress: &Ingress| build(ingress, &Cluster::default()).expect("it is right");
     router.set_weights(&mut ingress, &split(0)).expect("there is a path to root");
     let at_first = listener(&ingress);
-    let header = HeaderMatch { header_name: "X-Canary".to_owned(), exact: "always".to_owned() };
+    let header = HeaderMatch { header_name: "X-Canary".to_owned(), value: StringMatch::Exact("always".to_owned()) };
     let route = HeaderRoute { name: "by-header".to_owned(), matches: vec![header] };
     router.set_header_route(&mut ingress, (&route, "canary"), &managed()).expect("it is set");
     router.set_weights(&mut ingress, &split(20)).expect("there is a path to root");

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use rollout_sim::cli::diagnostics::{Input, render};
 use rollout_sim::cli::gallery;
+use rollout_sim::model::request_match::StringMatch;
 use rollout_sim::model::rollout::step::{HeaderMatch, Step};
 use rollout_sim::report::resolved;
 use rollout_sim::scenario::load::load;
@@ -134,7 +135,7 @@ fn every_section_reaches_the_scenario() {
     assert_eq!(canary.steps.len(), 8);
     assert_eq!(canary.steps[7].to_string(), "setHeaderRoute by-header");
     assert!(
-        matches!(&canary.steps[7], Step::SetHeaderRoute(route) if route.matches == [HeaderMatch { header_name: "X-Canary".into(), exact: "on".into() }])
+        matches!(&canary.steps[7], Step::SetHeaderRoute(route) if route.matches == [HeaderMatch { header_name: "X-Canary".into(), value: StringMatch::Exact("on".into()) }])
     );
     assert_eq!(canary.traffic_routing.as_ref().unwrap().managed_routes, ["by-header", "by-cookie"]);
     assert!(canary.ping_pong);
@@ -204,7 +205,7 @@ fn each_rule_of_the_controllers_has_its_message() {
         ),
         (canary("steps[1].pause.duration=-5"), "Duration needs to be greater than 0"),
         (canary("steps[1].pause.duration=1d"), "Duration needs to be greater than 0"),
-        (canary("trafficRouting={ nginx = {} }"), "`rollout.strategy.canary.trafficRouting.alb` is missing"),
+        (canary("trafficRouting={}"), "`rollout.strategy.canary.trafficRouting.alb` is missing"),
         (
             canary("stableService=web-canary"),
             "This rollout uses the same service for the stable and canary services, but two different services are required",

@@ -24,10 +24,12 @@ const OTHER_ROUTER: Rule = Rule {
         code: "M002",
         title: "the router is not an ALB",
         level: Level::Note,
-        cause: "This program knows one load balancer, the ALB. Another router stands in the manifests.",
-        consequence: "An ALB takes its place, with its delays: a mesh or NGINX follows a weight sooner, and fails otherwise.",
-        remedy: "read the numbers as those of an ALB; set [load_balancer_controller] and [load_balancer] to your router's \
-                 delays",
+        cause: "The delays of an ALB are those that users have measured. For another router there is a preset, and most of its \
+                figures are assumptions: nobody publishes them.",
+        consequence: "How long a weight takes to reach the proxies, and how far they are apart, may be otherwise in your cluster. \
+                      What a proxy does about a pod that is gone (retries, outlier detection) is not simulated.",
+        remedy: "measure your router, and set [load_balancer_controller] and [load_balancer] in a scenario; [router] names \
+                 another preset",
         source: "Argo Rollouts documentation, Traffic Management",
         reproduce: "sim check tests/findings/M002.bad.yaml",
     },
@@ -42,9 +44,13 @@ const OTHER_ROUTER: Rule = Rule {
             // Of a plugin the name says which.
             let plugin = entry.value.table().filter(|_| entry.key == "plugins").and_then(|table| table.entries.first());
             let name = plugin.map_or(&entry.key, |plugin| &plugin.key);
-            let message = match is_alb {
-                true => format!("{name} splits the traffic beside the ALB: only the ALB is simulated"),
-                false => format!("{name} splits the traffic: here an ALB stands in its place"),
+            let message = match (is_alb, subject.scenario) {
+                (true, _) => format!("{name} splits the traffic beside the ALB: only the ALB is simulated"),
+                (false, Some(scenario)) => {
+                    let preset = scenario.router.preset;
+                    format!("{name} splits the traffic: its proxies are played by the preset `{preset}`")
+                }
+                (false, None) => format!("{name} splits the traffic"),
             };
             Found::at(entry.key_place.clone(), message)
         });

@@ -5,7 +5,8 @@
 //! request, not its way), authentication before the action.
 
 use crate::model::http_request::HttpRequest;
-use crate::units::Duration;
+use crate::model::request_match::RequestMatch;
+use crate::units::{Duration, Percent};
 use ipnet::IpNet;
 use std::fmt;
 
@@ -59,6 +60,8 @@ pub enum Condition {
     QueryString(Vec<(Option<String>, String)>),
     /// In CIDR notation.
     SourceIp(Vec<String>),
+    /// Of a proxy's route; an ALB has none of these.
+    Route(RequestMatch),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +77,15 @@ pub struct Forward {
     pub target_groups: Vec<WeightedTargetGroup>,
     /// How long a client stays with the target group that it got first (`AWSALBTG`).
     pub stickiness: Option<Duration>,
+    /// An ALB has none.
+    pub mirror: Option<Mirror>,
+}
+
+/// So many of 100 requests are sent once more, and nobody waits for the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mirror {
+    pub service: String,
+    pub percent: Percent,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -153,6 +165,7 @@ impl Condition {
                 let blocks = blocks.iter().filter_map(|block| block.parse::<IpNet>().ok());
                 blocks.into_iter().any(|block| block.contains(&request.source_ip))
             }
+            Self::Route(condition) => condition.holds(request),
         }
     }
 
@@ -165,13 +178,14 @@ impl Condition {
             Self::HttpRequestMethod(_) => "http-request-method",
             Self::QueryString(_) => "query-string",
             Self::SourceIp(_) => "source-ip",
+            Self::Route(condition) => condition.field(),
         }
     }
 
     /// Whether a rule may have several of this field.
     const fn may_repeat(&self) -> bool {
         match self {
-            Self::HttpHeader { .. } | Self::QueryString(_) => true,
+            Self::HttpHeader { .. } | Self::QueryString(_) | Self::Route(_) => true,
             Self::HostHeader(_) | Self::PathPattern(_) | Self::HttpRequestMethod(_) | Self::SourceIp(_) => false,
         }
     }
@@ -181,6 +195,7 @@ impl Condition {
             Self::HostHeader(values) | Self::PathPattern(values) | Self::HttpHeader { values, .. } => values.len(),
             Self::HttpRequestMethod(values) | Self::SourceIp(values) => values.len(),
             Self::QueryString(pairs) => pairs.len(),
+            Self::Route(_) => 1,
         }
     }
 
@@ -194,7 +209,7 @@ impl Condition {
                 let texts = pairs.iter().flat_map(|(key, value)| key.iter().chain([value]));
                 texts.map(|text| count(tokens_of_query(text))).sum()
             }
-            Self::HttpRequestMethod(_) | Self::SourceIp(_) => 0,
+            Self::HttpRequestMethod(_) | Self::SourceIp(_) | Self::Route(_) => 0,
         }
     }
 
@@ -229,6 +244,7 @@ impl Condition {
                 let block = blocks.iter().find(|block| block.parse::<IpNet>().is_err())?;
                 Some(format!("`{block}` of a source-ip condition is not in CIDR notation, as 10.0.0.0/8"))
             }
+            Self::Route(_) => Some(format!("an ALB has no condition like `{field}` of a proxy")),
         }
     }
 }
@@ -360,6 +376,7 @@ impl fmt::Display for Condition {
                 };
                 pairs.iter().map(pair).collect::<Vec<_>>().join(" or ")
             }
+            Self::Route(condition) => condition.to_string(),
         };
         write!(f, "{} {values}", self.field())
     }
@@ -409,7 +426,7 @@ mod tests {
 
     fn forward(weight: u16) -> Action {
         let target_groups = vec![WeightedTargetGroup { service: "web".to_owned(), weight }];
-        Action::Forward(Forward { target_groups, stickiness: None })
+        Action::Forward(Forward { target_groups, stickiness: None, mirror: None })
     }
 
     fn rule(conditions: Vec<Condition>) -> Rule {
@@ -527,7 +544,7 @@ mod tests {
         assert_eq!(refusal(forward(1000)), "a weight lies between 0 and 999, that of web is 1000");
         let groups = |count| {
             let group = WeightedTargetGroup { service: "web".to_owned(), weight: 1 };
-            Action::Forward(Forward { target_groups: vec![group; count], stickiness: None })
+            Action::Forward(Forward { target_groups: vec![group; count], stickiness: None, mirror: None })
         };
         assert_eq!(refusal(groups(5)), "");
         assert_eq!(refusal(groups(6)), "a forward action has 1 to 5 target groups, this one has 6");

@@ -1,4 +1,5 @@
-//! The Application Load Balancer: its control plane, and what each of its nodes knows of rules and targets, later.
+//! The Application Load Balancer: its control plane, and what each of its nodes knows of rules and targets, later. Proxies
+//! of another kind are the same with other delays: they go by EndpointSlices, and their holds differ.
 //!
 //! One listener with its rules, and the two target groups of a canary. Source: *User Guide for Application Load
 //! Balancers*; the delays between control plane and nodes are measured by users, not documented. Left out: availability
@@ -7,6 +8,7 @@
 pub mod connection;
 pub mod cookie;
 pub mod data_plane;
+pub mod hold;
 pub mod listener_rule;
 pub mod route;
 pub mod target_group;
@@ -14,8 +16,9 @@ pub mod target_selection;
 
 use crate::model::{PodId, Service};
 use crate::random::Distribution;
-use crate::units::Duration;
+use crate::units::{Duration, Instant};
 use cookie::CookieSpec;
+use hold::{Held, Hold, Turn};
 use listener_rule::Listener;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -52,12 +55,14 @@ pub enum TargetGroupSelection {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoadBalancerSpec {
     pub nodes: u32,
-    /// The control plane collects rule changes for this long before it pushes them.
-    pub rule_batch: Duration,
-    /// From the end of the batch until a node routes by the new rule.
+    /// How the control plane holds rule changes back before it pushes them.
+    pub hold: Hold,
+    /// From then until a node routes by the new rule.
     pub rule_push: Distribution,
     /// From `RegisterTargets` until a node knows the target.
     pub registration: Distribution,
+    /// Whether a node looks for itself; else a target gets requests as soon as the node knows it.
+    pub health_checks: bool,
     /// From then until that node's first health check.
     pub first_health_check: Distribution,
     /// From `DeregisterTargets` until a node stops sending requests to the target.
@@ -116,7 +121,7 @@ pub enum News {
 pub enum Input {
     /// The rules after a call of the API.
     ListenerChanged(Arc<Listener>),
-    BatchOver,
+    HoldOver,
     /// Rules reach a node; later ones have higher versions.
     ListenerReached {
         node: u32,
@@ -173,7 +178,7 @@ pub struct LoadBalancer {
     /// As the API shows it.
     listener: Arc<Listener>,
     listener_version: u32,
-    batch_open: bool,
+    held: Held,
     nodes: Vec<Node>,
     /// Every target that was ever registered: its newest registration, by group.
     targets: [BTreeMap<PodId, u32>; 2],
@@ -216,7 +221,7 @@ impl LoadBalancer {
             target_group,
             listener: Arc::clone(&listener),
             listener_version: 0,
-            batch_open: false,
+            held: Held::default(),
             targets: targets.map(|targets| targets.iter().map(|pod| (*pod, 0)).collect()),
             registered: targets.map(|targets| targets.iter().copied().collect()),
         };
@@ -225,7 +230,7 @@ impl LoadBalancer {
             effects.push(SetListener { node, listener: Arc::clone(&listener) });
             for service in Service::ALL {
                 effects.extend(load_balancer.route(node, service));
-                let targets = targets[service.index()];
+                let targets = if spec.health_checks { targets[service.index()] } else { &[] };
                 for (index, pod) in (0u64..).zip(targets) {
                     // Checks have been going on for long: they are spread over the interval.
                     let checks = u64::from(spec.nodes) * targets.len() as u64;
@@ -256,19 +261,16 @@ impl LoadBalancer {
         self.registered(service).iter().filter(everywhere).copied().collect()
     }
 
-    pub fn handle(&mut self, input: Input) -> Vec<Effect> {
+    pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
         match input {
             ListenerChanged(listener) => {
                 self.listener = listener;
-                let waits = std::mem::replace(&mut self.batch_open, true);
-                if waits { vec![] } else { vec![Wake(self.spec.rule_batch, BatchOver)] }
+                let turn = self.held.on_change(now, self.spec.hold);
+                self.take(turn)
             }
-            BatchOver => {
-                self.batch_open = false;
-                self.listener_version += 1;
-                let version = self.listener_version;
-                let push = |node| PushListener { node, listener: Arc::clone(&self.listener), version };
-                (0..self.spec.nodes).map(push).collect()
+            HoldOver => {
+                let turn = self.held.on_time(now, self.spec.hold);
+                self.take(turn)
             }
             ListenerReached { node, listener, version } => {
                 let known = &mut self.nodes[node as usize].listener_version;
@@ -285,6 +287,18 @@ impl LoadBalancer {
             HealthChecked { node, target, passed } => self.on_health_checked(node, target, passed),
             DeregistrationDelayOver(targets) => self.on_deregistration_delay_over(&targets),
         }
+    }
+
+    fn take(&mut self, turn: Turn) -> Vec<Effect> {
+        let mut effects = vec![];
+        if turn.sends {
+            self.listener_version += 1;
+            let version = self.listener_version;
+            let push = |node| PushListener { node, listener: Arc::clone(&self.listener), version };
+            effects.extend((0..self.spec.nodes).map(push));
+        }
+        effects.extend(turn.wakes_after.map(|delay| Wake(delay, HoldOver)));
+        effects
     }
 
     fn on_register(&mut self, service: Service, pods: &[PodId]) -> Vec<Effect> {
@@ -321,9 +335,14 @@ impl LoadBalancer {
         for target in &current {
             let group = &mut self.nodes[node as usize].groups[target.service.index()];
             match news {
-                News::Registered => {
+                News::Registered if self.spec.health_checks => {
                     group.add(target.pod, target.version, TargetHealth::Initial);
                     effects.push(FirstHealthCheck { node, target: *target });
+                }
+                News::Registered => {
+                    group.add(target.pod, target.version, TargetHealth::Healthy);
+                    let Registration { service, pod, .. } = *target;
+                    effects.push(HealthChanged { node, service, pod, health: TargetHealth::Healthy });
                 }
                 News::Deregistered => {
                     group.remove(target.pod);
@@ -400,7 +419,8 @@ mod tests {
         let zero = Distribution::secs(0);
         let spec = LoadBalancerSpec {
             nodes,
-            rule_batch: Duration::secs(10),
+            hold: Hold::Batch(Duration::secs(10)),
+            health_checks: true,
             rule_push: zero.clone(),
             registration: zero.clone(),
             first_health_check: zero.clone(),
@@ -433,18 +453,24 @@ mod tests {
     #[test]
     fn a_batch_takes_what_comes_within_ten_seconds_and_the_newest_wins() {
         let mut alb = load_balancer(2, &[0]);
-        assert_eq!(alb.handle(ListenerChanged(listener(510))), vec![Wake(Duration::secs(10), BatchOver)]);
-        assert_eq!(alb.handle(ListenerChanged(listener(560))), vec![]);
+        assert_eq!(
+            alb.handle(Instant::START, ListenerChanged(listener(510))),
+            vec![Wake(Duration::secs(10), HoldOver)]
+        );
+        assert_eq!(alb.handle(Instant::START, ListenerChanged(listener(560))), vec![]);
         let push = |node| PushListener { node, listener: listener(560), version: 1 };
-        assert_eq!(alb.handle(BatchOver), vec![push(0), push(1)]);
+        assert_eq!(alb.handle(Instant::START, HoldOver), vec![push(0), push(1)]);
     }
 
     #[test]
     fn an_older_rule_does_not_undo_a_newer_one() {
         let mut alb = load_balancer(1, &[0]);
         let newer = ListenerReached { node: 0, listener: listener(560), version: 2 };
-        assert_eq!(alb.handle(newer), vec![SetListener { node: 0, listener: listener(560) }]);
-        assert_eq!(alb.handle(ListenerReached { node: 0, listener: listener(510), version: 1 }), vec![]);
+        assert_eq!(alb.handle(Instant::START, newer), vec![SetListener { node: 0, listener: listener(560) }]);
+        assert_eq!(
+            alb.handle(Instant::START, ListenerReached { node: 0, listener: listener(510), version: 1 }),
+            vec![]
+        );
     }
 
     fn pushed(effects: &[Effect]) -> (News, Vec<Registration>) {
@@ -457,19 +483,19 @@ mod tests {
     #[test]
     fn a_target_registered_again_is_not_removed_by_older_news() {
         let mut alb = load_balancer(1, &[0, 1]);
-        let (news, targets) = pushed(&alb.handle(DeregisterTargets(Service::Stable, vec![PodId(0)])));
-        alb.handle(RegisterTargets(Service::Stable, vec![PodId(0)]));
-        assert_eq!(alb.handle(TargetsReached { node: 0, news, targets }), vec![], "overtaken");
+        let (news, targets) = pushed(&alb.handle(Instant::START, DeregisterTargets(Service::Stable, vec![PodId(0)])));
+        alb.handle(Instant::START, RegisterTargets(Service::Stable, vec![PodId(0)]));
+        assert_eq!(alb.handle(Instant::START, TargetsReached { node: 0, news, targets }), vec![], "overtaken");
     }
 
     #[test]
     fn a_new_target_gets_requests_after_its_first_passed_check() {
         let mut alb = load_balancer(1, &[0]);
-        let (news, targets) = pushed(&alb.handle(RegisterTargets(Service::Canary, vec![PodId(7)])));
+        let (news, targets) = pushed(&alb.handle(Instant::START, RegisterTargets(Service::Canary, vec![PodId(7)])));
         let target = targets[0];
-        let effects = alb.handle(TargetsReached { node: 0, news, targets });
+        let effects = alb.handle(Instant::START, TargetsReached { node: 0, news, targets });
         assert_eq!(effects, vec![FirstHealthCheck { node: 0, target }]);
-        let effects = alb.handle(HealthChecked { node: 0, target, passed: true });
+        let effects = alb.handle(Instant::START, HealthChecked { node: 0, target, passed: true });
         let routed = Route { node: 0, service: Service::Canary, targets: vec![PodId(0), PodId(7)] };
         assert!(effects.contains(&routed), "{effects:?}");
     }
@@ -477,26 +503,26 @@ mod tests {
     #[test]
     fn a_target_is_healthy_when_every_node_has_found_it_so() {
         let mut alb = load_balancer(2, &[0]);
-        let (news, targets) = pushed(&alb.handle(RegisterTargets(Service::Canary, vec![PodId(7)])));
+        let (news, targets) = pushed(&alb.handle(Instant::START, RegisterTargets(Service::Canary, vec![PodId(7)])));
         let target = targets[0];
         let healthy = |alb: &LoadBalancer| alb.healthy(Service::Canary).into_iter().collect::<Vec<_>>();
         for node in 0..2 {
             assert_eq!(healthy(&alb), [PodId(0)], "node {node} has not checked yet");
-            alb.handle(TargetsReached { node, news, targets: targets.clone() });
-            alb.handle(HealthChecked { node, target, passed: true });
+            alb.handle(Instant::START, TargetsReached { node, news, targets: targets.clone() });
+            alb.handle(Instant::START, HealthChecked { node, target, passed: true });
         }
         assert_eq!(healthy(&alb), [PodId(0), PodId(7)]);
-        alb.handle(DeregisterTargets(Service::Canary, vec![PodId(7)]));
+        alb.handle(Instant::START, DeregisterTargets(Service::Canary, vec![PodId(7)]));
         assert_eq!(healthy(&alb), [PodId(0)], "a draining target is shown as such, whatever the nodes know");
     }
 
     #[test]
     fn in_flight_requests_are_cut_when_the_delay_is_over_unless_the_target_came_back() {
         let mut alb = load_balancer(1, &[0, 1]);
-        let (_, targets) = pushed(&alb.handle(DeregisterTargets(Service::Stable, vec![PodId(0)])));
+        let (_, targets) = pushed(&alb.handle(Instant::START, DeregisterTargets(Service::Stable, vec![PodId(0)])));
         let cut = CutConnections { service: Service::Stable, pod: PodId(0) };
-        assert_eq!(alb.handle(DeregistrationDelayOver(targets.clone())), vec![cut]);
-        alb.handle(RegisterTargets(Service::Stable, vec![PodId(0)]));
-        assert_eq!(alb.handle(DeregistrationDelayOver(targets)), vec![]);
+        assert_eq!(alb.handle(Instant::START, DeregistrationDelayOver(targets.clone())), vec![cut]);
+        alb.handle(Instant::START, RegisterTargets(Service::Stable, vec![PodId(0)]));
+        assert_eq!(alb.handle(Instant::START, DeregistrationDelayOver(targets)), vec![]);
     }
 }

@@ -117,6 +117,7 @@ mod tests {
     use super::*;
     use crate::model::load_balancer::TargetGroupSelection;
     use crate::model::load_balancer::cookie::CookieSpec;
+    use crate::model::load_balancer::hold::Hold;
     use crate::model::load_balancer::target_selection::Algorithm;
     use crate::random::Distribution;
     use crate::units::Duration;
@@ -126,7 +127,8 @@ mod tests {
         let zero = Distribution::secs(0);
         let load_balancer = LoadBalancerSpec {
             nodes: 1,
-            rule_batch: Duration::ZERO,
+            hold: Hold::None,
+            health_checks: true,
             rule_push: zero.clone(),
             registration: zero.clone(),
             first_health_check: zero.clone(),

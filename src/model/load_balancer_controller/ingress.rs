@@ -5,10 +5,13 @@
 //! newest state at *that* moment is what the rules get: a weight that was asked for and replaced while the item waited
 //! is never sent. An object that makes no rules stops the whole group, and the rules stay as they are.
 //! Source: `controllers/ingress/group_controller.go`, controller-runtime's work queue.
+//!
+//! For another router the item is whatever that one reads, and its control plane sends all of it at once. Assumption: it
+//! reads the newest state, too, when an item's turn has come, as every controller does that goes by an informer.
 
 use super::listener_rules::{self, Cluster, RuleCall, RuleSynthesis};
-use crate::model::ingress::Ingress as Object;
 use crate::model::load_balancer::listener_rule::Listener;
+use crate::model::routing_object::RoutingObject;
 use crate::units::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,7 +20,7 @@ use {Effect::*, Input::*, State::*};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// The object is like that now.
-    Changed(Arc<Object>),
+    Changed(Arc<RoutingObject>),
     /// The selector of a Service that the Ingress names has changed: nothing to modify, and yet work.
     ServiceChanged,
     /// The item's turn has come; the reconcile will take so long until its first call.
@@ -27,7 +30,7 @@ pub enum Input {
     /// The next call is answered.
     Answered,
     /// For [`super::QueueDiscipline::Overlap`]: this very state is due.
-    SendState(Arc<Object>),
+    SendState(Arc<RoutingObject>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +52,7 @@ enum State {
     Idle,
     Waiting,
     Reconciling {
-        snapshot: Arc<Object>,
+        snapshot: Arc<RoutingObject>,
         /// Something changed since the snapshot.
         dirty: bool,
     },
@@ -71,7 +74,7 @@ pub struct IngressSpec {
 pub struct Ingress {
     spec: IngressSpec,
     /// The object as it stands.
-    observed: Arc<Object>,
+    observed: Arc<RoutingObject>,
     /// As the controller last left it.
     listener: Arc<Listener>,
     state: State,
@@ -82,8 +85,8 @@ impl Ingress {
     ///
     /// # Errors
     /// The object makes no rules, for this reason.
-    pub fn established(spec: IngressSpec, object: Arc<Object>) -> Result<Self, String> {
-        let listener = Arc::new(listener_rules::build(&object, &spec.cluster)?);
+    pub fn established(spec: IngressSpec, object: Arc<RoutingObject>) -> Result<Self, String> {
+        let listener = Arc::new(wanted(&object, &spec.cluster)?);
         Ok(Self { spec, observed: object, listener, state: Idle })
     }
 
@@ -118,9 +121,12 @@ impl Ingress {
         effects
     }
 
-    fn calls(&self, object: &Object) -> Result<VecDeque<RuleCall>, String> {
-        let wanted = listener_rules::build(object, &self.spec.cluster)?;
-        Ok(listener_rules::synthesize(&self.listener, &wanted, self.spec.synthesis).into())
+    fn calls(&self, object: &RoutingObject) -> Result<VecDeque<RuleCall>, String> {
+        let wanted = wanted(object, &self.spec.cluster)?;
+        if object.is_ingress() {
+            return Ok(listener_rules::synthesize(&self.listener, &wanted, self.spec.synthesis).into());
+        }
+        Ok((wanted != *self.listener).then_some(RuleCall::Configure(wanted)).into_iter().collect())
     }
 
     fn next_call(&mut self, mut calls: VecDeque<RuleCall>, dirty: bool) -> (State, Vec<Effect>) {
@@ -135,10 +141,20 @@ impl Ingress {
     }
 
     /// All calls in one instant.
-    fn send_at_once(&mut self, object: &Object) -> Vec<Effect> {
+    fn send_at_once(&mut self, object: &RoutingObject) -> Vec<Effect> {
         match self.calls(object) {
             Ok(calls) => calls.into_iter().map(|call| self.call(call)).collect(),
             Err(message) => vec![Failed(message)],
+        }
+    }
+}
+
+/// The rules that the object asks for.
+fn wanted(object: &RoutingObject, cluster: &Cluster) -> Result<Listener, String> {
+    match object {
+        RoutingObject::Ingress(ingress) => listener_rules::build(ingress, cluster),
+        RoutingObject::HttpRoutes(_) | RoutingObject::VirtualService(_) | RoutingObject::Weighted(_) => {
+            Ok(object.listener().expect("proxies take it as it is"))
         }
     }
 }
@@ -161,22 +177,24 @@ fn end(dirty: bool, mut effects: Vec<Effect>) -> (State, Vec<Effect>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ingress::Ingress as Object;
     use crate::model::ingress::{Backend, HttpPath, IngressRule, PathType, ServicePort};
     use crate::model::load_balancer::listener_rule::{Action, Forward, WeightedTargetGroup};
+    use crate::model::weighted_route::{Destination, WeightedRoute};
 
-    fn object(paths: &[&str]) -> Arc<Object> {
+    fn object(paths: &[&str]) -> Arc<RoutingObject> {
         let backend = |service: &str| Backend { service: service.to_owned(), port: ServicePort::Number(80) };
         let path =
             |name: &&str| HttpPath { path: format!("/{name}"), path_type: PathType::Exact, backend: backend(name) };
         let rules = vec![IngressRule { host: None, paths: paths.iter().map(path).collect() }];
-        Arc::new(Object { rules, ..Object::default() })
+        Arc::new(RoutingObject::Ingress(Object { rules, ..Object::default() }))
     }
 
     /// The object of which no rules can be made.
-    fn broken() -> Arc<Object> {
-        let mut object = Object::clone(&object(&["a"]));
+    fn broken() -> Arc<RoutingObject> {
+        let RoutingObject::Ingress(mut object) = RoutingObject::clone(&object(&["a"])) else { unreachable!() };
         object.rules[0].paths[0].path = "/with*wildcard".to_owned();
-        Arc::new(object)
+        Arc::new(RoutingObject::Ingress(object))
     }
 
     fn ingress(paths: &[&str]) -> Ingress {
@@ -198,6 +216,7 @@ mod tests {
                     RuleCall::ModifyRule(_) => "modify",
                     RuleCall::CreateRule(_) => "create",
                     RuleCall::DeleteRule(_) => "delete",
+                    RuleCall::Configure(_) => "configure",
                 };
                 let service = |action: &Action| match action {
                     Action::Forward(Forward { target_groups, .. }) => {
@@ -274,6 +293,20 @@ mod tests {
         ingress.handle(Changed(object(&["b"])));
         ingress.handle(Start(TIME));
         assert_eq!(told(&ingress.handle(Send)), ["modify b"], "it is mended");
+    }
+
+    #[test]
+    fn proxies_get_all_of_it_at_once_if_anything_has_changed() {
+        let object = |services: &[&str]| {
+            let to = |service: &&str| Destination { service: (*service).to_owned(), weight: 1 };
+            let destinations = services.iter().map(to).collect();
+            Arc::new(RoutingObject::Weighted(WeightedRoute { headers: vec![], destinations }))
+        };
+        let spec = IngressSpec { cluster: Cluster::default(), synthesis: RuleSynthesis::BySettings };
+        let mut ingress = Ingress::established(spec, object(&["a"])).unwrap();
+        assert_eq!(told(&ingress.handle(SendState(object(&["a", "b"])))), ["configure "]);
+        assert_eq!(ingress.listener().default_action.to_string(), "a 1 b 1");
+        assert_eq!(ingress.handle(SendState(object(&["a", "b"]))), vec![]);
     }
 
     #[test]

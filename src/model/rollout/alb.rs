@@ -5,13 +5,18 @@
 //! Services' ports.
 
 use super::step::{HeaderMatch, HeaderRoute};
+use crate::model::http_request::HttpRequest;
 use crate::model::ingress::{Backend, HttpPath, Ingress, PathType, ServicePort, USE_ANNOTATION};
+use crate::model::load_balancer::listener_rule::Condition;
+use crate::model::request_match::StringMatch;
 use crate::units::TrafficWeight;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Which annotations belong to which Rollout: a JSON map of lists.
 const MANAGED: &str = "rollouts.argoproj.io/managed-alb-annotations";
+
+pub use super::router::Destination;
 
 pub type Annotations = BTreeMap<String, String>;
 
@@ -26,13 +31,6 @@ pub struct Router {
     pub service_port: i64,
     /// `stickinessConfig.durationSeconds`, where it is enabled.
     pub stickiness: Option<i64>,
-}
-
-/// A Service and its share.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Destination {
-    pub service: String,
-    pub weight: TrafficWeight,
 }
 
 impl Router {
@@ -195,17 +193,33 @@ fn sort_paths(ingress: &mut Ingress, managed_routes: &[String]) {
     }
 }
 
-/// One condition for each header name: several values of one header are an "or", several headers an "and".
-fn header_conditions(matches: &[HeaderMatch]) -> String {
+/// Whether the route is for such requests: wildcards count, and case does not.
+pub fn means(route: &HeaderRoute, request: &HttpRequest) -> bool {
+    let texts = |values: Vec<&str>| values.into_iter().map(str::to_owned).collect();
+    let headers = values_by_header(&route.matches);
+    let conditions = headers
+        .into_iter()
+        .map(|(name, values)| Condition::HttpHeader { name: name.to_owned(), values: texts(values) });
+    conditions.into_iter().all(|condition| condition.holds(request))
+}
+
+/// The values of each header. The validation lets exact ones pass alone.
+fn values_by_header(matches: &[HeaderMatch]) -> Vec<(&str, Vec<&str>)> {
     let mut headers: Vec<(&str, Vec<&str>)> = vec![];
     for one in matches {
+        let StringMatch::Exact(value) = &one.value else { continue };
         match headers.iter_mut().find(|(name, _)| *name == one.header_name) {
-            Some((_, values)) => values.push(&one.exact),
-            None => headers.push((&one.header_name, vec![&one.exact])),
+            Some((_, values)) => values.push(value),
+            None => headers.push((&one.header_name, vec![value])),
         }
     }
+    headers
+}
+
+/// One condition for each header name: several values of one header are an "or", several headers an "and".
+fn header_conditions(matches: &[HeaderMatch]) -> String {
     let mut text = String::from("[");
-    for (place, (name, values)) in headers.iter().enumerate() {
+    for (place, (name, values)) in values_by_header(matches).iter().enumerate() {
         let values: Vec<_> = values.iter().map(|value| quoted(value)).collect();
         let comma = if place == 0 { "" } else { "," };
         let (name, values) = (quoted(name), values.join(","));
@@ -252,8 +266,10 @@ mod tests {
     }
 
     fn route(name: &str, matches: &[(&str, &str)]) -> HeaderRoute {
-        let one =
-            |(name, value): &(&str, &str)| HeaderMatch { header_name: (*name).to_owned(), exact: (*value).to_owned() };
+        let one = |(name, value): &(&str, &str)| HeaderMatch {
+            header_name: (*name).to_owned(),
+            value: StringMatch::Exact((*value).to_owned()),
+        };
         HeaderRoute { name: name.to_owned(), matches: matches.iter().map(one).collect() }
     }
 

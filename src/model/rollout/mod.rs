@@ -18,11 +18,14 @@ pub mod basic_canary;
 mod blue_green;
 pub mod conditions;
 pub mod controller;
+pub mod gateway_api;
+pub mod istio;
 pub mod observed;
 mod pass;
 mod pause;
 pub mod replicas;
 mod restart;
+pub mod router;
 mod scale_down;
 mod service;
 pub mod spec;
@@ -30,6 +33,7 @@ pub mod status;
 pub mod step;
 pub mod traffic_routing;
 pub mod verification;
+pub mod weighted;
 
 use crate::model::analysis::metric::Phase;
 use crate::model::replica_set;
@@ -40,7 +44,7 @@ use controller::Profile;
 use observed::Observed;
 use spec::{AbortScaleDown, RolloutSpec};
 use status::{PauseReason, PingPong, ReplicaSet, Status, Weights};
-use step::{HeaderRoute, Step};
+use step::{HeaderRoute, MirrorRoute, Step};
 use {Effect::*, Input::*};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -118,7 +122,11 @@ pub enum Effect {
     },
     /// Patch the Ingress: requests with these headers go to the canary Service.
     SetHeaderRoute(HeaderRoute),
-    /// Patch the Ingress: the routes of these names go.
+    /// Patch what the router reads: such requests are sent to the canary Service once more.
+    SetMirrorRoute(MirrorRoute),
+    /// Patch the Ingress: the route of this name goes.
+    RemoveRoute(String),
+    /// Patch the Ingress: the routes of these names go, and what the router takes for its own besides.
     RemoveRoutes(Vec<String>),
     StepStarted(usize),
     StepCompleted(usize),
@@ -183,13 +191,17 @@ pub struct Selector {
     pub is_managed: bool,
 }
 
-/// The annotations that the controller keeps on the Ingress.
+/// What the controller keeps in the Ingress, or in what another router reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ingress {
     /// The Service with the canary weight, and the weight. None before the first patch.
     pub weight: Option<(Service, TrafficWeight)>,
     /// Header routes, and the Service that they lead to.
     pub routes: Vec<(HeaderRoute, Service)>,
+    /// Mirror routes, and the Service that gets the copies.
+    pub mirrors: Vec<(MirrorRoute, Service)>,
+    /// What counts as a managed route without being one has been removed, and nothing was added since.
+    pub is_cleared: bool,
 }
 
 impl Rollout {

@@ -182,8 +182,11 @@ impl<'a> Pass<'a> {
         if decision.resets_canary_service {
             self.reset_canary_service();
         }
-        if let Some(Step::SetHeaderRoute(route)) = step.filter(|_| is_update) {
-            self.set_header_route(route);
+        match step.filter(|_| is_update) {
+            Some(Step::SetHeaderRoute(route)) => self.set_header_route(route),
+            Some(Step::SetMirrorRoute(route)) => self.set_mirror_route(route),
+            Some(Step::SetWeight(_) | Step::SetCanaryScale(_) | Step::SetCanaryScaleAndWeight(..)) | None => {}
+            Some(Step::Pause(_) | Step::Analysis(_)) => {}
         }
         let Some(canary) = decision.canary else { return Verification::Passed };
         self.set_weight(canary);

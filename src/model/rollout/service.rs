@@ -4,7 +4,7 @@
 
 use super::pass::Pass;
 use super::status::ReplicaSet;
-use super::step::HeaderRoute;
+use super::step::{HeaderRoute, MirrorRoute};
 use super::{Effect, Selector};
 use crate::model::Service;
 use crate::units::TrafficWeight;
@@ -74,10 +74,12 @@ impl Pass<'_> {
         if route.matches.is_empty() {
             if let Some(place) = place {
                 routes.remove(place);
-                self.effects.push(Effect::RemoveRoutes(vec![route.name]));
+                self.effects.push(Effect::RemoveRoute(route.name));
             }
             return;
         }
+        self.rollout.ingress.is_cleared = false;
+        let routes = &mut self.rollout.ingress.routes;
         let wanted = (route.clone(), service);
         match place {
             Some(place) if routes[place] == wanted => return,
@@ -87,14 +89,35 @@ impl Pass<'_> {
         self.effects.push(Effect::SetHeaderRoute(route));
     }
 
+    /// As a header route. Source: `SetMirrorRoute` of each router.
+    pub(super) fn set_mirror_route(&mut self, route: MirrorRoute) {
+        let service = self.rollout.canary_service();
+        let mirrors = &mut self.rollout.ingress.mirrors;
+        let before = mirrors.iter().position(|(other, _)| other.name == route.name).map(|place| mirrors.remove(place));
+        if route.matches.is_empty() {
+            self.effects.extend(before.map(|_| Effect::RemoveRoute(route.name)));
+            return;
+        }
+        let wanted = (route.clone(), service);
+        let is_there = before.as_ref() == Some(&wanted);
+        mirrors.push(wanted);
+        if !is_there {
+            self.effects.push(Effect::SetMirrorRoute(route));
+        }
+    }
+
     pub(super) fn remove_managed_routes(&mut self) {
-        let managed =
-            self.rollout.spec.canary().traffic_routing.as_ref().map_or(&[][..], |routing| &routing.managed_routes);
-        let routes = &mut self.rollout.ingress.routes;
-        let gone: Vec<_> =
-            routes.iter().map(|(route, _)| route.name.clone()).filter(|name| managed.contains(name)).collect();
+        let Some(routing) = &self.rollout.spec.canary().traffic_routing else { return };
+        let managed = &routing.managed_routes;
+        let super::Ingress { routes, mirrors, is_cleared, .. } = &mut self.rollout.ingress;
+        let names = routes.iter().map(|(route, _)| &route.name).chain(mirrors.iter().map(|(route, _)| &route.name));
+        let mut gone: Vec<_> = names.filter(|name| managed.contains(name)).cloned().collect();
+        routes.retain(|(route, _)| !gone.contains(&route.name));
+        mirrors.retain(|(route, _)| !gone.contains(&route.name));
+        if routing.removes_by_form && !std::mem::replace(is_cleared, true) {
+            gone.clone_from(managed);
+        }
         if !gone.is_empty() {
-            routes.retain(|(route, _)| !gone.contains(&route.name));
             self.effects.push(Effect::RemoveRoutes(gone));
         }
     }

@@ -214,11 +214,18 @@ pub struct TrafficRouting {
     pub managed_routes: Vec<String>,
     /// `alb.stickinessConfig.durationSeconds`, where it is enabled.
     pub stickiness: Option<u32>,
+    /// Whether the router removes what only looks like a managed route, too: the Gateway API plugin does.
+    pub removes_by_form: bool,
 }
 
 impl Default for TrafficRouting {
     fn default() -> Self {
-        Self { max_weight: TrafficWeight::HUNDRED, managed_routes: Vec::new(), stickiness: None }
+        Self {
+            max_weight: TrafficWeight::HUNDRED,
+            managed_routes: Vec::new(),
+            stickiness: None,
+            removes_by_form: false,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The steps of a canary.
 
-use crate::units::{Duration, TrafficWeight};
+use crate::model::request_match::StringMatch;
+use crate::units::{Duration, Percent, TrafficWeight};
 use std::fmt;
 
 /// One entry of `canary.steps`.
@@ -14,8 +15,8 @@ pub enum Step {
     /// None waits for a person.
     Pause(Option<Duration>),
     SetHeaderRoute(HeaderRoute),
-    /// The name of a mirror route. The ALB has none, so with it the step does nothing.
-    SetMirrorRoute(String),
+    /// Istio's alone: other routers do nothing with it.
+    SetMirrorRoute(MirrorRoute),
     /// The names of AnalysisTemplates; the step waits for their verdict.
     Analysis(Vec<String>),
 }
@@ -67,8 +68,25 @@ pub struct HeaderRoute {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HeaderMatch {
     pub header_name: String,
-    /// `headerValue.exact`, the only form that an ALB takes.
-    pub exact: String,
+    /// `headerValue`. An ALB takes an exact one alone.
+    pub value: StringMatch,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MirrorRoute {
+    pub name: String,
+    /// One of them must fit. Empty removes the route.
+    pub matches: Vec<MirrorMatch>,
+    /// Of the requests that match, so many are copied: all, unless set.
+    pub percentage: Percent,
+}
+
+/// All that it says must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MirrorMatch {
+    pub method: Option<StringMatch>,
+    pub path: Option<StringMatch>,
+    pub headers: Vec<(String, StringMatch)>,
 }
 
 impl fmt::Display for Step {
@@ -80,7 +98,7 @@ impl fmt::Display for Step {
             Self::Pause(Some(duration)) => write!(f, "pause {}s", duration.whole_secs()),
             Self::Pause(None) => f.write_str("pause"),
             Self::SetHeaderRoute(route) => write!(f, "setHeaderRoute {}", route.name),
-            Self::SetMirrorRoute(name) => write!(f, "setMirrorRoute {name}"),
+            Self::SetMirrorRoute(route) => write!(f, "setMirrorRoute {}", route.name),
             Self::Analysis(templates) => write!(f, "analysis {}", templates.join(", ")),
         }
     }

@@ -18,7 +18,8 @@ pub(super) fn sentence(loaded: &Loaded, run: &Run, class: &Class<'_>) -> Option<
     if class.record.wrong_version == 0 {
         return None;
     }
-    let route = routes(loaded).find(|route| takes(route, &class.spec.request))?;
+    let router = loaded.scenario.router()?;
+    let route = routes(loaded).find(|route| router.means(route, &class.spec.request))?;
     let spell = Spell::of((run, class), &route.name)?;
     let headers: Vec<_> = route.matches.iter().map(|wanted| wanted.header_name.as_str()).collect();
     let headers =
@@ -42,15 +43,6 @@ fn routes(loaded: &Loaded) -> impl Iterator<Item = &HeaderRoute> {
         | Step::Pause(_)
         | Step::SetMirrorRoute(_)
         | Step::Analysis(_) => None,
-    })
-}
-
-/// Of several values for one header one must fit, and each header must. Source: `SetHeaderRoutePerIngress`.
-fn takes(route: &HeaderRoute, request: &HttpRequest) -> bool {
-    route.matches.iter().all(|wanted| {
-        let same = route.matches.iter().filter(|other| other.header_name == wanted.header_name);
-        let values = same.map(|other| other.exact.clone()).collect();
-        Condition::HttpHeader { name: wanted.header_name.clone(), values }.holds(request)
     })
 }
 
@@ -175,9 +167,12 @@ impl<'a> Spell<'a> {
     }
 }
 
-/// The rule that takes such requests before the one of the route can.
+/// The rule that takes such requests before the one of the route can. Routes of other routers than an ALB stand in front.
 fn shadow(loaded: &Loaded, route: &HeaderRoute, request: &HttpRequest) -> Option<Rule> {
     let scenario = &loaded.scenario;
+    if !scenario.has_alb() {
+        return None;
+    }
     let (mut object, router) = (scenario.ingress.clone(), scenario.alb_router()?);
     let destination = |service, weight| Destination { service: scenario.services.name(service).to_owned(), weight };
     let split =
@@ -193,7 +188,8 @@ fn shadow(loaded: &Loaded, route: &HeaderRoute, request: &HttpRequest) -> Option
         | Condition::PathPattern(_)
         | Condition::HttpRequestMethod(_)
         | Condition::QueryString(_)
-        | Condition::SourceIp(_) => false,
+        | Condition::SourceIp(_)
+        | Condition::Route(_) => false,
     };
     (!rule.conditions.iter().any(is_of_route)).then(|| rule.clone())
 }

@@ -5,12 +5,13 @@
 //! the testers' requests.
 
 use crate::model::Revision;
-use crate::model::tally::exposure::Exposure;
 use crate::model::http_request::HttpRequest;
 use crate::model::ingress::{Backend, HttpPath, Ingress, IngressRule, PathType, ServicePort};
 use crate::model::outcome::{Cause, Outcome};
+use crate::model::request_match::StringMatch;
 use crate::model::rollout::spec::{Canary, Strategy, TrafficRouting};
 use crate::model::rollout::step::{HeaderMatch, HeaderRoute, Step};
+use crate::model::tally::exposure::Exposure;
 use crate::model::tally::{Fate, Tally};
 use crate::model::traffic::{Activity, Caller, ClassSpec, UsersSpec};
 use crate::report::sample::{at, at_millis, loaded, log, quiet};
@@ -92,7 +93,7 @@ fn classes(loaded: &Loaded) -> Vec<ClassSpec> {
 
 /// The step before `setWeight 0`.
 fn give_route(loaded: &mut Loaded) {
-    let matches = vec![HeaderMatch { header_name: "X-Canary".into(), exact: "yes".into() }];
+    let matches = vec![HeaderMatch { header_name: "X-Canary".into(), value: StringMatch::Exact("yes".into()) }];
     let route = HeaderRoute { name: "by-header".into(), matches };
     let rollout = loaded.scenario.workload.rollout().expect("the sample is a Rollout").clone();
     let canary = Canary {

@@ -13,6 +13,7 @@ pub mod object;
 mod overlay;
 pub mod pod;
 pub mod release;
+mod routes;
 mod strategy;
 pub mod stream;
 mod texts;
@@ -51,6 +52,7 @@ pub fn import(sources: &Sources, release: &Release<'_>, scenario: &Table, said: 
     let mut import = Import { release, scenario: said, document: Table::default(), ignored: Vec::new() };
     import.workload();
     ingress::ingress(&mut import);
+    routes::routes(&mut import);
     import.namespace();
     autoscaler::autoscaler(&mut import);
     let Import { mut document, ignored, .. } = import;

@@ -1,11 +1,8 @@
-//! `strategy`: routers, steps and pauses as this program plays them.
+//! `strategy`: steps and pauses as this program plays them.
 
 use super::build::{array, entry, inside, integer, put, remove, table, text};
 use super::{A_LOOK, Import, analysis};
 use crate::scenario::document::{Kind, Node, Table};
-
-/// Of the strategies of traffic routing.
-const OTHER_ROUTERS: [&str; 8] = ["ambassador", "apisix", "appMesh", "istio", "nginx", "plugins", "smi", "traefik"];
 
 pub fn strategy(import: &mut Import<'_>, spec: &mut Table) {
     if let Some(blue_green) = inside(spec, &["strategy", "blueGreen"]) {
@@ -16,13 +13,12 @@ pub fn strategy(import: &mut Import<'_>, spec: &mut Table) {
     }
     let Some(canary) = inside(spec, &["strategy", "canary"]) else { return };
     analysis::keep_or_remove(import, canary, ("analysis", "rollout.strategy.canary.analysis"));
-    let most = router(import, canary);
+    further_ingresses(import);
     let Some(steps) = canary.entries.iter_mut().find(|entry| entry.key == "steps") else { return };
     let Kind::Array(steps) = &mut steps.value.kind else { return };
     let mut promotions = Vec::new();
     for (index, step) in steps.iter_mut().enumerate() {
         if let Kind::Table(table) = &mut step.kind {
-            set_weight(table, most);
             self::step(import, table, index);
             let is_endless = table.get("pause").is_some_and(|pause| pause.value.table().is_some_and(is_endless));
             if is_endless {
@@ -58,40 +54,17 @@ fn promote_by_hand(import: &mut Import<'_>, blue_green: &mut Table) {
     }
 }
 
-/// An ALB stands in the place of every other router. Returns the highest weight.
-fn router(import: &mut Import<'_>, canary: &mut Table) -> i64 {
-    let Some(routing) = inside(canary, &["trafficRouting"]) else { return 100 };
+/// One Ingress is simulated.
+fn further_ingresses(import: &mut Import<'_>) {
     for further in import.release.further_ingresses() {
         import.ignore("rollout.strategy.canary.trafficRouting.alb.ingresses", further.place.clone());
-    }
-    let mut place = None;
-    for router in OTHER_ROUTERS {
-        if let Some(other) = remove(routing, router) {
-            import.ignore(format!("rollout.strategy.canary.trafficRouting.{router}"), other.key_place);
-            place = other.value.place;
-        }
-    }
-    if routing.get("alb").is_none() && place.is_some() {
-        put(routing, "alb", table([], &place));
-    }
-    let most = remove(routing, "maxTrafficWeight").and_then(|entry| entry.value.integer());
-    most.filter(|most| *most > 0).unwrap_or(100)
-}
-
-/// Weights out of more than a hundred are percentages here.
-fn set_weight(step: &mut Table, most: i64) {
-    if let Some(weight) = step.get("setWeight").and_then(|entry| entry.value.integer())
-        && most != 100
-    {
-        let place = step.get("setWeight").and_then(|entry| entry.value.place.clone());
-        put(step, "setWeight", integer(weight.saturating_mul(100) / most, &place));
     }
 }
 
 /// A step that is not simulated takes its time, if it says how long that is, and its place: the others keep their numbers.
 fn step(import: &mut Import<'_>, step: &mut Table, index: usize) {
     let key = |name: &str| format!("rollout.strategy.canary.steps[{index}].{name}");
-    for name in ["experiment", "plugin", "setMirrorRoute"] {
+    for name in ["experiment", "plugin"] {
         if let Some(other) = remove(step, name) {
             let place = other.value.place.clone();
             import.ignore(key(name), other.key_place);

@@ -10,11 +10,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Kinds that a release may depend on, each with its group.
-const KNOWN: [(&str, &str); 14] = [
+const KNOWN: [(&str, &str); 16] = [
     ("AnalysisTemplate", "argoproj.io"),
     ("Application", "argoproj.io"),
     ("ClusterAnalysisTemplate", "argoproj.io"),
     ("Deployment", "apps"),
+    ("HTTPRoute", "gateway.networking.k8s.io"),
     ("HorizontalPodAutoscaler", "autoscaling"),
     ("Ingress", "networking.k8s.io"),
     ("IngressClass", "networking.k8s.io"),
@@ -25,6 +26,7 @@ const KNOWN: [(&str, &str); 14] = [
     ("Rollout", "argoproj.io"),
     ("Service", ""),
     ("TargetGroupBinding", "elbv2.k8s.aws"),
+    ("VirtualService", "networking.istio.io"),
 ];
 
 /// What stands in it.

@@ -4,7 +4,9 @@ use super::Table;
 use rollout_sim::model::ingress::{Backend, HttpPath, Ingress, IngressRule, PathType, ServicePort, USE_ANNOTATION};
 use rollout_sim::model::load_balancer::listener_rule::Action;
 use rollout_sim::model::load_balancer_controller::listener_rules::{Cluster, build};
-use rollout_sim::model::rollout::alb::{Destination, Router};
+use rollout_sim::model::request_match::StringMatch;
+use rollout_sim::model::rollout::alb::Router;
+use rollout_sim::model::rollout::router::Destination;
 use rollout_sim::model::rollout::step::{HeaderMatch, HeaderRoute};
 use rollout_sim::scenario::validation::ingress::violation;
 use rollout_sim::units::TrafficWeight;
@@ -67,7 +69,7 @@ fn after(row: &Value) -> Result<Ingress, String> {
         let route = &inputs["headerRoute"];
         let one = |header: &Value| HeaderMatch {
             header_name: text(&header["headerName"]),
-            exact: text(&header["headerValue"]["exact"]),
+            value: StringMatch::Exact(text(&header["headerValue"]["exact"])),
         };
         let matches = route["match"].as_array().into_iter().flatten().map(one).collect();
         let route = HeaderRoute { name: text(&route["name"]), matches };

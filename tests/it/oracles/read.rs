@@ -2,6 +2,7 @@
 
 use rollout_sim::model::Revision;
 use rollout_sim::model::fenceposts::IntOrPercent;
+use rollout_sim::model::request_match::StringMatch;
 use rollout_sim::model::rollout::spec::{Canary, ReplicaProgressThreshold, RolloutSpec, Strategy, TrafficRouting};
 use rollout_sim::model::rollout::status::{ReplicaSet, Status, Weights};
 use rollout_sim::model::rollout::step::{CanaryScale, HeaderMatch, HeaderRoute, Step};
@@ -50,7 +51,7 @@ fn step(value: &Value) -> Step {
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let one = |value: &Value| HeaderMatch {
             header_name: text(&value["headerName"]),
-            exact: text(&value["headerValue"]["exact"]),
+            value: StringMatch::Exact(text(&value["headerValue"]["exact"])),
         };
         let matches = route["match"].as_array().map_or(vec![], |matches| matches.iter().map(one).collect());
         return Step::SetHeaderRoute(HeaderRoute { name: text(&route["name"]), matches });
@@ -101,6 +102,7 @@ pub fn routing(fields: &Value) -> TrafficRouting {
         stickiness: None,
         max_weight: number(&fields["maxTrafficWeight"]).map_or(TrafficWeight::HUNDRED, TrafficWeight::new),
         managed_routes: routes.map_or(vec![], |routes| routes.iter().map(name).collect()),
+        removes_by_form: false,
     }
 }
 

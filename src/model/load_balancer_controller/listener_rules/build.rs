@@ -102,7 +102,8 @@ impl Builder<'_> {
                 Condition::HttpHeader { .. }
                 | Condition::HttpRequestMethod(_)
                 | Condition::QueryString(_)
-                | Condition::SourceIp(_) => conditions.push(condition),
+                | Condition::SourceIp(_)
+                | Condition::Route(_) => conditions.push(condition),
             }
         }
         if !hosts.is_empty() {
@@ -163,7 +164,7 @@ impl Builder<'_> {
             };
             target_groups.push(WeightedTargetGroup { service, weight });
         }
-        Ok(Action::Forward(Forward { target_groups, stickiness: config.stickiness }))
+        Ok(Action::Forward(Forward { target_groups, stickiness: config.stickiness, mirror: None }))
     }
 
     fn is_missing(&self, service: &String) -> bool {
@@ -203,7 +204,8 @@ impl Unnumbered {
             | Condition::HttpHeader { .. }
             | Condition::HttpRequestMethod(_)
             | Condition::QueryString(_)
-            | Condition::SourceIp(_) => &[],
+            | Condition::SourceIp(_)
+            | Condition::Route(_) => &[],
         });
         hosts.flatten().map(String::as_str).collect()
     }
@@ -215,7 +217,8 @@ impl Unnumbered {
             | Condition::HttpHeader { .. }
             | Condition::HttpRequestMethod(_)
             | Condition::QueryString(_)
-            | Condition::SourceIp(_) => &[],
+            | Condition::SourceIp(_)
+            | Condition::Route(_) => &[],
         });
         paths.flatten().map(String::as_str).collect()
     }

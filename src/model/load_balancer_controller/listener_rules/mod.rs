@@ -8,7 +8,7 @@ mod annotation;
 mod build;
 mod synthesis;
 
-use crate::model::load_balancer::listener_rule::{Action, Rule};
+use crate::model::load_balancer::listener_rule::{Action, Listener, Rule};
 
 pub use build::build;
 pub use synthesis::{apply, synthesize};
@@ -50,4 +50,6 @@ pub enum RuleCall {
     ModifyRule(Rule),
     CreateRule(Rule),
     DeleteRule(u32),
+    /// No call of that API: the control plane of other proxies sends all routes anew.
+    Configure(Listener),
 }

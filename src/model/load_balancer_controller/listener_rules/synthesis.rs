@@ -38,6 +38,10 @@ pub fn apply(listener: &mut Listener, call: &RuleCall) {
         }
         RuleCall::CreateRule(rule) => rules.push(rule.clone()),
         RuleCall::DeleteRule(priority) => rules.retain(|rule| rule.priority != *priority),
+        RuleCall::Configure(wanted) => {
+            listener.clone_from(wanted);
+            return;
+        }
     }
     rules.sort_by_key(|rule| rule.priority);
     assert!(
@@ -169,7 +173,7 @@ mod tests {
     fn forward(weights: &[(&str, u16)]) -> Action {
         let group =
             |(service, weight): &(&str, u16)| WeightedTargetGroup { service: (*service).to_owned(), weight: *weight };
-        Action::Forward(Forward { target_groups: weights.iter().map(group).collect(), stickiness: None })
+        Action::Forward(Forward { target_groups: weights.iter().map(group).collect(), stickiness: None, mirror: None })
     }
 
     /// The rule of the root Service.
