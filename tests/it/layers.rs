@@ -66,7 +66,7 @@ const ACROSS: [Exception; 17] = [
         reason: "the request path counts each outcome where it falls",
     },
     Exception {
-        file: "model/load_balancer_controller/listener_rules",
+        file: "model/load_balancer_controller",
         uses: "model::load_balancer::listener_rule",
         reason: "the rules of a listener are what its calls are about: plain data, no effect and no event",
     },
