@@ -5,7 +5,7 @@ use divan::counter::ItemsCount;
 use rollout_sim::engine::Queue;
 use rollout_sim::model::outcome::Outcome;
 use rollout_sim::model::tally::{Fate, Tally};
-use rollout_sim::model::traffic::Traffic;
+use rollout_sim::model::traffic::{Traffic, TrafficSpec};
 use rollout_sim::random::{QuantileTable, Random, Stream};
 use rollout_sim::scenario::load::load;
 use rollout_sim::scenario::{Loaded, Scenario};
@@ -49,9 +49,49 @@ fn draws_by_the_exact_inverse(bencher: Bencher) {
 
 #[divan::bench]
 fn requests(bencher: Bencher) {
-    let mut traffic = Traffic::new(&article().traffic, 1);
+    measure(bencher, &article().traffic);
+}
+
+fn measure(bencher: Bencher, traffic: &TrafficSpec) {
+    let mut traffic = Traffic::new(traffic, 1, Instant::from_nanos(60_000_000_000));
     let mut next = || traffic.next_before(Instant::NEVER).map_or(0, |request| request.lot);
     bencher.counter(ItemsCount::new(MANY)).bench_local(|| (0..MANY).fold(0, |sum, _| sum ^ next()));
+}
+
+/// The article's requests with other keys of `[traffic]`.
+fn measure_with(bencher: Bencher, overrides: &[&str]) {
+    let overrides: Vec<_> = overrides.iter().map(|text| (*text).to_owned()).collect();
+    let Loaded { scenario, .. } =
+        load(include_str!("../scenarios/article/2-pod-tuning.toml"), "2-pod-tuning", &overrides)
+            .expect("the overrides are right");
+    measure(bencher, &scenario.traffic);
+}
+
+#[divan::bench]
+fn requests_on_a_ramp(bencher: Bencher) {
+    measure_with(bencher, &[r#"traffic.rate={ ramp = { from = "15000/s", to = "20000/s", duration = "1h" } }"#]);
+}
+
+#[divan::bench(args = [1, 3, 10])]
+fn requests_of_classes(bencher: Bencher, count: u32) {
+    let class = |number| format!(r#"{{ name = "c{number}", rate = "1000/s" }}"#);
+    let classes: Vec<_> = (0..count).map(class).collect();
+    measure_with(bencher, &[&format!("traffic.classes=[{}]", classes.join(", "))]);
+}
+
+#[divan::bench(args = [r#""uniform""#, "{ zipf = 1.1 }"])]
+fn requests_of_100_000_users(bencher: Bencher, activity: &str) {
+    let users = format!("{{ count = 100000, activity = {activity} }}");
+    measure_with(bencher, &[&format!(r#"traffic.classes=[{{ name = "a", users = {users} }}]"#)]);
+}
+
+/// By the number of sessions that are open at a time.
+#[divan::bench(args = [100, 1_000, 10_000, 100_000, 1_000_000])]
+fn requests_in_sessions(bencher: Bencher, open: u32) {
+    // 20 requests with 5 s between two of them, log-normal: 6.2 s on average.
+    let rate = format!("traffic.rate={}/h", u64::from(open) * 20 * 3600 / 19 * 10 / 62);
+    let users = r#"{ count = 1000000, requests_per_session = 20, think_time = { median = "5s", p95 = "15s" } }"#;
+    measure_with(bencher, &[&rate, &format!(r#"traffic.classes=[{{ name = "a", users = {users} }}]"#)]);
 }
 
 #[divan::bench]

@@ -3,7 +3,7 @@
 //! A draw is one `u64` put through the inverse of the distribution function, so a stream's n-th draw depends on nothing
 //! but the seed, the stream's name and n. Logarithms come from `libm`, whose bits are the same everywhere.
 
-use crate::units::{Duration, Rate};
+use crate::units::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::fmt;
@@ -33,8 +33,15 @@ pub enum Stream {
     AwsQuery = 16,
     /// How long the news of readiness gates take between kubelets and the load balancer controller.
     ReadinessGate = 17,
+    /// Whose request, or session, it is. The instance is the class of requests, as with arrivals, service times and lots
+    /// above, and with the two below.
+    Users = 18,
+    /// The sessions that are open when a run starts.
+    OpenSessions = 19,
+    /// From a request of a session to its next one.
+    ThinkTimes = 20,
     /// The calls of the load balancer controller about listener rules.
-    RuleCall = 18,
+    RuleCall = 21,
 }
 
 /// One stream of random numbers.
@@ -57,6 +64,12 @@ impl Random {
     pub fn happens(&mut self, share: f64) -> bool {
         // 53 bits are what a double holds.
         ((self.next_u64() >> 11) as f64) < share * (1u64 << 53) as f64
+    }
+
+    /// A draw from the exponential distribution whose mean is 1.
+    pub fn exponential(&mut self) -> f64 {
+        let rank = ((self.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+        -libm::log(rank)
     }
 
     pub fn draw(&mut self, distribution: &Distribution) -> Duration {
@@ -329,11 +342,6 @@ impl QuantileTable {
             |cell: u64| distribution.quantile_nanos(cell as f64 / CELLS as f64).clamp(0.0, limit).round() as u64;
         let straight = matches!(distribution, Distribution::Fixed(_) | Distribution::Uniform { .. });
         Self { points: (0..=CELLS).map(point).collect(), exact: distribution.clone(), straight }
-    }
-
-    /// Times between the arrivals of a Poisson stream.
-    pub fn gaps(rate: Rate) -> Self {
-        Self::new(&Distribution::Exponential { mean: Duration::from_nanos(rate.mean_gap_nanos().round() as u64) })
     }
 
     #[inline]

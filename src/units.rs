@@ -346,6 +346,30 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// No requests at all: between two bursts, or at the foot of a ramp. Where requests are wanted, `parse` refuses it.
+    pub const NONE: Self = Self { millirequests: 0, per: Duration::secs(1) };
+
+    /// Whole numbers for every rate that can be written, so that sums over seconds are exact.
+    pub const fn millirequests_per_hour(self) -> u64 {
+        self.millirequests * (3600 / self.per.whole_secs())
+    }
+
+    /// In the shortest time of which a rate can be that gives a whole number.
+    pub const fn from_millirequests_per_hour(millirequests: u64) -> Self {
+        let secs = if millirequests.is_multiple_of(3600) {
+            1
+        } else if millirequests.is_multiple_of(60) {
+            60
+        } else {
+            3600
+        };
+        Self { millirequests: millirequests / (3600 / secs), per: Duration::secs(secs) }
+    }
+
+    pub const fn is_none(self) -> bool {
+        self.millirequests == 0
+    }
+
     /// The mean time between two requests, in nanoseconds.
     pub fn mean_gap_nanos(self) -> f64 {
         self.per.as_nanos() as f64 * 1_000.0 / self.millirequests as f64

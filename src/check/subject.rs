@@ -172,7 +172,7 @@ impl<'a> Subject<'a> {
 
     /// The longest request: as long as the scenario's longest, and at least what rules reckon with.
     pub fn longest_request(&self) -> Duration {
-        let told = self.scenario.map_or(Duration::ZERO, |scenario| scenario.traffic.service_time.longest());
+        let told = self.scenario.map_or(Duration::ZERO, |scenario| scenario.traffic.longest_service_time());
         told.max(LONGEST_REQUEST)
     }
 

@@ -24,8 +24,9 @@ use std::path::{Path, PathBuf};
 
 pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
     let seeds: Vec<u64> = (1..=u64::from(arguments.seeds)).collect();
-    let opened = open(&arguments.files)?;
-    let old = if arguments.against.is_empty() { None } else { Some(open(&arguments.against)?) };
+    let opened = open(&arguments.files, &arguments.set, console)?;
+    let old =
+        if arguments.against.is_empty() { None } else { Some(open(&arguments.against, &arguments.set, console)?) };
     check_targets(arguments, [Some(&opened), old.as_ref()])?;
     let before = old.map(|old| failed_before(&old, arguments, &seeds, console)).transpose()?;
     let empty = Table::default();
@@ -78,11 +79,11 @@ pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
 }
 
 /// All manifests are one stream; a scenario has its own.
-fn open(paths: &[PathBuf]) -> Done<Opened> {
+fn open(paths: &[PathBuf], overrides: &[String], console: &mut Console) -> Done<Opened> {
     let (named, scenarios): (Vec<_>, Vec<_>) = paths.iter().cloned().partition(|path| manifests::is_manifest(path));
     match (&scenarios[..], &named[..]) {
         ([], named) => source::open_manifests(named),
-        ([path], []) => source::open_scenario(path, &source::text(path)?)?.ok_or_else(|| {
+        ([path], []) => source::open_scenario((path, &source::text(path)?), overrides, console)?.ok_or_else(|| {
             let message = format!("{} names no manifests: there is nothing to check", path.display());
             Failure::Input(message, "add manifests = [\"rollout.yaml\"], or run it: sim run".to_owned())
         }),

@@ -4,7 +4,10 @@ use super::arguments::InitArguments;
 use super::console::Console;
 use super::source::{self, Choice};
 use super::{Done, Failure, files, gallery};
-use crate::report::resolved;
+use crate::model::traffic::recording::Recording;
+use crate::report::{csv, resolved};
+use crate::scenario::Loaded;
+use crate::scenario::recording::FILE;
 use std::path::{Path, PathBuf};
 
 pub fn init(arguments: &InitArguments, console: &mut Console) -> Done<()> {
@@ -25,7 +28,7 @@ pub fn init(arguments: &InitArguments, console: &mut Console) -> Done<()> {
         };
         return Err(Failure::Input(format!("the gallery has no scenario `{wanted}`"), help));
     };
-    write(gallery::base(name), text, console)
+    write((gallery::base(name), text), None, console)
 }
 
 /// What the manifests amount to, each value with where it comes from.
@@ -37,16 +40,24 @@ fn from_manifests(arguments: &InitArguments, console: &mut Console) -> Done<()> 
         let message = format!("there are {} releases: {}", titles.len(), titles.join(", "));
         return Err(Failure::Input(message, "pick one: --rollout NAME".to_owned()));
     };
-    write(&given.loaded.scenario.name, &resolved::of_manifests(&given.loaded), console)
+    let Loaded { scenario, .. } = &given.loaded;
+    write((&scenario.name, &resolved::of_manifests(&given.loaded)), scenario.traffic.recording(), console)
 }
 
-fn write(name: &str, text: &str, console: &mut Console) -> Done<()> {
+fn write((name, text): (&str, &str), recording: Option<&Recording>, console: &mut Console) -> Done<()> {
     let file = format!("{name}.toml");
-    if PathBuf::from(&file).symlink_metadata().is_ok() {
+    let mut outputs = vec![(file.as_str(), text.as_bytes().to_vec())];
+    if let Some(recording) = recording {
+        let mut arrivals = Vec::new();
+        let unwritten = |error| Failure::World(format!("cannot write {FILE}: {error}"), String::new());
+        csv::arrivals(recording, &mut arrivals).map_err(unwritten)?;
+        outputs.push((FILE, arrivals));
+    }
+    if let Some((file, _)) = outputs.iter().find(|(file, _)| PathBuf::from(file).symlink_metadata().is_ok()) {
         let help = "remove or rename it first".to_owned();
         return Err(Failure::Input(format!("{file} exists already: it stays as it is"), help));
     }
-    files::write(Path::new("."), &[(&file, text.as_bytes().to_vec())], &[])?;
+    files::write(Path::new("."), &outputs, &[])?;
     if console.quiet {
         return Ok(());
     }

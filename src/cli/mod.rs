@@ -1,6 +1,7 @@
 //! The commands: the only layer that opens files, prints, or looks at the environment.
 
 mod arguments;
+mod arrivals;
 mod check;
 mod console;
 pub mod diagnostics;

@@ -7,6 +7,8 @@ use super::{Done, Exit, Failure, conclude, files, source};
 use crate::report::{csv, replications, resolved, summary, svg, text};
 use crate::run::Run;
 use crate::scenario::Loaded;
+use crate::scenario::document;
+use crate::scenario::recording;
 use crate::scenario::threshold::{Threshold, Verdict};
 use crate::simulation;
 use rayon::prelude::*;
@@ -71,21 +73,22 @@ fn prepare(given: Given, is_one: bool, before: &[Job], arguments: &RunArguments)
         Some(folder) if is_one => folder.clone(),
         Some(folder) => folder.join(name),
     };
-    files::spare_inputs(FILES.map(|name| folder.join(name)), &inputs)?;
-    spare_foreign_files(&folder, arguments.seeds.is_some())?;
+    files::spare_inputs(files_of(&loaded).map(|name| folder.join(name)), &inputs)?;
+    spare_foreign_files(&folder, &loaded, arguments.seeds.is_some())?;
     let seeds = arguments.seeds.map(|count| seeds(&loaded, count as usize)).transpose()?;
     Ok(Job { loaded, folder, seeds })
 }
 
 /// Nor may it take the place of a file that merely has the name of one of a run's. A picture may be there alone.
-fn spare_foreign_files(folder: &Path, writes_seeds: bool) -> Done<()> {
+fn spare_foreign_files(folder: &Path, loaded: &Loaded, writes_seeds: bool) -> Done<()> {
     let before = earlier(folder);
     let is_foreign = |name: &&str| match *name {
         "timeline.svg" => false,
         "seeds.csv" => writes_seeds && before != Earlier::Seeds,
+        recording::FILE => !has_arrivals(folder),
         _ => before == Earlier::Nothing,
     };
-    let names = FILES.iter().copied().filter(is_foreign);
+    let names = files_of(loaded).filter(is_foreign);
     match names.map(|name| folder.join(name)).find(|path| path.symlink_metadata().is_ok()) {
         None => Ok(()),
         Some(path) => {
@@ -98,6 +101,11 @@ fn spare_foreign_files(folder: &Path, writes_seeds: bool) -> Done<()> {
 /// Everything that a run may write.
 const FILES: [&str; 6] = ["summary.json", "seeds.csv", "timeline.csv", "events.csv", "scenario.toml", "timeline.svg"];
 
+/// Everything that this one may.
+fn files_of(loaded: &Loaded) -> impl Iterator<Item = &'static str> {
+    FILES.into_iter().chain(loaded.scenario.traffic.recording().map(|_| recording::FILE))
+}
+
 fn run_once(job: &Job, arguments: &RunArguments, console: &mut Console) -> Done<Exit> {
     let Job { loaded, folder, .. } = job;
     let seed = arguments.overrides.seed.unwrap_or(loaded.scenario.seed);
@@ -106,8 +114,9 @@ fn run_once(job: &Job, arguments: &RunArguments, console: &mut Console) -> Done<
     let summary = summary::summary(loaded, &run, &verdicts);
     let mut outputs = vec![("summary.json", json(&summary))];
     outputs.extend(files_of_one_run(loaded, &run, seed)?);
-    let obsolete: &[&str] = if earlier(folder) == Earlier::Seeds { &["seeds.csv"] } else { &[] };
-    files::write(folder, &outputs, obsolete)?;
+    let seeds = (earlier(folder) == Earlier::Seeds).then_some("seeds.csv");
+    let obsolete: Vec<_> = seeds.into_iter().chain(obsolete_arrivals(loaded, folder)).collect();
+    files::write(folder, &outputs, &obsolete)?;
     if console.verbose {
         print_events(&run, console);
     }
@@ -159,7 +168,8 @@ fn run_seeds(job: &Job, seeds: &[u64], arguments: &RunArguments, console: &mut C
     replications::seeds_csv(&summaries, &mut seeds_csv).map_err(unwritten)?;
     let mut outputs = vec![("summary.json", json(&aggregate)), ("seeds.csv", seeds_csv)];
     outputs.extend(files_of_one_run(loaded, &first, seeds[0])?);
-    files::write(folder, &outputs, &[])?;
+    let obsolete: Vec<_> = obsolete_arrivals(loaded, folder).into_iter().collect();
+    files::write(folder, &outputs, &obsolete)?;
     if console.verbose {
         print_events(&first, console);
     }
@@ -208,16 +218,36 @@ fn judge(loaded: &Loaded, run: &Run) -> Vec<Verdict> {
     loaded.thresholds.iter().map(|threshold| threshold.judge(run)).collect()
 }
 
-fn files_of_one_run(loaded: &Loaded, run: &Run, seed: u64) -> Done<[(&'static str, Vec<u8>); 4]> {
+/// Arrivals that an earlier run has replayed, and this one does not.
+fn obsolete_arrivals(loaded: &Loaded, folder: &Path) -> Option<&'static str> {
+    let is_obsolete = loaded.scenario.traffic.recording().is_none() && has_arrivals(folder);
+    is_obsolete.then_some(recording::FILE)
+}
+
+/// Whether the scenario of an earlier run names the arrivals beside it.
+fn has_arrivals(folder: &Path) -> bool {
+    let before = std::fs::read_to_string(folder.join("scenario.toml")).ok();
+    let document = before.filter(|_| earlier(folder) != Earlier::Nothing).and_then(|text| document::parse(&text).ok());
+    let named = document.and_then(|document| recording::file_of(&document, &[]));
+    named.is_some_and(|(file, _)| file == recording::FILE)
+}
+
+fn files_of_one_run(loaded: &Loaded, run: &Run, seed: u64) -> Done<Vec<(&'static str, Vec<u8>)>> {
     let (mut timeline, mut events) = (Vec::new(), Vec::new());
     let written = csv::timeline(run, &mut timeline).and_then(|()| csv::events(run, &mut events));
     written.map_err(unwritten)?;
-    Ok([
+    let mut files = vec![
         ("timeline.csv", timeline),
         ("events.csv", events),
         ("scenario.toml", resolved::scenario(loaded, seed).into_bytes()),
         ("timeline.svg", svg::timeline(&[(loaded, run)]).into_bytes()),
-    ])
+    ];
+    if let Some(recording) = loaded.scenario.traffic.recording() {
+        let mut arrivals = Vec::new();
+        csv::arrivals(recording, &mut arrivals).map_err(unwritten)?;
+        files.push((recording::FILE, arrivals));
+    }
+    Ok(files)
 }
 
 fn unwritten(error: ::csv::Error) -> Failure {

@@ -2,10 +2,11 @@
 
 use super::console::Console;
 use super::diagnostics::{self, Input};
-use super::{Done, Exit, Failure, conclude, gallery, manifests};
+use super::{Done, Exit, Failure, arrivals, conclude, gallery, manifests};
+use crate::model::traffic::recording::Recording;
 use crate::report::resolved;
 use crate::scenario::document::{self, MAX_BYTES, Table};
-use crate::scenario::load::{load, load_release};
+use crate::scenario::load::{load_release, load_with};
 use crate::scenario::manifests::release::{self, Release};
 use crate::scenario::manifests::stream::Stream;
 use crate::scenario::sources::Sources;
@@ -13,6 +14,7 @@ use crate::scenario::{Loaded, diagnostic::Problem};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What was given on the command line, checked: scenarios, and releases of manifests.
 #[derive(Debug)]
@@ -71,14 +73,18 @@ pub fn open_manifests(paths: &[PathBuf]) -> Done<Opened> {
     Ok(Opened { sources, inputs, scenario: None })
 }
 
-/// A scenario with the manifests that it names; None if it names none.
-pub fn open_scenario(path: &Path, text: &str) -> Done<Option<Opened>> {
+/// A scenario with the manifests and the arrivals that it names; None if it names no manifests.
+pub fn open_scenario((path, text): (&Path, &str), overrides: &[String], console: &mut Console) -> Done<Option<Opened>> {
     let named = document::parse(text).ok().and_then(|document| Some((manifests_of(&document)?, document)));
     let Some((patterns, document)) = named else { return Ok(None) };
     let mut sources = Sources::scenario(&path.display().to_string(), text);
     let folder = path.parent().unwrap_or(Path::new(""));
     let patterns: Vec<_> = patterns.iter().map(|pattern| folder.join(pattern)).collect();
     let mut inputs = manifests::read(&patterns, &mut sources)?;
+    if let Some(arrivals) = arrivals::read((path, text), overrides, console)? {
+        sources = sources.with_recording(arrivals.recording);
+        inputs.push(arrivals.path);
+    }
     inputs.push(path.to_path_buf());
     Ok(Some(Opened { sources, inputs, scenario: Some((name(path), document)) }))
 }
@@ -89,7 +95,7 @@ pub fn flattened(path: &Path, console: &mut Console) -> Done<String> {
         open_manifests(&[path.to_path_buf()])?
     } else {
         let text = text(path)?;
-        match open_scenario(path, &text)? {
+        match open_scenario((path, &text), &[], console)? {
             None => return Ok(text),
             Some(opened) => opened,
         }
@@ -108,13 +114,17 @@ pub fn flattened(path: &Path, console: &mut Console) -> Done<String> {
 fn scenario_and_manifests(path: &Path, choice: Choice<'_>, console: &mut Console) -> Done<Vec<Given>> {
     let text = text(path)?;
     let shown = path.display();
-    let Some(opened) = open_scenario(path, &text)? else {
+    let Some(opened) = open_scenario((path, &text), choice.overrides, console)? else {
         if let Some(rollout) = choice.rollout {
             let message = format!("--rollout {rollout}: {shown} names no manifests");
             return Err(Failure::Input(message, "it picks one of several releases in manifests".to_owned()));
         }
-        let loaded = check(path, &text, choice.overrides, console)?;
-        return Ok(vec![Given { loaded, inputs: vec![path.to_path_buf()] }]);
+        let arrivals = arrivals::read((path, &text), choice.overrides, console)?;
+        let recording = arrivals.as_ref().map(|arrivals| &arrivals.recording);
+        let loaded = check_with((path, &text), (choice.overrides, recording), console)?;
+        // The scenario comes last: messages go by its name.
+        let inputs = arrivals.map(|arrivals| arrivals.path).into_iter().chain([path.to_path_buf()]).collect();
+        return Ok(vec![Given { loaded, inputs }]);
     };
     let given = releases(&opened, choice, console)?;
     if given.len() > 1 {
@@ -214,7 +224,7 @@ fn releases(opened: &Opened, choice: Choice<'_>, console: &mut Console) -> Done<
     if worst == Exit::Fine { Ok(given) } else { Err(Failure::Reported(worst)) }
 }
 
-fn show(problems: &[Problem], input: Input<'_>, console: &mut Console) {
+pub fn show(problems: &[Problem], input: Input<'_>, console: &mut Console) {
     for problem in problems {
         console.note(&diagnostics::render(problem, input));
         console.note("");
@@ -223,9 +233,17 @@ fn show(problems: &[Problem], input: Input<'_>, console: &mut Console) {
 
 /// Checks the text of a scenario without manifests; its problems are printed.
 pub fn check(path: &Path, text: &str, overrides: &[String], console: &mut Console) -> Done<Loaded> {
+    check_with((path, text), (overrides, None), console)
+}
+
+fn check_with(
+    (path, text): (&Path, &str),
+    (overrides, recording): (&[String], Option<&Arc<Recording>>),
+    console: &mut Console,
+) -> Done<Loaded> {
     let sources = Sources::scenario(&path.display().to_string(), text);
     let input = Input { sources: &sources, overrides };
-    match load(text, &name(path), overrides) {
+    match load_with(text, recording, (&name(path), overrides)) {
         Ok(loaded) => {
             show(&loaded.warnings, input, console);
             Ok(loaded)
@@ -248,6 +266,11 @@ pub fn name(path: &Path) -> String {
 }
 
 pub fn text(path: &Path) -> Done<String> {
+    bounded_text(path, (MAX_BYTES, "1 MiB: that is no scenario"), "a scenario is TOML in UTF-8")
+}
+
+/// The text of a file of at most so many bytes.
+pub fn bounded_text(path: &Path, (most, too_long): (usize, &str), what: &str) -> Done<String> {
     let shown = path.display();
     let input = |message: String, help: &str| Failure::Input(message, help.to_owned());
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
@@ -257,16 +280,16 @@ pub fn text(path: &Path) -> Done<String> {
     // Before it is opened: a named pipe without a writer would keep us waiting for ever.
     if !metadata.is_file() {
         let message = format!("cannot read {shown}: it is a pipe or a device, not a regular file");
-        return Err(Failure::World(message, "write the scenario to a file first".to_owned()));
+        return Err(Failure::World(message, "write it to a file first".to_owned()));
     }
     let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
-    if bytes.len() > MAX_BYTES {
-        let message = format!("{shown} is longer than 1 MiB: that is no scenario");
+    file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    if bytes.len() > most {
+        let message = format!("{shown} is longer than {too_long}");
         return Err(input(message, "is this the right file?"));
     }
-    let binary = |at: usize| input(format!("{shown} is not a text file (byte {at})"), "a scenario is TOML in UTF-8");
+    let binary = |at: usize| input(format!("{shown} is not a text file (byte {at})"), what);
     if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
         return Err(binary(at));
     }

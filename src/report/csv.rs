@@ -1,7 +1,9 @@
-//! `timeline.csv` and `events.csv`, written row by row: memory does not grow with the run.
+//! `timeline.csv`, `events.csv` and `arrivals.csv`, written row by row: memory does not grow with the run.
 
 use super::{decimal, millis_since_release, second_of_row, weight_effective};
+use crate::model::traffic::recording::Recording;
 use crate::run::{Run, Second};
+use crate::scenario::recording::seconds;
 use std::io::Write;
 
 /// The first line of `timeline.csv`. Further columns go to the right.
@@ -62,6 +64,26 @@ pub fn events(run: &Run, to: impl Write) -> ::csv::Result<()> {
     for entry in &run.events {
         let time = format!("{:.3}", millis_since_release(run, entry.at) as f64 / 1e3);
         csv.write_record([time.as_str(), entry.component, entry.event, &entry.object, &entry.detail])?;
+    }
+    csv.flush()?;
+    Ok(())
+}
+
+/// The arrivals that a run replayed: it can be run again from its folder. Users have numbers for names.
+pub fn arrivals(recording: &Recording, to: impl Write) -> ::csv::Result<()> {
+    let mut csv = ::csv::Writer::from_writer(to);
+    let has_classes = recording.classes.iter().any(|class| class.name.is_some());
+    let columns = [("time_s", true), ("class", has_classes), ("user", recording.has_users)];
+    csv.write_record(columns.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name))?;
+    for request in &recording.requests {
+        csv.write_field(seconds(request.since_release))?;
+        if let Some(name) = recording.classes.get(usize::from(request.class)).and_then(|class| class.name.as_ref()) {
+            csv.write_field(name)?;
+        }
+        if recording.has_users {
+            csv.write_field(request.user.to_string())?;
+        }
+        csv.write_record(None::<&[u8]>)?;
     }
     csv.flush()?;
     Ok(())

@@ -112,8 +112,8 @@ fn line(text: &mut String, assignment: &str, source: &str) {
 }
 
 fn write_header(text: &mut String, table: &str) {
-    let header = match table.strip_suffix("[0]") {
-        Some(array) => format!("[[{array}]]"),
+    let header = match table.strip_suffix(']').and_then(|table| table.rsplit_once('[')) {
+        Some((array, _)) => format!("[[{array}]]"),
         None => format!("[{table}]"),
     };
     writeln!(text, "\n{header}").expect("a string takes every write");
@@ -127,6 +127,10 @@ fn split(parameter: &Parameter) -> (String, String) {
         None => {
             let segments = path::parse(&parameter.key).expect("the reader writes paths that parse");
             match &segments[..] {
+                // Each class is a table of its own.
+                [Segment::Key(first), Segment::Key(second), Segment::Index(index), _, ..] if second == "classes" => {
+                    format!("{first}.{second}[{index}]")
+                }
                 [Segment::Key(first), _, ..] => path::key(first),
                 _ => String::new(),
             }

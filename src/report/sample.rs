@@ -19,7 +19,7 @@ use crate::model::pod::PodSpec;
 use crate::model::rollout::controller::RolloutsControllerSpec;
 use crate::model::rollout::spec::{Canary, RolloutSpec, Strategy, TrafficRouting};
 use crate::model::scheduler::ClusterSpec;
-use crate::model::traffic::{Arrivals, TrafficSpec};
+use crate::model::traffic::{Arrivals, RateProfile, TrafficSpec};
 use crate::random::Distribution;
 use crate::run::{
     CauseCount, FailingSecond, Latency, LogEntry, Mirrored, Pods, Requests, RolloutOutcome, RolloutRecord, Run, Second,
@@ -92,7 +92,7 @@ fn scenario() -> Scenario {
             horizon: Duration::secs(7200),
         },
         traffic: TrafficSpec {
-            rate: "15000/min".parse().expect("a rate"),
+            rate: RateProfile::Constant("15000/min".parse().expect("a rate")),
             arrivals: Arrivals::Poisson,
             service_time: Distribution::millis(40),
             classes: vec![],

@@ -77,14 +77,23 @@ fn fit(text: &str, columns: usize) -> String {
 fn header(loaded: &Loaded, run: &Run, width: usize) -> Vec<String> {
     let scenario = &loaded.scenario;
     let requests = &run.requests;
-    let arrivals = match scenario.traffic.arrivals {
+    let arrivals = match &scenario.traffic.arrivals {
         Arrivals::Poisson => "Poisson",
         Arrivals::Uniform => "evenly spread",
+        Arrivals::Recorded { .. } => "replayed",
+    };
+    let arrivals = match scenario.traffic.classes.len() {
+        0 => arrivals.to_owned(),
+        count => format!("{arrivals}, in {count} classes"),
     };
     // A rate that would print as 0 is shown as the scenario writes it.
-    let rate = match scenario.traffic.rate.per_second() {
-        rate if rate >= 0.1 => format!("{} requests/s", grouped_decimal(rate, 2)),
-        _ => scenario.traffic.rate.to_string(),
+    let (lowest, peak) = (scenario.traffic.lowest_rate_per_second(), scenario.traffic.peak_rate_per_second());
+    let rate = match scenario.traffic.only_rate() {
+        Some(rate) if peak < 0.1 => rate.to_string(),
+        Some(_) | None if lowest < peak => {
+            format!("{} to {} requests/s", grouped_decimal(lowest, 2), grouped_decimal(peak, 2))
+        }
+        Some(_) | None => format!("{} requests/s", grouped_decimal(peak, 2)),
     };
     let ending = match run.rollout.outcome {
         RolloutOutcome::Paused | RolloutOutcome::Running => format!("still {}", run.rollout.outcome.name()),

@@ -1,4 +1,4 @@
-//! `[simulation]`, `[traffic]` and `[application]`.
+//! `[simulation]` and `[application]`.
 
 use super::SimulationSpec;
 use super::hpa::{self, USAGE, Usage};
@@ -6,8 +6,7 @@ use super::pre_stop::PreStop;
 use super::reader::Reader;
 use crate::model::Revision;
 use crate::model::application::{ApplicationSpec, DrainUntil, OnSigterm, VersionSpec};
-use crate::model::traffic::{Arrivals, TrafficSpec};
-use crate::random::{Distribution, Tail};
+use crate::random::Distribution;
 use crate::units::Duration;
 use std::collections::BTreeMap;
 
@@ -35,27 +34,6 @@ pub fn simulation(reader: &mut Reader<'_, '_>) -> SimulationSpec {
     // The defaults stand behind these two; a bad value has been reported and the run does not start.
     let or_zero = |span: Option<Duration>| span.unwrap_or(Duration::ZERO);
     SimulationSpec { warmup: or_zero(warmup), cooldown: or_zero(cooldown), duration, horizon: or_zero(horizon) }
-}
-
-pub fn traffic(reader: &mut Reader<'_, '_>) -> TrafficSpec {
-    let default = "250/s".parse().expect("this is a rate");
-    let rate = reader.rate(
-        "rate",
-        default,
-        "Requests that reach the load balancer, per s, min or h. Assumption, only where no scenario says it: 250/s, the \
-         15,000 a minute of the article",
-    );
-    let arrivals = reader.choice(
-        "arrivals",
-        &[("poisson", Arrivals::Poisson), ("uniform", Arrivals::Uniform)],
-        "How requests follow each other. Assumption: poisson, independent of each other as those of many users are",
-    );
-    let service_time = reader.distribution(
-        "service_time",
-        Distribution::LogNormal { median: Duration::millis(40), tail: Tail::P99(Duration::millis(400)) },
-        "How long an idle pod works on a request. Assumption: a usual web service, log-normal with a long tail",
-    );
-    TrafficSpec { rate, arrivals, service_time, classes: vec![] }
 }
 
 /// The application, and how long a preStop hook runs that the manifest does not tell.

@@ -7,7 +7,7 @@ use super::load::AsWritten;
 use super::pre_stop::PreStop;
 use super::reader::Pass;
 use super::workload::Workload;
-use super::{ingress_rules, routed, steps, validation};
+use super::{ingress_rules, recording, routed, steps, validation};
 use crate::model::comparison::Comparison;
 use crate::model::metrics::Condition;
 use crate::model::people::{Trigger, Verb};
@@ -26,6 +26,7 @@ pub fn check(pass: &mut Pass, draft: &Draft, document: &Table, as_written: AsWri
     rules.title(pass);
     rules.simulation(pass);
     rules.capacity(pass);
+    rules.early_arrivals(pass);
     rules.reconcile_delay(pass);
     rules.requeue_duration(pass);
     rules.scale_down_delay(pass);
@@ -79,18 +80,37 @@ impl Rules<'_> {
     fn capacity(&self, pass: &mut Pass) {
         let scenario = &self.draft.scenario;
         if scenario.is_overloaded() {
+            let arrive = match scenario.traffic.only_rate() {
+                Some(rate) => format!("{rate} arrive"),
+                None => format!("up to {:.1}/s arrive", scenario.traffic.peak_rate_per_second()),
+            };
             let message = format!(
-                "the pods can't carry this load even without a release: {} arrive, a pod answers at most {:.1}/s",
-                scenario.traffic.rate,
+                "the pods can't carry this load even without a release: {arrive}, a pod answers at most {:.1}/s",
                 scenario.capacity_per_pod(),
             );
             let help = format!(
                 "service_time is {:.1} ms on average, concurrency {}, replicas {}: change one of them, or traffic.rate",
-                scenario.traffic.service_time.mean().as_secs_f64() * 1e3,
+                scenario.traffic.mean_service_time().as_secs_f64() * 1e3,
                 scenario.application.concurrency,
                 scenario.workload.replicas(),
             );
             pass.warning("traffic.rate", self.place("traffic.rate"), message, help);
+        }
+    }
+
+    /// What lies before the warm-up is not simulated.
+    fn early_arrivals(&self, pass: &mut Pass) {
+        let scenario = &self.draft.scenario;
+        let Some(recording) = scenario.traffic.recording() else { return };
+        let warmup = scenario.simulation.warmup;
+        let is_early = |since_release: i64| since_release < -(warmup.as_nanos() as i64);
+        let early = recording.requests.iter().take_while(|request| is_early(request.since_release)).count();
+        let first = recording.requests.first().map_or(0, |request| request.since_release);
+        if early > 0 {
+            let key = "traffic.arrivals";
+            let message = format!("{early} requests of the file come before the warm-up of {warmup} and are left out");
+            let help = format!("the first comes at {} s: lengthen simulation.warmup", recording::seconds(first));
+            pass.warning(key, self.place(key), message, help);
         }
     }
 

@@ -13,19 +13,30 @@ use super::threshold;
 use super::workload::{Workload, WorkloadSection};
 use super::{
     Loaded, Scenario, actions, analysis, application, check, deployment, environment, hpa, http_routes, ingress,
-    ingress_rules, monitoring, rollout, router, steps, sweep, virtual_service,
+    ingress_rules, monitoring, rollout, router, steps, sweep, traffic, virtual_service,
 };
 use crate::model::Service;
 use crate::model::rollout::controller::RolloutsControllerSpec;
+use crate::model::traffic::recording::Recording;
 use crate::units::Duration;
 use serde_json::json;
+use std::sync::Arc;
 
 /// Reads a scenario. `name` is the file's, without its ending; `overrides` are `--set`'s `KEY=VALUE`.
 ///
 /// All problems of the file come back at once: warnings with them, if there is an error, else inside of `Loaded`.
 pub fn load(text: &str, name: &str, overrides: &[String]) -> Result<Loaded, Vec<Problem>> {
+    load_with(text, None, (name, overrides))
+}
+
+/// The same for a scenario that may name a file of arrivals, which has been read.
+pub fn load_with(
+    text: &str,
+    recording: Option<&Arc<Recording>>,
+    (name, overrides): (&str, &[String]),
+) -> Result<Loaded, Vec<Problem>> {
     let mut document = document::parse(text)?;
-    let mut pass = Pass::default();
+    let mut pass = Pass { recording: recording.cloned(), ..Pass::default() };
     for assignment in overrides {
         if let Err(problem) = document::set(&mut document, assignment) {
             pass.problems.push(problem);
@@ -48,7 +59,8 @@ pub fn load_release(
     let _ = overrides.iter().filter_map(|assignment| document::set(&mut said, assignment).err()).count();
     let imported = manifests::import(sources, release, scenario, &said);
     let Imported { mut document, mut as_written, ignored, problems, from, knows_template, .. } = imported;
-    let mut pass = Pass { problems, ignored, manifests_from: Some(from), ..Pass::default() };
+    let recording = sources.recording().cloned();
+    let mut pass = Pass { problems, ignored, manifests_from: Some(from), recording, ..Pass::default() };
     for assignment in overrides {
         if let Err(problem) = document::set(&mut document, assignment) {
             pass.problems.push(problem);
@@ -128,7 +140,7 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let seed = seed(&mut root);
     let seeds = seeds(&mut root);
     let simulation = root.table("simulation", "How long is simulated", application::simulation);
-    let traffic = root.table("traffic", "The requests", application::traffic);
+    let traffic = root.table("traffic", "The requests", traffic::read);
     let WorkloadSection { mut workload, mut pod, pre_stop } = workload(&mut root);
     let preset = root.table("router", "The router, as it is installed", |reader| router::preset(reader, document));
     let ingress = ingress(&mut root, &preset);

@@ -11,10 +11,12 @@ use super::path;
 use super::quoted::quoted;
 use super::schema::Field;
 use super::{Origin, Parameter};
+use crate::model::traffic::recording::Recording;
 use crate::random::{Distribution, Tail};
-use crate::units::{Duration, Rate};
+use crate::units::Duration;
 use serde_json::{Value, json};
 use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
 
 /// What a pass over a document collects.
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ pub struct Pass {
     pub manifests_from: Option<usize>,
     /// What manifests say without a part in the simulation.
     pub ignored: Vec<Ignored>,
+    /// The file of arrivals, if one was read.
+    pub recording: Option<Arc<Recording>>,
 }
 
 impl Pass {
@@ -149,13 +153,30 @@ impl<'a, 'p> Reader<'a, 'p> {
         self.pass.error(&key, place, message, help);
     }
 
+    /// A problem with one value as it goes together with the others.
+    pub fn error_at(&mut self, name: &str, message: impl Into<String>, help: &str) {
+        let (key, place) = (self.key(name), self.place_of(name));
+        self.pass.error(&key, place, message, help);
+    }
+
+    /// Where a value stands; where the table does, if it is not there.
+    pub fn place_of(&self, name: &str) -> Option<Range<usize>> {
+        let value = self.peek(name).and_then(|node| node.place.clone());
+        value.or_else(|| self.place.clone())
+    }
+
     /// Where the table stands.
     pub fn place(&self) -> Option<Range<usize>> {
         self.place.clone()
     }
 
     pub fn has(&self, name: &str) -> bool {
-        self.table.is_some_and(|table| table.get(name).is_some())
+        self.peek(name).is_some()
+    }
+
+    /// A look at a value that is read elsewhere.
+    pub fn peek(&self, name: &str) -> Option<&'a Node> {
+        self.table.and_then(|table| table.get(name)).map(|entry| &entry.value)
     }
 
     /// The entries whose keys `take` has not read: for tables with names of the user's own.
@@ -225,7 +246,7 @@ impl<'a, 'p> Reader<'a, 'p> {
     }
 
     /// Reads one value; a bad one is a problem, and the default goes on.
-    pub(super) fn value<T>(
+    pub fn value<T>(
         &mut self,
         name: &'static str,
         (schema, note): (Value, &'static str),
@@ -345,7 +366,7 @@ impl<'a, 'p> Reader<'a, 'p> {
     }
 
     /// One of a few words; the first is the default.
-    pub fn choice<T: Copy + PartialEq>(
+    pub fn choice<T: Clone + PartialEq>(
         &mut self,
         name: &'static str,
         choices: &[(&'static str, T)],
@@ -357,15 +378,15 @@ impl<'a, 'p> Reader<'a, 'p> {
             let (word, _) = choices.iter().find(|(_, choice)| choice == value).expect("a choice is in its list");
             quoted(word)
         };
-        let value = self.value(name, (schema, note), Some(choices[0].1), show, |node| {
+        let value = self.value(name, (schema, note), Some(choices[0].1.clone()), show, |node| {
             let text = text_from(name, node)?;
             let choice = choices.iter().find(|(word, _)| *word == text);
-            choice.map(|(_, choice)| *choice).ok_or_else(|| {
+            choice.map(|(_, choice)| choice.clone()).ok_or_else(|| {
                 let help = format!("it is one of {}", words.join(", "));
                 (format!("`{text}` is no choice for `{name}`"), help)
             })
         });
-        value.unwrap_or(choices[0].1)
+        value.unwrap_or_else(|| choices[0].1.clone())
     }
 
     pub fn text(&mut self, name: &'static str, default: Option<&str>, note: &'static str) -> Option<String> {
@@ -390,28 +411,6 @@ impl<'a, 'p> Reader<'a, 'p> {
             let number = number_from(node).ok_or_else(|| wrong_kind(name, node, "a number between 0.0 and 1.0"))?;
             let message = || format!("`{name}` is {number}, it must lie between 0.0 and 1.0");
             if (0.0..=1.0).contains(&number) { Ok(number) } else { Err((message(), String::new())) }
-        });
-        value.unwrap_or(default)
-    }
-
-    /// Required in a scenario. Manifests cannot say it: there it is the default.
-    pub fn rate(&mut self, name: &'static str, default: Rate, note: &'static str) -> Rate {
-        let schema = json!({ "type": "string", "examples": ["15000/min", "250/s"] });
-        let is_of_manifests = self.pass.manifests_from.is_some();
-        if !self.has(name) && !is_of_manifests {
-            self.missing(name, "say how much traffic there is: rate = \"250/s\" or \"15000/min\"");
-        }
-        let absent = is_of_manifests.then_some(default);
-        let show = |rate: &Rate| format!("\"{rate}\"");
-        let value = self.value(name, (schema, note), absent, show, |node| match &node.kind {
-            Kind::Integer(number) => {
-                let help = format!("write {name} = \"{number}/s\" or \"{number}/min\"");
-                Err((format!("`{name}` is a bare number: requests per what?"), help))
-            }
-            Kind::String(text) => text.parse().map_err(|message| (message, String::new())),
-            Kind::Float(_) | Kind::Boolean(_) | Kind::Datetime(_) | Kind::Array(_) | Kind::Table(_) => {
-                Err(wrong_kind(name, node, "requests per time, like \"250/s\""))
-            }
         });
         value.unwrap_or(default)
     }
@@ -446,11 +445,11 @@ impl<'a, 'p> Reader<'a, 'p> {
     }
 }
 
-fn number_from(node: &Node) -> Option<f64> {
+pub fn number_from(node: &Node) -> Option<f64> {
     if let Kind::Float(number) = node.kind { Some(number) } else { node.integer().map(|number| number as f64) }
 }
 
-fn wrong_kind(name: &str, node: &Node, wanted: &str) -> (String, String) {
+pub fn wrong_kind(name: &str, node: &Node, wanted: &str) -> (String, String) {
     (format!("`{name}` is {}, it must be {wanted}", node.kind_name()), String::new())
 }
 

@@ -34,12 +34,13 @@ pub fn schema() -> Value {
             { "required": ["traffic", "deployment"] },
             { "required": ["manifests"] },
         ],
-        "definitions": { "delay": delay_schema() },
+        "definitions": { "delay": delay_schema(), "rate": super::rate_profile::schema() },
     });
     for field in fields() {
         insert(&mut root, field);
     }
-    root["properties"]["traffic"]["required"] = json!(["rate"]);
+    root["properties"]["traffic"]["anyOf"] = json!([{ "required": ["rate"] }, { "required": ["classes"] }]);
+    root["properties"]["traffic"]["properties"]["classes"]["items"]["required"] = json!(["name"]);
     root["properties"]["ingress"]["properties"]["annotations"]["additionalProperties"] = json!({ "type": "string" });
     root["properties"]["namespace"]["properties"]["labels"]["additionalProperties"] = json!({ "type": "string" });
     root["properties"]["thresholds"]["additionalProperties"] = json!({

@@ -1,13 +1,17 @@
 //! The texts that a scenario is read from, end to end: a place counts the bytes through all of them.
 
+use crate::model::traffic::recording::Recording;
 use std::ops::Range;
+use std::sync::Arc;
 
-/// A scenario file, manifests, or a scenario file with the manifests that it names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A scenario file, manifests, or a scenario file with the manifests and the arrivals that it names.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sources {
     texts: Vec<Source>,
     /// Where the first manifest begins.
     manifests: Option<usize>,
+    /// Of the file of arrivals; its text is not kept.
+    recording: Option<Arc<Recording>>,
 }
 
 /// One text.
@@ -26,7 +30,7 @@ impl Sources {
     /// Of a scenario file alone, or the first text of several.
     pub fn scenario(name: &str, text: &str) -> Self {
         let source = Source { name: name.to_owned(), text: text.to_owned(), start: 0, is_named: true };
-        Self { texts: vec![source], manifests: None }
+        Self { texts: vec![source], ..Self::default() }
     }
 
     pub fn add_manifests(&mut self, name: &str, text: &str, is_named: bool) {
@@ -36,15 +40,25 @@ impl Sources {
         self.texts.push(Source { name: name.to_owned(), text: text.to_owned(), start, is_named });
     }
 
+    /// With the arrivals of a file.
+    #[must_use]
+    pub fn with_recording(self, recording: Arc<Recording>) -> Self {
+        Self { recording: Some(recording), ..self }
+    }
+
+    pub fn recording(&self) -> Option<&Arc<Recording>> {
+        self.recording.as_ref()
+    }
+
     /// The same files with other texts.
     #[must_use]
     pub fn with_texts(&self, texts: Vec<String>) -> Self {
-        let mut changed = Self::default();
+        let mut changed = Self { recording: self.recording.clone(), ..Self::default() };
         for (source, text) in self.texts.iter().zip(texts) {
             if self.is_of_manifest(source.start) {
                 changed.add_manifests(&source.name, &text, source.is_named);
             } else {
-                changed = Self::scenario(&source.name, &text);
+                changed = Self { recording: changed.recording, ..Self::scenario(&source.name, &text) };
             }
         }
         changed

@@ -189,7 +189,7 @@ impl<'a> Simulation<'a> {
                 host_unreachable_share: scenario.cluster.host_unreachable_share,
                 users: &users,
             }),
-            traffic: Traffic::new(&scenario.traffic, seed),
+            traffic: Traffic::new(&scenario.traffic, seed, release),
             tally: if is_watched { tally.with_metrics() } else { tally },
             state: State::default(),
             weights: vec![canary; nodes as usize],

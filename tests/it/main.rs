@@ -23,6 +23,7 @@ mod strategies;
 mod support;
 mod sweep;
 mod sweep_care;
+mod traffic;
 mod twin;
 mod versions;
 mod why;

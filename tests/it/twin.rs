@@ -117,7 +117,7 @@ fn play(scenario: &Scenario, seed: u64, traced: &TracedRun) -> Vec<Record> {
     for (at, command) in &traced.commands {
         queue.schedule(*at, Event::Command(command.clone()));
     }
-    let mut traffic = Traffic::new(&scenario.traffic, seed);
+    let mut traffic = Traffic::new(&scenario.traffic, seed, Instant::START + scenario.simulation.warmup);
     let mut records = vec![];
     while let Some(request) = traffic.next_before(traced.run.end) {
         queue.schedule(request.arrival, Event::Arrival(request));

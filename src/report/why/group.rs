@@ -1,6 +1,7 @@
 //! Whose pods stand in the target groups and how many of them work, read off the event log.
 
-use super::super::weight_effective;
+use super::super::{second_of_row, weight_effective};
+use crate::model::traffic::TrafficSpec;
 use crate::model::{Revision, Service};
 use crate::run::{LogEntry, Run};
 use crate::scenario::Loaded;
@@ -46,7 +47,7 @@ pub(super) struct Load {
 #[derive(Debug)]
 pub(super) struct Groups<'a> {
     run: &'a Run,
-    requests_per_second: f64,
+    traffic: &'a TrafficSpec,
     /// By Service, in order of time: since when every ALB node has had a target of these pods.
     members: [Vec<(Instant, Whose)>; 2],
     /// Working pods of the revisions after the release's, with the instant since which they were so many.
@@ -54,7 +55,7 @@ pub(super) struct Groups<'a> {
 }
 
 impl<'a> Groups<'a> {
-    pub(super) fn of(loaded: &Loaded, run: &'a Run) -> Self {
+    pub(super) fn of(loaded: &'a Loaded, run: &'a Run) -> Self {
         let workload = &loaded.scenario.workload;
         let has_services =
             workload.is_traffic_routed() || workload.rollout().is_some_and(|rollout| rollout.blue_green().is_some());
@@ -63,7 +64,7 @@ impl<'a> Groups<'a> {
             true => members(run, (service, workload.service_name(service)), &revisions),
             false => vec![(Instant::START, Whose::All)],
         });
-        Self { run, requests_per_second: loaded.scenario.traffic.rate.per_second(), members, later: later(run) }
+        Self { run, traffic: &loaded.scenario.traffic, members, later: later(run) }
     }
 
     /// Whose pods the last ALB node had in the target group.
@@ -83,7 +84,8 @@ impl<'a> Groups<'a> {
             Whose::Of(revision) => self.working(revision, row),
             Whose::Nobodys => 0,
         };
-        let each = self.requests_per_second * share / 100.0 / f64::from(pods.max(1));
+        let requests_per_second = self.traffic.rate_in(second_of_row(self.run, row));
+        let each = requests_per_second * share / 100.0 / f64::from(pods.max(1));
         Load { row, service, whose, pods, share, each }
     }
 

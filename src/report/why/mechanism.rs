@@ -414,7 +414,7 @@ impl<'a> Story<'a> {
     /// Too few pods for the share of the requests that they get. None if they had enough.
     fn overload(&self) -> Option<String> {
         let scenario = &self.loaded.scenario;
-        let usual = scenario.traffic.rate.per_second() / f64::from(scenario.workload.replicas().max(1));
+        let usual = scenario.traffic.total_rate_per_second() / f64::from(scenario.workload.replicas().max(1));
         let capacity = scenario.capacity_per_pod();
         let load = self.busiest().filter(|load| load.each >= capacity)?;
         let Load { whose, pods, share, each, .. } = load;
@@ -472,7 +472,7 @@ impl<'a> Story<'a> {
             self.place.name,
             self.when(None),
             self.failed(),
-            span(scenario.traffic.service_time.mean()),
+            span(scenario.traffic.mean_service_time()),
             scenario.load_balancer.idle_timeout,
             grouped(scenario.application.concurrency.into()),
         )

@@ -36,10 +36,10 @@ fn never_enough(loaded: &Loaded, run: &Run) -> String {
         "Even without a release, {} can't carry the load: {} requests/s arrive, and a pod answers at most {} \
          (concurrency {}, service time {} on average). {} failed.",
         counted(replicas, "pod"),
-        grouped_decimal(scenario.traffic.rate.per_second(), 1),
+        grouped_decimal(scenario.traffic.peak_rate_per_second(), 1),
         grouped_decimal(each, 1),
         scenario.application.concurrency,
-        span(scenario.traffic.service_time.mean()),
+        span(scenario.traffic.mean_service_time()),
         counted(run.requests.elb_5xx(), "request"),
     )
 }
