@@ -181,6 +181,7 @@ impl<'a> Simulation<'a> {
             bindings,
             readiness_gates,
             pods_watched_until: Instant::START,
+            endpoints_watched_until: [Instant::START; 2],
             load_balancer,
             data_plane: DataPlane::new(DataPlaneSpec {
                 load_balancer: &scenario.load_balancer,
