@@ -361,7 +361,10 @@ pub fn load_balancer(
             "From then until that node's first health check. Assumption: AWS publishes no figure",
         );
     }
-    let deregistration = distribution(reader, "deregistration", &preset.deregistration);
+    let deregistration = match &preset.deregistration {
+        Some(default) => distribution(reader, "deregistration", default),
+        None => registration.clone(),
+    };
     let (initial_passes, empty_target_group, initial_only) = of_health(reader, health_checks);
     let (default, note) = preset.selection;
     let mut selections = [("random", TargetGroupSelection::Random), ("smooth", TargetGroupSelection::Smooth)];

@@ -27,9 +27,9 @@ pub fn read(root: &mut Reader<'_, '_>, document: &Table) -> Option<Vec<HttpRoute
     let mut routes = vec![];
     for (index, item) in items.iter().enumerate() {
         let key = format!("{NAME}[{index}]");
-        routes.extend(route(Entry::new(root.pass, key.clone(), item)));
-        root.pass.parameter(key, item.to_toml(), Some(item), NOTE);
+        routes.extend(route(Entry::new(root.pass, key, item)));
     }
+    root.pass.parameter(NAME.to_owned(), node.to_toml(), Some(node), NOTE);
     super::router::refuse_foreign(root, document, (NAME, "plugins"));
     Some(routes)
 }

@@ -26,7 +26,8 @@ pub struct Preset {
     pub hold: Default<Hold>,
     pub rule_push: Default<Distribution>,
     pub registration: Default<Distribution>,
-    pub deregistration: Default<Distribution>,
+    /// Of an ALB alone: other proxies hear of what is new and what is gone together.
+    pub deregistration: Option<Default<Distribution>>,
     pub selection: Default<TargetGroupSelection>,
     pub connect_timeout: Default<Duration>,
     pub idle_timeout: Default<Duration>,
@@ -63,7 +64,6 @@ struct Notes {
     target_lag: &'static str,
     rule_push: &'static str,
     registration: &'static str,
-    deregistration: &'static str,
 }
 
 macro_rules! notes {
@@ -85,12 +85,7 @@ macro_rules! notes {
                 ", assumption"
             ),
             registration: concat!(
-                "From then until a proxy sends requests to a new endpoint. Preset ",
-                $name,
-                ", assumption: as for routes, with the control plane's hold"
-            ),
-            deregistration: concat!(
-                "From then until a proxy sends no more requests to an endpoint. Preset ",
+                "From then until a proxy sends requests by the new endpoints, each on its own. Preset ",
                 $name,
                 ", assumption: as for routes, with the control plane's hold"
             ),
@@ -109,7 +104,7 @@ fn proxies(name: &'static str, routers: &'static [&'static str], notes: &Notes, 
         hold: it.hold,
         rule_push: (uniform(it.skew), notes.rule_push),
         registration: (uniform(it.endpoints), notes.registration),
-        deregistration: (uniform(it.endpoints), notes.deregistration),
+        deregistration: None,
         selection: it.selection,
         connect_timeout: it.connect_timeout,
         idle_timeout: it.idle_timeout,
@@ -202,11 +197,11 @@ fn alb() -> Preset {
             Distribution::uniform_millis(1000, 5000),
             "From RegisterTargets until a node knows the target. Assumption: AWS publishes no figure",
         ),
-        deregistration: (
+        deregistration: Some((
             Distribution::Triangular { min: Duration::secs(2), mode: Duration::secs(10), max: Duration::secs(20) },
             "From DeregisterTargets until a node stops sending requests. aws-load-balancer-controller issues 2366 and 1719: \
              2 to 17 s, about 10 s. Left out: the tail to 40 s that one report has",
-        ),
+        )),
         selection: (
             Random,
             "How a node picks the target group by weight. Assumption: each request draws its lot; AWS does not publish it",
@@ -398,7 +393,7 @@ mod tests {
                 preset.hold.1,
                 preset.rule_push.1,
                 preset.registration.1,
-                preset.deregistration.1,
+                preset.deregistration.map_or("Assumption", |(_, note)| note),
                 preset.selection.1,
                 preset.connect_timeout.1,
                 preset.idle_timeout.1,

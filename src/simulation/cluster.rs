@@ -256,6 +256,10 @@ impl Simulation<'_> {
                         gated => format!("{} ready, {gated} gated", ready.len()),
                     };
                     self.log(now, "endpoint-slice", "Updated", self.name(service), detail);
+                    if !self.routing.object().is_ingress() {
+                        self.watch_endpoints(now, service, ready);
+                        continue;
+                    }
                     let heard = readiness_gate::Input::EndpointsChanged { ready, gated };
                     self.tell_readiness_gate(now, service, heard);
                 }

@@ -2,9 +2,9 @@
 
 use super::Simulation;
 use super::event::Event;
-use crate::model::load_balancer;
 use crate::model::load_balancer::data_plane::Command;
 use crate::model::load_balancer::target_group::TargetHealth;
+use crate::model::load_balancer::{self, News};
 use crate::model::load_balancer_controller::readiness_gate;
 use crate::model::load_balancer_controller::target_group_binding::{self, ApiCall};
 use crate::model::{PodId, Revision, Service, pod};
@@ -61,6 +61,16 @@ impl Simulation<'_> {
                 }
             }
         }
+    }
+
+    /// Other proxies than an ALB's nodes have nobody who calls them: their control plane watches the endpoints, and hears of
+    /// changes in their order.
+    pub(super) fn watch_endpoints(&mut self, now: Instant, service: Service, ready: BTreeSet<PodId>) {
+        let lag = self.streams.target_lag.draw(&self.scenario.load_balancer_controller.target_lag);
+        let heard = &mut self.endpoints_watched_until[service.index()];
+        *heard = (*heard).max(now + lag);
+        let news = load_balancer::Input::EndpointsChanged(service, ready);
+        self.queue.schedule(*heard, Event::LoadBalancer(news));
     }
 
     pub(super) fn tell_binding(&mut self, now: Instant, service: Service, input: target_group_binding::Input) {
@@ -122,6 +132,10 @@ impl Simulation<'_> {
                 }
                 PushTargets { node, news, targets } => {
                     (self.streams.propagation(node, news, spec), TargetsReached { node, news, targets })
+                }
+                PushEndpoints { node, service, endpoints, version } => {
+                    let delay = self.streams.propagation(node, News::Registered, spec);
+                    (delay, EndpointsReached { node, service, endpoints, version })
                 }
                 FirstHealthCheck { node, target } => {
                     let delay = self.streams.first_health_check[node as usize].draw(&spec.first_health_check);

@@ -97,6 +97,8 @@ struct Simulation<'a> {
     readiness_gates: [ReadinessGate; 2],
     /// When the load balancer controller's watch of pods will tell the newest change: it tells them in order.
     pods_watched_until: Instant,
+    /// The same for another control plane and the endpoints of each Service.
+    endpoints_watched_until: [Instant; 2],
     load_balancer: LoadBalancer,
     data_plane: DataPlane,
     traffic: Traffic,

@@ -200,6 +200,7 @@ impl<'a> Simulation<'a> {
             bindings,
             readiness_gates,
             pods_watched_until: Instant::START,
+            endpoints_watched_until: [Instant::START; 2],
             load_balancer,
             data_plane: data_plane(scenario),
             traffic: Traffic::new(&scenario.traffic, seed, release),

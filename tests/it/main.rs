@@ -19,6 +19,7 @@ mod oracles;
 mod queueing;
 mod readiness_gates;
 mod readme;
+mod routers;
 mod scenario;
 mod strategies;
 mod support;

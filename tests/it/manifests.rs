@@ -466,7 +466,7 @@ fn of_several_ingresses_the_others_are_told() {
     let told = loaded.ignored.iter().find(|ignored| ignored.name() == "ingresses").expect("the second is told");
     assert_eq!(told.consequence(), Some("requests through this one are not in the numbers"));
     // Kinds that nobody reads are counted.
-    let route = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: { name: web }\n";
+    let route = "apiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute\nmetadata: { name: web }\n";
     let output = sim_with_input(&folder("route"), &["run", "-", "-v"], &format!("{head}---\n{ingress}---\n{route}"));
-    assert!(stderr(&output).starts_with("skipped: 1 HTTPRoute\n"), "{}", stderr(&output));
+    assert!(stderr(&output).starts_with("skipped: 1 GRPCRoute\n"), "{}", stderr(&output));
 }

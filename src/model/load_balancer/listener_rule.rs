@@ -9,6 +9,7 @@ use crate::model::request_match::RequestMatch;
 use crate::units::{Duration, Percent};
 use ipnet::IpNet;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// Not counting the default action; adjustable. Source: Quotas.
 pub const MAX_RULES: usize = 100;
@@ -88,13 +89,20 @@ pub struct Mirror {
     pub percent: Percent,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeightedTargetGroup {
     /// The Service whose pods are its targets: the group has its name. Of a target group that stands outside of the
     /// cluster, its ARN or its name.
     pub service: String,
     /// 0 to 999.
     pub weight: u16,
+}
+
+/// The same run under other names has the same fingerprint.
+impl Hash for WeightedTargetGroup {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.weight.hash(state);
+    }
 }
 
 impl Listener {

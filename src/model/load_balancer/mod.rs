@@ -145,6 +145,15 @@ pub enum Input {
         passed: bool,
     },
     DeregistrationDelayOver(Vec<Registration>),
+    /// For proxies that go by EndpointSlices: the endpoints of a Service, all of them.
+    EndpointsChanged(Service, BTreeSet<PodId>),
+    /// They reach a node; later ones have higher versions.
+    EndpointsReached {
+        node: u32,
+        service: Service,
+        endpoints: Vec<Registration>,
+        version: u32,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +164,8 @@ pub enum Effect {
     PushListener { node: u32, listener: Arc<Listener>, version: u32 },
     /// Bring the news to the node, after `registration` or `deregistration`; answer with `TargetsReached`.
     PushTargets { node: u32, news: News, targets: Vec<Registration> },
+    /// Bring the endpoints to the node, after `registration`; answer with `EndpointsReached`.
+    PushEndpoints { node: u32, service: Service, endpoints: Vec<Registration>, version: u32 },
     /// Answer with `HealthCheckDue` after `first_health_check`.
     FirstHealthCheck { node: u32, target: Registration },
     /// Ask the target; answer with `HealthChecked` within the time-out.
@@ -184,6 +195,7 @@ pub struct LoadBalancer {
     targets: [BTreeMap<PodId, u32>; 2],
     /// As the API shows them: those that are not draining.
     registered: [BTreeSet<PodId>; 2],
+    endpoints_version: u32,
 }
 
 /// What the load balancer is asked to do when nothing is on its way.
@@ -197,6 +209,8 @@ pub struct AtRest<'a> {
 #[derive(Clone, Debug)]
 struct Node {
     listener_version: u32,
+    /// By `Service::index`.
+    endpoints_versions: [u32; 2],
     groups: [TargetGroup; 2],
     routed: [Vec<PodId>; 2],
 }
@@ -214,7 +228,7 @@ impl LoadBalancer {
             }
             group
         });
-        let node = Node { listener_version: 0, groups, routed: [vec![], vec![]] };
+        let node = Node { listener_version: 0, endpoints_versions: [0; 2], groups, routed: [vec![], vec![]] };
         let mut load_balancer = Self {
             nodes: vec![node; spec.nodes as usize],
             spec: spec.clone(),
@@ -224,6 +238,7 @@ impl LoadBalancer {
             held: Held::default(),
             targets: targets.map(|targets| targets.iter().map(|pod| (*pod, 0)).collect()),
             registered: targets.map(|targets| targets.iter().copied().collect()),
+            endpoints_version: 0,
         };
         let mut effects = vec![];
         for node in 0..spec.nodes {
@@ -286,6 +301,10 @@ impl LoadBalancer {
             HealthCheckDue { node, target } => self.on_health_check_due(node, target),
             HealthChecked { node, target, passed } => self.on_health_checked(node, target, passed),
             DeregistrationDelayOver(targets) => self.on_deregistration_delay_over(&targets),
+            EndpointsChanged(service, pods) => self.on_endpoints_changed(service, pods),
+            EndpointsReached { node, service, endpoints, version } => {
+                self.on_endpoints_reached((node, service), &endpoints, version)
+            }
         }
     }
 
@@ -315,6 +334,47 @@ impl LoadBalancer {
         effects
     }
 
+    /// What is new and what is gone come to a node together.
+    fn on_endpoints_changed(&mut self, service: Service, pods: BTreeSet<PodId>) -> Vec<Effect> {
+        let before = std::mem::replace(&mut self.registered[service.index()], pods.clone());
+        let added: Vec<_> = pods.difference(&before).copied().collect();
+        self.new_versions(service, &added);
+        let known = &self.targets[service.index()];
+        let endpoints: Vec<_> =
+            pods.iter().map(|pod| Registration { service, pod: *pod, version: known[pod] }).collect();
+        self.endpoints_version += 1;
+        let version = self.endpoints_version;
+        let push = |node| PushEndpoints { node, service, endpoints: endpoints.clone(), version };
+        (0..self.spec.nodes).map(push).collect()
+    }
+
+    fn on_endpoints_reached(
+        &mut self,
+        (node, service): (u32, Service),
+        endpoints: &[Registration],
+        version: u32,
+    ) -> Vec<Effect> {
+        let entry = &mut self.nodes[node as usize];
+        let known = &mut entry.endpoints_versions[service.index()];
+        if version < *known {
+            return vec![];
+        }
+        *known = version;
+        let group = &mut entry.groups[service.index()];
+        let mut effects = vec![];
+        for pod in group.pods() {
+            if !endpoints.iter().any(|endpoint| endpoint.pod == pod) {
+                group.remove(pod);
+                effects.push(TargetRemoved { node, service, pod });
+            }
+        }
+        let is_new = |endpoint: &&Registration| !group.knows(endpoint.pod, endpoint.version);
+        let added: Vec<_> = endpoints.iter().filter(is_new).copied().collect();
+        effects.extend(added.into_iter().map(|endpoint| add(group, (node, endpoint), self.spec.health_checks)));
+        effects.extend(self.route(node, service));
+        effects
+    }
+
     fn new_versions(&mut self, service: Service, pods: &[PodId]) -> Vec<Registration> {
         let known = &mut self.targets[service.index()];
         let mut next = |pod: &PodId| {
@@ -335,15 +395,7 @@ impl LoadBalancer {
         for target in &current {
             let group = &mut self.nodes[node as usize].groups[target.service.index()];
             match news {
-                News::Registered if self.spec.health_checks => {
-                    group.add(target.pod, target.version, TargetHealth::Initial);
-                    effects.push(FirstHealthCheck { node, target: *target });
-                }
-                News::Registered => {
-                    group.add(target.pod, target.version, TargetHealth::Healthy);
-                    let Registration { service, pod, .. } = *target;
-                    effects.push(HealthChanged { node, service, pod, health: TargetHealth::Healthy });
-                }
+                News::Registered => effects.push(add(group, (node, *target), self.spec.health_checks)),
                 News::Deregistered => {
                     group.remove(target.pod);
                     effects.push(TargetRemoved { node, service: target.service, pod: target.pod });
@@ -403,6 +455,17 @@ impl LoadBalancer {
         }
         vec![Route { node, service, targets }]
     }
+}
+
+/// Without health checks of its own a node takes whatever it hears of.
+fn add(group: &mut TargetGroup, (node, target): (u32, Registration), health_checks: bool) -> Effect {
+    let Registration { service, pod, version } = target;
+    if health_checks {
+        group.add(pod, version, TargetHealth::Initial);
+        return FirstHealthCheck { node, target };
+    }
+    group.add(pod, version, TargetHealth::Healthy);
+    HealthChanged { node, service, pod, health: TargetHealth::Healthy }
 }
 
 #[cfg(test)]
@@ -514,6 +577,29 @@ mod tests {
         assert_eq!(healthy(&alb), [PodId(0), PodId(7)]);
         alb.handle(Instant::START, DeregisterTargets(Service::Canary, vec![PodId(7)]));
         assert_eq!(healthy(&alb), [PodId(0)], "a draining target is shown as such, whatever the nodes know");
+    }
+
+    #[test]
+    fn endpoints_come_and_go_together_where_nobody_calls_the_load_balancer() {
+        let mut proxies = load_balancer(1, &[0, 1]);
+        proxies.spec.health_checks = false;
+        let pods = |pods: &[u32]| pods.iter().copied().map(PodId).collect();
+        let mut told = |to: &[u32]| {
+            let effects = proxies.handle(Instant::START, EndpointsChanged(Service::Stable, pods(to)));
+            let [PushEndpoints { node, service, endpoints, version }] = &effects[..] else { panic!("{effects:?}") };
+            EndpointsReached { node: *node, service: *service, endpoints: endpoints.clone(), version: *version }
+        };
+        let (older, newer) = (told(&[1, 7]), told(&[7, 8]));
+        let routed = |targets: &[u32]| Route {
+            node: 0,
+            service: Service::Stable,
+            targets: targets.iter().copied().map(PodId).collect(),
+        };
+        let effects = proxies.handle(Instant::START, newer);
+        assert_eq!(effects.last(), Some(&routed(&[7, 8])), "the group is never empty");
+        let routes = effects.iter().filter(|effect| matches!(effect, Route { .. })).count();
+        assert_eq!(routes, 1);
+        assert_eq!(proxies.handle(Instant::START, older), vec![], "overtaken");
     }
 
     #[test]

@@ -67,6 +67,10 @@ impl TargetGroup {
         self.targets.iter().any(|target| target.pod == pod && target.health == TargetHealth::Healthy)
     }
 
+    pub fn pods(&self) -> Vec<PodId> {
+        self.targets.iter().map(|target| target.pod).collect()
+    }
+
     pub fn remove(&mut self, pod: PodId) {
         self.targets.retain(|target| target.pod != pod);
     }
