@@ -48,10 +48,7 @@ fn write((name, text): (&str, &str), recording: Option<&Recording>, console: &mu
     let file = format!("{name}.toml");
     let mut outputs = vec![(file.as_str(), text.as_bytes().to_vec())];
     if let Some(recording) = recording {
-        let mut arrivals = Vec::new();
-        let unwritten = |error| Failure::World(format!("cannot write {FILE}: {error}"), String::new());
-        csv::arrivals(recording, &mut arrivals).map_err(unwritten)?;
-        outputs.push((FILE, arrivals));
+        outputs.push((FILE, csv::arrivals(recording).into_bytes()));
     }
     if let Some((file, _)) = outputs.iter().find(|(file, _)| PathBuf::from(file).symlink_metadata().is_ok()) {
         let help = "remove or rename it first".to_owned();

@@ -243,9 +243,7 @@ fn files_of_one_run(loaded: &Loaded, run: &Run, seed: u64) -> Done<Vec<(&'static
         ("timeline.svg", svg::timeline(&[(loaded, run)]).into_bytes()),
     ];
     if let Some(recording) = loaded.scenario.traffic.recording() {
-        let mut arrivals = Vec::new();
-        csv::arrivals(recording, &mut arrivals).map_err(unwritten)?;
-        files.push((recording::FILE, arrivals));
+        files.push((recording::FILE, csv::arrivals(recording).into_bytes()));
     }
     Ok(files)
 }

@@ -89,20 +89,34 @@ pub fn open_scenario((path, text): (&Path, &str), overrides: &[String], console:
     Ok(Some(Opened { sources, inputs, scenario: Some((name(path), document)) }))
 }
 
-/// The text of a scenario; of manifests, and of a scenario that names some, that of the scenario that they amount to.
-pub fn flattened(path: &Path, console: &mut Console) -> Done<String> {
+/// A scenario that needs no other file.
+#[derive(Debug)]
+pub struct Flattened {
+    pub text: String,
+    pub recording: Option<Arc<Recording>>,
+}
+
+/// The text of a scenario; of manifests, and of a scenario that names some, that of the scenario that they amount to. With
+/// the arrivals that it names, or the command line.
+pub fn flattened(path: &Path, overrides: &[String], console: &mut Console) -> Done<Flattened> {
     let opened = if manifests::is_manifest(path) {
         open_manifests(&[path.to_path_buf()])?
     } else {
         let text = text(path)?;
         match open_scenario((path, &text), &[], console)? {
-            None => return Ok(text),
+            None => {
+                let recording = arrivals::read((path, &text), overrides, console)?.map(|arrivals| arrivals.recording);
+                return Ok(Flattened { text, recording });
+            }
             Some(opened) => opened,
         }
     };
     let given = releases(&opened, Choice { rollout: None, overrides: &[] }, console)?;
     match &given[..] {
-        [given] => Ok(resolved::of_manifests(&given.loaded)),
+        [given] => {
+            let recording = opened.sources.recording().cloned();
+            Ok(Flattened { text: resolved::of_manifests(&given.loaded), recording })
+        }
         several => {
             let message = format!("{} has {} releases, and a sweep is of one", path.display(), several.len());
             Err(Failure::Input(message, "write the one that you mean to a scenario: sim init --from".to_owned()))
@@ -120,8 +134,8 @@ fn scenario_and_manifests(path: &Path, choice: Choice<'_>, console: &mut Console
             return Err(Failure::Input(message, "it picks one of several releases in manifests".to_owned()));
         }
         let arrivals = arrivals::read((path, &text), choice.overrides, console)?;
-        let recording = arrivals.as_ref().map(|arrivals| &arrivals.recording);
-        let loaded = check_with((path, &text), (choice.overrides, recording), console)?;
+        let recording = arrivals.as_ref().map(|arrivals| Arc::clone(&arrivals.recording));
+        let loaded = check(path, &Flattened { text, recording }, choice.overrides, console)?;
         // The scenario comes last: messages go by its name.
         let inputs = arrivals.map(|arrivals| arrivals.path).into_iter().chain([path.to_path_buf()]).collect();
         return Ok(vec![Given { loaded, inputs }]);
@@ -231,19 +245,12 @@ pub fn show(problems: &[Problem], input: Input<'_>, console: &mut Console) {
     }
 }
 
-/// Checks the text of a scenario without manifests; its problems are printed.
-pub fn check(path: &Path, text: &str, overrides: &[String], console: &mut Console) -> Done<Loaded> {
-    check_with((path, text), (overrides, None), console)
-}
-
-fn check_with(
-    (path, text): (&Path, &str),
-    (overrides, recording): (&[String], Option<&Arc<Recording>>),
-    console: &mut Console,
-) -> Done<Loaded> {
+/// Checks a scenario without manifests; its problems are printed.
+pub fn check(path: &Path, scenario: &Flattened, overrides: &[String], console: &mut Console) -> Done<Loaded> {
+    let Flattened { text, recording } = scenario;
     let sources = Sources::scenario(&path.display().to_string(), text);
     let input = Input { sources: &sources, overrides };
-    match load_with(text, recording, (&name(path), overrides)) {
+    match load_with(text, recording.as_ref(), (&name(path), overrides)) {
         Ok(loaded) => {
             show(&loaded.warnings, input, console);
             Ok(loaded)

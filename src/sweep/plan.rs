@@ -1,9 +1,11 @@
 //! All that the results of a sweep are a function of.
 
 use super::design::Design;
+use crate::model::traffic::recording::Recording;
 use crate::scenario::Loaded;
 use crate::scenario::diagnostic::{Problem, Severity};
-use crate::scenario::load::load;
+use crate::scenario::load::load_with;
+use std::sync::Arc;
 
 /// The key of an axis whose values are scenario files.
 pub const SCENARIO: &str = "scenario";
@@ -27,6 +29,8 @@ pub struct Source {
     /// The scenario's name in reports.
     pub name: String,
     pub text: String,
+    /// Of the file of arrivals that it names.
+    pub recording: Option<Arc<Recording>>,
 }
 
 impl Plan {
@@ -59,6 +63,6 @@ impl Plan {
 
     pub fn try_load(&self, cell: u64) -> Result<Loaded, Vec<Problem>> {
         let (source, overrides) = self.cell(cell);
-        load(&source.text, &source.name, &overrides)
+        load_with(&source.text, source.recording.as_ref(), (&source.name, &overrides))
     }
 }

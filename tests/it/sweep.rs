@@ -379,6 +379,7 @@ fn the_border_of_no_failed_request_lies_where_the_sum_puts_it() {
         path: String::new(),
         name: "scale-down-delay".into(),
         text: text.to_owned(),
+        recording: None,
     };
     let definition = Definition {
         name: "scale-down-delay".into(),

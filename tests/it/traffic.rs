@@ -455,7 +455,15 @@ fn arrivals_that_make_no_sense_are_told_with_file_line_and_column() {
     let output = sim(&missing, &["run", "web.toml"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(stderr(&output).contains("cannot read tuesday.csv: there is no such file"), "{}", stderr(&output));
-    let swept = sim(&folder("swept", plain, "time_s\n1\n"), &["sweep", "web.toml", "--vary", "rollout.replicas=1,2"]);
-    assert_eq!(swept.status.code(), Some(2));
-    assert!(stderr(&swept).contains("error: nobody has read monday.csv"), "{}", stderr(&swept));
+}
+
+#[test]
+fn a_sweep_replays_the_arrivals_in_every_cell_and_keeps_them() {
+    let folder = folder("sweep", REPLAY, &monday());
+    let output = sim(&folder, &["sweep", "web.toml", "--vary", "rollout.replicas=3,4", "--seeds", "2", "--quiet"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let cells = fs::read_to_string(folder.join("output/web/cells.csv")).unwrap();
+    assert_eq!(cells.matches(",2000,2000,2000,2000,").count(), 2, "{cells}");
+    let definition = fs::read_to_string(folder.join("output/web/sweep.json")).unwrap();
+    assert!(definition.contains("time_s,class,user\\n-5,partners,0\\n"), "{definition}");
 }

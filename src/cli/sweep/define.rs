@@ -3,6 +3,7 @@
 use super::super::arguments::SweepArguments;
 use super::super::console::Console;
 use super::super::diagnostics::{Input, render};
+use super::super::source::Flattened;
 use super::super::{Done, Exit, Failure, source};
 use crate::report::sweep::definition::{Definition, Sample};
 use crate::scenario::Loaded;
@@ -18,8 +19,9 @@ use std::path::{Path, PathBuf};
 const MANY_CELLS: u64 = 1_000_000;
 
 pub fn define(arguments: &SweepArguments, console: &mut Console) -> Done<Definition> {
-    let text = source::flattened(&arguments.file, console)?;
-    let loaded = source::check(&arguments.file, &text, &arguments.set, console)?;
+    let flattened = source::flattened(&arguments.file, &arguments.set, console)?;
+    let loaded = source::check(&arguments.file, &flattened, &arguments.set, console)?;
+    let Flattened { text, recording } = flattened;
     let axes = axes(arguments, &text, &loaded, console)?;
     if axes.is_empty() {
         let help = "write --vary KEY=VALUES, or a table [sweep] with vary = [\"KEY=VALUES\"]".to_owned();
@@ -45,7 +47,7 @@ pub fn define(arguments: &SweepArguments, console: &mut Console) -> Done<Definit
     }
     let name = source::name(&arguments.file);
     let sources = match axes.iter().find(|axis| axis.keys().any(|key| key == SCENARIO)) {
-        None => vec![Source { path: String::new(), name: name.clone(), text }],
+        None => vec![Source { path: String::new(), name: name.clone(), text, recording }],
         Some(axis) => {
             let is_of_the_file = loaded.sweep.vary.iter().any(|vary| vary.axis == axis.to_string());
             let own = arguments.file.parent().filter(|_| is_of_the_file).unwrap_or(Path::new(""));
@@ -147,9 +149,10 @@ fn files_of(axis: &Axis, folder: &Path, set: &[String], console: &mut Console) -
         let named = written.trim_matches(['"', '\'']);
         // As seen from the file that names it, if one does.
         let path = folder.join(named);
-        let text = source::flattened(&path, console)?;
-        source::check(&path, &text, set, console)?;
-        sources.push(Source { path: written.clone(), name: source::name(&path), text });
+        let flattened = source::flattened(&path, set, console)?;
+        source::check(&path, &flattened, set, console)?;
+        let Flattened { text, recording } = flattened;
+        sources.push(Source { path: written.clone(), name: source::name(&path), text, recording });
     }
     Ok(sources)
 }

@@ -108,6 +108,9 @@ const ONE_REQUEST: u64 = 1_000 * 3600 * NANOS_PER_SEC;
 /// No run is so long. Whoever looks for a request that never comes stops here.
 const LAST_SECOND: u64 = 30 * 24 * 3600;
 
+/// Nobody sees what comes after it.
+pub const LAST: Instant = Instant::from_nanos(LAST_SECOND * NANOS_PER_SEC);
+
 /// A process with a rate that changes from second to second: the time at which the area below the rate reaches the next
 /// draw. Integers all through, so the number of evenly spread points is exactly the area, rounded up.
 #[derive(Clone, Debug)]

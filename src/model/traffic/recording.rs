@@ -21,7 +21,7 @@ pub struct Recorded {
 }
 
 /// The requests of a file, in order of time: 16 bytes each.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recording {
     pub requests: Vec<Recorded>,
     /// As they come in the file; one without a name if it does not tell.

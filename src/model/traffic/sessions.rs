@@ -4,7 +4,7 @@
 //! a change of the rate shows first in new sessions, and in all of their requests only when the older ones are over.
 
 use super::calendar::{Calendar, Entry};
-use super::process::{Pace, Process, Spread};
+use super::process::{LAST, Pace, Process, Spread};
 use super::steady_state::Residual;
 use super::users::{SessionSpec, Users};
 use crate::random::{QuantileTable, Random, Stream};
@@ -67,9 +67,9 @@ impl Sessions {
     #[inline]
     pub fn next_action(&mut self) -> (Instant, u32) {
         let entry = self.open.pop_before(self.next).unwrap_or_else(|| self.begin_session());
-        if entry.left > 0 && entry.at < Instant::NEVER {
+        if entry.left > 0 {
             let think_time = Duration::from_nanos(self.think_times.at(self.random_think_times.next_u64()));
-            self.open.push(Entry { at: entry.at + think_time, left: entry.left - 1, ..entry });
+            file(&mut self.open, Entry { at: entry.at + think_time, left: entry.left - 1, ..entry });
         }
         (entry.at, entry.user)
     }
@@ -78,6 +78,13 @@ impl Sessions {
         let at = self.next;
         self.next = self.begin.next_point();
         Entry { at, user: self.users.draw(&mut self.random_users), left: self.further_actions }
+    }
+}
+
+#[inline]
+fn file(open: &mut Calendar, entry: Entry) {
+    if entry.at < LAST {
+        open.push(entry);
     }
 }
 
@@ -102,7 +109,7 @@ fn begin_before(plan: Plan<'_>, (users, mut random): (&Users, Random), open: &mu
     while place < f64::from(plan.further_actions()) {
         let at = Instant::START + residual.at(place - libm::floor(place));
         let user = users.draw(&mut random);
-        open.push(Entry { at, user, left: plan.further_actions() - 1 - place as u32 });
+        file(open, Entry { at, user, left: plan.further_actions() - 1 - place as u32 });
         place = next(&mut random);
     }
 }

@@ -1,10 +1,13 @@
 //! `sweep.json`: what was swept, so that the folder explains itself, can be continued, joined and drawn.
 
+use super::super::csv;
+use crate::scenario::recording;
 use crate::sweep::axis::Axis;
 use crate::sweep::design::{Design, Sampling};
 use crate::sweep::plan::{Plan, Source};
 use crate::sweep::play::FIGURES;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 pub const SCHEMA: &str = "rollout-sim/sweep/v1";
 
@@ -77,7 +80,13 @@ impl Definition {
     pub fn to_json(&self, cells: u64, shard: Shard) -> Vec<u8> {
         let sample =
             |sample: Sample| json!({ "cells": sample.cells, "sampling": sample.sampling.name(), "seed": sample.seed });
-        let source = |source: &Source| json!({ "path": source.path, "name": source.name, "text": source.text });
+        let source = |source: &Source| {
+            let mut value = json!({ "path": source.path, "name": source.name, "text": source.text });
+            if let Some(recording) = &source.recording {
+                value["arrivals"] = json!(csv::arrivals(recording));
+            }
+            value
+        };
         let mut value = json!({
             "schema": SCHEMA,
             "version": self.version,
@@ -109,7 +118,13 @@ impl Definition {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let texts = |value: &Value| value.as_array()?.iter().map(text).collect::<Option<Vec<_>>>();
         let source = |source: &Value| {
-            Some(Source { path: text(&source["path"])?, name: text(&source["name"])?, text: text(&source["text"])? })
+            let recording = source["arrivals"].as_str().map(|text| recording::parse(text).map(Arc::new));
+            Some(Source {
+                path: text(&source["path"])?,
+                name: text(&source["name"])?,
+                text: text(&source["text"])?,
+                recording: recording.transpose().ok()?,
+            })
         };
         let sample = match &value["sample"] {
             none if none.is_null() => None,
@@ -154,7 +169,12 @@ mod tests {
             sample: Some(Sample { cells: 9, sampling: Sampling::Random, seed: 4 }),
             set: vec!["traffic.rate=50/s".into()],
             seeds: vec![1, 2],
-            sources: vec![Source { path: String::new(), name: "web".into(), text: "title = \"ü\"\n".into() }],
+            sources: vec![Source {
+                path: String::new(),
+                name: "web".into(),
+                text: "title = \"ü\"\n".into(),
+                recording: recording::parse("time_s,class,user\n-1.5,a,x\n0.25,b,x\n").ok().map(Arc::new),
+            }],
             runs: true,
         }
     }
