@@ -39,7 +39,11 @@ pub fn schema() -> Value {
     for field in fields() {
         insert(&mut root, field);
     }
-    root["properties"]["traffic"]["anyOf"] = json!([{ "required": ["rate"] }, { "required": ["classes"] }]);
+    root["properties"]["traffic"]["anyOf"] = json!([
+        { "required": ["rate"] },
+        { "required": ["classes"] },
+        { "required": ["arrivals"], "properties": { "arrivals": { "type": "object" } } },
+    ]);
     root["properties"]["traffic"]["properties"]["classes"]["items"]["required"] = json!(["name"]);
     root["properties"]["ingress"]["properties"]["annotations"]["additionalProperties"] = json!({ "type": "string" });
     root["properties"]["namespace"]["properties"]["labels"]["additionalProperties"] = json!({ "type": "string" });
