@@ -152,7 +152,7 @@ mod tests {
                     trafficRouting.alb = { rootService = \"web\", servicePort = 8080 }\n";
         let router = load(text, "shop", &[]).unwrap().scenario.alb_router().unwrap();
         let named = (router.rollout.as_str(), router.action_service.as_str(), router.service_port);
-        assert_eq!(named, ("shop", "web", 8080));
+        assert_eq!(named, ("rollout", "web", 8080));
         let deployment = load("[traffic]\nrate = \"1/s\"\n[deployment]\n", "shop", &[]).unwrap();
         assert_eq!(deployment.scenario.alb_router(), None);
     }

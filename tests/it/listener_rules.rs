@@ -206,7 +206,7 @@ fn a_header_step_leaves_the_object_that_the_real_controller_leaves() {
          {\"field\":\"http-header\",\"httpHeaderConfig\":\
          {\"httpHeaderName\":\"X-Canary\",\"values\":[\"always\",\"beta\"]}},\
          {\"field\":\"http-header\",\"httpHeaderConfig\":{\"httpHeaderName\":\"X-Region\",\"values\":[\"eu\"]}}]",
-        "rollouts.argoproj.io/managed-alb-annotations: {\"shop\":[\
+        "rollouts.argoproj.io/managed-alb-annotations: {\"rollout\":[\
          \"alb.ingress.kubernetes.io/actions.by-header\",\"alb.ingress.kubernetes.io/conditions.by-header\"]}",
     ];
     assert_eq!(annotations, expected);

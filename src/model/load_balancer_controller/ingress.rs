@@ -136,6 +136,10 @@ impl Ingress {
     fn calls(&self, object: &RoutingObject) -> Result<VecDeque<RuleCall>, String> {
         let wanted = wanted(object, &self.spec.cluster)?;
         if object.is_ingress() {
+            // The API refuses the call; whatever it had accepted before would stay.
+            if let Some(refusal) = wanted.refusal() {
+                return Err(refusal);
+            }
             return Ok(listener_rules::synthesize(&self.listener, &wanted, self.spec.synthesis).into());
         }
         Ok((wanted != *self.listener).then_some(RuleCall::Configure(wanted)).into_iter().collect())
