@@ -31,6 +31,7 @@ const WARMUP: i64 = 60;
 pub fn exposed() -> (Loaded, Run) {
     let (mut loaded, mut run) = (loaded(), quiet());
     loaded.scenario.traffic.classes = classes(&loaded);
+    loaded.scenario.services.root = "root".into();
     loaded.scenario.ingress = ingress(&["/*"]);
     give_route(&mut loaded);
     play(&mut run);
