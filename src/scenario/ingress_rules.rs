@@ -165,8 +165,11 @@ fn http_path(mut entry: Entry<'_, '_>) -> Option<HttpPath> {
         let help = "it is Exact, Prefix or ImplementationSpecific, in this spelling";
         named.ok_or_else(|| (format!("there is no pathType {}", node.to_toml()), help.to_owned()))
     });
-    let path_type = path_type.unwrap_or(PathType::ImplementationSpecific);
+    let mut path_type = path_type.unwrap_or(PathType::ImplementationSpecific);
     let path = entry.text("path").unwrap_or_default();
+    if path_type == PathType::Prefix && path.contains('*') {
+        path_type = wildcard_in_a_prefix(&mut entry, path_type);
+    }
     let is_all_paths = path.is_empty() && path_type == PathType::ImplementationSpecific;
     if !is_all_paths && !path.starts_with('/') {
         let help = "Kubernetes refuses such an Ingress: write path = \"/\"";
@@ -181,6 +184,19 @@ fn http_path(mut entry: Entry<'_, '_>) -> Option<HttpPath> {
     };
     entry.refuse_unknown();
     Some(HttpPath { path, path_type, backend: backend? })
+}
+
+/// A manifest that is in use says what it meant: it is read like that, and told. In a scenario it is a mistake.
+fn wildcard_in_a_prefix(entry: &mut Entry<'_, '_>, path_type: PathType) -> PathType {
+    let place = entry.get("path").and_then(|node| node.place.clone());
+    if !entry.pass.is_of_manifest(place.as_ref()) {
+        return path_type;
+    }
+    let message = "a path of the type Prefix has no wildcards: the AWS Load Balancer Controller gives up on the whole \
+                   Ingress";
+    let help = "write pathType: ImplementationSpecific, as which it is simulated";
+    entry.pass.warning(&path::join(&entry.key, "path"), place, message, help);
+    PathType::ImplementationSpecific
 }
 
 fn backend(mut entry: Entry<'_, '_>) -> Option<Backend> {

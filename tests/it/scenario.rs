@@ -281,9 +281,10 @@ fn odd_but_possible_is_a_warning() {
             "without effect on the simulation: scheme",
         ),
         (
-            "ingress.annotations.\"alb.ingress.kubernetes.io/target-group-attributes\"=slow_start.duration_seconds=30"
+            "ingress.annotations.\"alb.ingress.kubernetes.io/target-group-attributes\"=\
+             load_balancing.algorithm.anomaly_mitigation=on"
                 .into(),
-            "`slow_start.duration_seconds=30` is not simulated yet: round_robin is used",
+            "`load_balancing.algorithm.anomaly_mitigation=on` is not simulated",
         ),
     ] {
         assert_eq!(messages(first_run(), &[&set, dynamic]), [format!("warning: {message}")], "{set}");

@@ -99,7 +99,14 @@ fn the_load_balancer_controller_reads_what_the_rollouts_controller_writes() {
     let answer = |row: &Value| {
         let ingress = after(row).ok().filter(|_| router(&row["inputs"]).annotation_prefix == PREFIX)?;
         let [canary, stable] = services(&row["inputs"]);
-        let listener = build(&ingress, &Cluster::default()).unwrap_or_else(|reason| panic!("{reason}: {row}"));
+        let listener = match build(&ingress, &Cluster::default()) {
+            Ok(listener) => listener,
+            // Experiments can take more than there is: what is written then, ELBv2 refuses.
+            Err(reason) => {
+                assert!(reason.starts_with('-') && reason.ends_with(" is no weight of a target group"), "{reason}: {row}");
+                return None;
+            }
+        };
         let first = &listener.rules[0];
         let weights = |action: &Action| match action {
             Action::Forward(forward) => {
