@@ -3,7 +3,8 @@
 
 use super::document::Entry;
 use super::quoted::quoted;
-use super::reader::{Reader, text_from};
+use super::reader::Reader;
+use super::value::text_from;
 use crate::model::load_balancer::{EmptyTargetGroup, InitialOnly, LoadBalancerSpec, TargetGroupSelection};
 use crate::model::load_balancer_controller::{
     GatedPods, LoadBalancerControllerSpec, QueueDiscipline, ReadinessGateSpec,

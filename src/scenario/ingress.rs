@@ -2,8 +2,10 @@
 
 use super::document::{Entry, Node};
 use super::manifests::ignored::Reason;
+use super::nearest::nearest;
 use super::quoted::quoted;
-use super::reader::{Reader, nearest, text_from};
+use super::reader::Reader;
+use super::value::text_from;
 use crate::model::load_balancer::TargetGroupSpec;
 use crate::units::Duration;
 use serde_json::json;

@@ -19,6 +19,8 @@ pub mod load;
 pub mod manifests;
 pub mod metric;
 pub mod monitoring;
+mod nearest;
+mod pass;
 pub mod path;
 mod pod_template;
 pub mod pre_stop;
@@ -33,6 +35,7 @@ mod steps;
 pub mod sweep;
 pub mod threshold;
 pub mod validation;
+mod value;
 pub mod workload;
 
 use crate::model::Service;
@@ -50,7 +53,7 @@ use hpa::HpaSpec;
 use monitoring::MonitoringSpec;
 use workload::Workload;
 
-pub use reader::nearest;
+pub use nearest::nearest;
 
 /// A checked scenario: it cannot fail any more.
 #[derive(Clone, Debug, PartialEq)]

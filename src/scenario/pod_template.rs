@@ -1,8 +1,9 @@
 //! `template`: the pod template of a Rollout or a Deployment.
 
 use super::document::Node;
+use super::pass::Pass;
 use super::pre_stop::{self, PreStop};
-use super::reader::{Pass, Reader};
+use super::reader::Reader;
 use super::workload::MAX_SECONDS;
 use crate::model::pod::{PodSpec, ReadinessProbe};
 use crate::units::Duration;

@@ -3,9 +3,11 @@
 //! Left out: what a mirror route matches. The controller refuses such a step with an ALB.
 
 use super::document::{Node, Table};
+use super::nearest::nearest;
+use super::pass::Pass;
 use super::path;
-use super::reader::{Pass, nearest, text_from};
 use super::steps::inner_table;
+use super::value::text_from;
 use crate::model::rollout::step::{HeaderMatch, HeaderRoute};
 use serde_json::{Value, json};
 

@@ -157,7 +157,7 @@ impl<'s> Release<'s> {
                 if in_namespace.is_empty() {
                     continue;
                 }
-                let help = match crate::scenario::reader::nearest(name, &in_namespace) {
+                let help = match crate::scenario::nearest::nearest(name, &in_namespace) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("these files have {}", in_namespace.join(", ")),
                 };

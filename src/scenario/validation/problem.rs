@@ -8,8 +8,8 @@ use super::{Value, Violation, violations};
 use crate::scenario::diagnostic::{Problem, Severity};
 use crate::scenario::document::{Node, Table};
 use crate::scenario::load::AsWritten;
+use crate::scenario::nearest::nearest;
 use crate::scenario::path::{self, Segment};
-use crate::scenario::reader::nearest;
 use std::ops::Range;
 
 const CANARY: &str = "rollout.strategy.canary";
