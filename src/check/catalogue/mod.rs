@@ -4,7 +4,9 @@
 
 mod autoscaling;
 mod gitops;
+mod health_check;
 mod ingress;
+mod load_balancer;
 mod manifests;
 mod pod;
 mod probes;
@@ -28,7 +30,7 @@ pub struct Rule {
 /// All rules.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     let of_pods = [pod::RULES, probes::RULES, workload::RULES, autoscaling::RULES, services::RULES];
-    let of_the_load_balancer = [target_group::RULES, ingress::RULES];
+    let of_the_load_balancer = [target_group::RULES, health_check::RULES, load_balancer::RULES, ingress::RULES];
     let of_the_release = [strategy::RULES, steps::RULES, gitops::RULES, manifests::RULES];
     of_pods.into_iter().chain(of_the_load_balancer).chain(of_the_release).flatten()
 }
