@@ -106,7 +106,7 @@ fn conclude(findings: Findings<'_>, arguments: &CheckArguments, console: &mut Co
     if !is_taken {
         print(&findings, arguments, console)?;
     }
-    let is_text = !is_taken && arguments.format == Format::Text;
+    let is_text = !is_taken && arguments.reports.format == Format::Text;
     tell(&findings, arguments, is_text, console)?;
     Ok(exit(&findings, arguments))
 }
@@ -121,7 +121,7 @@ fn exit(findings: &Findings<'_>, arguments: &CheckArguments) -> Exit {
         FailOn::Error => Level::Error,
     };
     let fails = findings.all().any(|finding| finding.level >= least);
-    if fails && !arguments.exit_zero { Exit::Unmet } else { Exit::Fine }
+    if fails && !arguments.reports.exit_zero { Exit::Unmet } else { Exit::Fine }
 }
 
 /// The failed requests of each deployment before a change; one that cannot be read there has none.
@@ -149,7 +149,7 @@ fn print(findings: &Findings<'_>, arguments: &CheckArguments, console: &mut Cons
     if console.quiet {
         return Ok(());
     }
-    if arguments.format == Format::Json {
+    if arguments.reports.format == Format::Json {
         return console.print(&json::render(findings));
     }
     let input = Input { sources: findings.sources, overrides: &arguments.set };
@@ -162,13 +162,13 @@ fn print(findings: &Findings<'_>, arguments: &CheckArguments, console: &mut Cons
 
 /// What CI systems read.
 fn tell(findings: &Findings<'_>, arguments: &CheckArguments, is_text: bool, console: &mut Console) -> Done<()> {
-    let junit = arguments.junit.as_ref().map(|path| Ok((path, junit::render(findings)?))).transpose();
+    let junit = arguments.reports.junit.as_ref().map(|path| Ok((path, junit::render(findings)?))).transpose();
     let junit = junit.map_err(|error: std::io::Error| Failure::World(error.to_string(), String::new()))?;
     let reports = [
         arguments.sarif.as_ref().map(|path| (path, sarif::render(findings, pages()))),
         junit,
-        arguments.markdown.as_ref().map(|path| (path, markdown::render(findings).into_bytes())),
-        arguments.gitlab.as_ref().map(|path| (path, gitlab::render(findings))),
+        arguments.reports.markdown.as_ref().map(|path| (path, markdown::render(findings).into_bytes())),
+        arguments.reports.gitlab.as_ref().map(|path| (path, gitlab::render(findings))),
     ];
     for (path, bytes) in reports.into_iter().flatten() {
         let (folder, name) = files::split(path).expect("the targets have been checked");
@@ -186,15 +186,8 @@ fn tell(findings: &Findings<'_>, arguments: &CheckArguments, is_text: bool, cons
 /// Reports that take each other's place, or that of anything that was read, are refused before anything is played; so are
 /// codes that nobody knows.
 fn check_targets(arguments: &CheckArguments, opened: [Option<&Opened>; 2]) -> Done<()> {
-    let targets = [&arguments.sarif, &arguments.junit, &arguments.markdown, &arguments.gitlab];
-    let targets: Vec<PathBuf> = targets.into_iter().flatten().cloned().collect();
-    for (place, target) in targets.iter().enumerate() {
-        files::check_target(target)?;
-        if targets[..place].iter().any(|other| files::are_same(other, target)) {
-            let message = format!("two reports would go to {}", target.display());
-            return Err(Failure::Input(message, "name a file for each".to_owned()));
-        }
-    }
+    let targets: Vec<PathBuf> = arguments.sarif.iter().chain(arguments.reports.targets()).cloned().collect();
+    files::check_targets(&targets)?;
     let inputs: Vec<PathBuf> = opened.into_iter().flatten().flat_map(|opened| opened.inputs.clone()).collect();
     if let Some(target) = targets.iter().find(|target| inputs.iter().any(|input| files::are_same(input, target))) {
         let message = format!("the report would take the place of {}, which has been read", target.display());

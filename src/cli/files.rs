@@ -92,6 +92,18 @@ pub fn check_target(path: &Path) -> Done<()> {
     }
 }
 
+/// The same of several reports, none of which may take the place of another.
+pub fn check_targets(targets: &[PathBuf]) -> Done<()> {
+    for (place, target) in targets.iter().enumerate() {
+        check_target(target)?;
+        if targets[..place].iter().any(|other| are_same(other, target)) {
+            let message = format!("two reports would go to {}", target.display());
+            return Err(Failure::Input(message, "name a file for each".to_owned()));
+        }
+    }
+    Ok(())
+}
+
 /// Writes one file piece by piece, for what is too large to be held.
 pub fn stream(path: &Path, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Done<()> {
     let Some((folder, name)) = split(path) else {
