@@ -21,7 +21,7 @@ use crate::scenario::manifests::object::Object;
 use crate::scenario::manifests::release::Release;
 use crate::scenario::sources::Sources;
 use finding::{Finding, Level};
-use predict::Predictor;
+use predict::{Played, Predictor};
 use rayon::prelude::*;
 use subject::Subject;
 
@@ -34,12 +34,51 @@ pub struct Checked {
     pub identity: String,
     /// In the order of the files.
     pub findings: Vec<Finding>,
-    /// Failed requests of one release, on average; None if it cannot be simulated.
-    pub failed: Option<f64>,
-    /// All requests of one release, on average.
-    pub requests: Option<f64>,
-    /// Whether it cannot be simulated because of mistakes that are no findings: of the input.
-    pub is_wrong_input: bool,
+    pub simulated: Simulated,
+}
+
+/// Whether the release of a deployment was played, and what came of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Simulated {
+    Played(Played),
+    /// A controller refuses it.
+    Refused,
+    /// Mistakes that are no findings: of the input.
+    WrongInput,
+    /// Nobody knows which objects there are.
+    Unread,
+}
+
+impl Simulated {
+    /// What came of it; or why nothing did, as the rest of a sentence that begins with the deployment.
+    pub const fn played(self) -> Result<Played, &'static str> {
+        match self {
+            Self::Played(played) => Ok(played),
+            Self::Refused | Self::WrongInput => Err("cannot be simulated"),
+            Self::Unread => Err("cannot be read"),
+        }
+    }
+
+    /// Failed requests of one release, on average.
+    pub fn failed(self) -> Option<f64> {
+        self.played().ok().map(|played| played.failed)
+    }
+
+    pub const fn is_wrong_input(self) -> bool {
+        matches!(self, Self::WrongInput | Self::Unread)
+    }
+}
+
+impl Checked {
+    /// Texts that are no manifests: the problems are all that there is to say.
+    pub fn unread(problems: &[Problem]) -> Self {
+        Self {
+            title: "the manifests".to_owned(),
+            identity: String::new(),
+            findings: problems.iter().filter_map(Finding::of_problem).collect(),
+            simulated: Simulated::Unread,
+        }
+    }
 }
 
 /// What is laid over the manifests, and how often a release is played.
@@ -66,19 +105,16 @@ pub fn check(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> 
     }
     let is_wrong_input = read(&loaded, &mut findings);
     let predictor = Predictor::new(sources, release, setting);
-    let base = scenario.map(|scenario| predictor.play(scenario));
-    if let Some(base) = base {
-        predict::predict(&predictor, base, &mut findings);
-    }
+    let simulated = match scenario.map(|scenario| predictor.play(scenario)) {
+        Some(base) => {
+            predict::predict(&predictor, base, &mut findings);
+            Simulated::Played(base)
+        }
+        None if is_wrong_input => Simulated::WrongInput,
+        None => Simulated::Refused,
+    };
     findings.sort_by_key(|finding| (finding.place.as_ref().map(|place| place.start), finding.code));
-    Checked {
-        title: title(release),
-        identity: identity(release.workload),
-        findings,
-        failed: base.map(|base| base.failed),
-        requests: base.map(|base| base.requests),
-        is_wrong_input,
-    }
+    Checked { title: title(release), identity: identity(release.workload), findings, simulated }
 }
 
 /// Kind, namespace and name: what tells a deployment from all others.

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Means over the seeds.
+/// What came of playing a release: means over the seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Played {
     pub failed: f64,

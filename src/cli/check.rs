@@ -8,7 +8,7 @@ use super::{Done, Exit, Failure, files, manifests};
 use crate::check::catalogue::pages;
 use crate::check::change::{self, Edit};
 use crate::check::finding::{Finding, Level};
-use crate::check::predict::{Played, Predictor, smallest};
+use crate::check::predict::{Predictor, smallest};
 use crate::check::{Checked, Setting, check_all, suppression};
 use crate::report::check::{Findings, github, gitlab, json, junit, markdown, sarif, text};
 use crate::scenario::document::Table;
@@ -33,18 +33,9 @@ pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
     let before = before.as_deref();
     let (mut stream, problems) = Stream::read(&opened.sources);
     if !problems.is_empty() {
-        // Nothing is simulated, and the reports say why.
-        let findings = problems.iter().filter_map(Finding::of_problem).collect();
-        let unread = Checked {
-            title: "the manifests".to_owned(),
-            identity: String::new(),
-            findings,
-            failed: None,
-            requests: None,
-            is_wrong_input: true,
-        };
+        let unread = [Checked::unread(&problems)];
         return conclude(
-            Findings { sources: &opened.sources, checked: &[unread], suppressed: 0, before, seeds: seeds.len() },
+            Findings { sources: &opened.sources, checked: &unread, suppressed: 0, before, seeds: seeds.len() },
             arguments,
             console,
         );
@@ -112,7 +103,7 @@ fn conclude(findings: Findings<'_>, arguments: &CheckArguments, console: &mut Co
 }
 
 fn exit(findings: &Findings<'_>, arguments: &CheckArguments) -> Exit {
-    if findings.checked.iter().any(|checked| checked.is_wrong_input) {
+    if findings.checked.iter().any(|checked| checked.simulated.is_wrong_input()) {
         return Exit::Input;
     }
     let least = match arguments.fail_on {
@@ -218,16 +209,16 @@ fn mend(
     let mut edits: Vec<Edit> = Vec::new();
     for (release, checked) in releases.iter().zip(checked) {
         let predictor = Predictor::new(sources, release, setting);
-        let (more, codes) = match (&arguments.only[..], checked.failed.zip(checked.requests)) {
-            ([], None) => continue,
-            ([], Some((failed, requests))) => {
-                let (edits, codes, _) = smallest(&predictor, Played { failed, requests }, &checked.findings);
+        let (more, codes) = match (&arguments.only[..], checked.simulated.played()) {
+            ([], Err(_)) => continue,
+            ([], Ok(played)) => {
+                let (edits, codes, _) = smallest(&predictor, played, &checked.findings);
                 (edits, codes)
             }
             (only, _) => of_findings(checked, only),
         };
         if let Some(played) = predictor.play_with(&more).filter(|_| !more.is_empty()) {
-            let before = checked.failed.map_or("?".to_owned(), crate::report::check::requests);
+            let before = checked.simulated.failed().map_or("?".to_owned(), crate::report::check::requests);
             let after = crate::report::check::requests(played.failed);
             let codes = codes.join(", ");
             console.note(&format!("{}: {codes}: failed requests of a release {before} → {after}", checked.title));

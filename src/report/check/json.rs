@@ -8,10 +8,12 @@ pub const SCHEMA: &str = "rollout-sim/check/v1";
 
 pub fn render(findings: &Findings<'_>) -> String {
     let deployments = findings.checked.iter().map(|checked| {
+        let played = checked.simulated.played();
         json!({
             "deployment": checked.title,
-            "failed": checked.failed,
-            "requests": checked.requests,
+            "failed": played.ok().map(|played| played.failed),
+            "requests": played.ok().map(|played| played.requests),
+            "not_simulated": played.err().map(|why| format!("{} {why}", checked.title)),
             "failed_before": findings.before.and_then(|before| super::markdown::before(before, &checked.identity)),
             "findings": checked.findings.iter().map(|finding| self::finding(findings, finding)).collect::<Vec<_>>(),
         })

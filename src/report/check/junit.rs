@@ -35,7 +35,7 @@ pub fn render(findings: &Findings<'_>) -> io::Result<Vec<u8>> {
 /// Tests, failures, errors.
 fn counts(checked: &Checked) -> [usize; 3] {
     let count = |level| checked.findings.iter().filter(|finding| finding.level == level).count();
-    let cannot_be_simulated = usize::from(checked.failed.is_none());
+    let cannot_be_simulated = usize::from(checked.simulated.played().is_err());
     [checked.findings.len() + 1, count(Level::Warning), count(Level::Error) + cannot_be_simulated]
 }
 
@@ -43,14 +43,18 @@ fn counts(checked: &Checked) -> [usize; 3] {
 fn release(xml: &mut Writer<Vec<u8>>, checked: &Checked) -> io::Result<()> {
     let case =
         xml.create_element("testcase").with_attributes([("name", "release"), ("classname", checked.title.as_str())]);
-    let Some(failed) = checked.failed else {
-        case.write_inner_content(|case| {
-            let message = [("message", "it cannot be simulated"), ("type", "release")];
-            case.create_element("error").with_attributes(message).write_empty().map(|_| ())
-        })?;
-        return Ok(());
+    let played = match checked.simulated.played() {
+        Ok(played) => played,
+        Err(why) => {
+            case.write_inner_content(|case| {
+                let message = format!("{} {why}", checked.title);
+                let message = [("message", message.as_str()), ("type", "release")];
+                case.create_element("error").with_attributes(message).write_empty().map(|_| ())
+            })?;
+            return Ok(());
+        }
     };
-    let told = format!("{} failed requests in a release", requests(failed));
+    let told = format!("{} failed requests in a release", requests(played.failed));
     case.write_inner_content(|case| {
         let content = quick_xml::events::BytesText::new(&told);
         case.create_element("system-out").write_text_content(content).map(|_| ())

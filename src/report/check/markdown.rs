@@ -15,7 +15,7 @@ pub fn render(findings: &Findings<'_>) -> String {
     }
     text.push_str("| deployment | failed requests per release |\n|---|---:|\n");
     for checked in findings.checked {
-        let failed = checked.failed.map_or("cannot be simulated".to_owned(), requests);
+        let failed = checked.simulated.played().map_or_else(str::to_owned, |played| requests(played.failed));
         text.push_str(&format!("| {} | {failed} |\n", cell(&checked.title)));
     }
     if findings.all().next().is_some() {
@@ -53,22 +53,25 @@ pub fn comparison(findings: &Findings<'_>) -> Vec<String> {
     let sentence = |checked: &crate::check::Checked| {
         let of = if several { format!(" of {}", checked.title) } else { String::new() };
         let is_new = before.iter().all(|(identity, _)| *identity != checked.identity);
-        match (self::before(before, &checked.identity), checked.failed) {
-            (_, None) => format!("after this change {} cannot be simulated", checked.title),
-            (None, Some(now)) if is_new => {
+        let now = match checked.simulated.played() {
+            Ok(played) => played.failed,
+            Err(why) => return format!("after this change {} {why}", checked.title),
+        };
+        match self::before(before, &checked.identity) {
+            None if is_new => {
                 format!("{} is new: {} failed requests are expected per release", checked.title, requests(now))
             }
-            (None, Some(now)) => {
+            None => {
                 format!(
                     "{} could not be simulated before: now {} failed requests per release",
                     checked.title,
                     requests(now)
                 )
             }
-            (Some(then), Some(now)) if requests(then) == requests(now) => {
+            Some(then) if requests(then) == requests(now) => {
                 format!("this change leaves the expected failed requests per release{of} at {}", requests(now))
             }
-            (Some(then), Some(now)) => {
+            Some(then) => {
                 let verb = if now > then { "raises" } else { "lowers" };
                 let (then, now) = (requests(then), requests(now));
                 format!("this change {verb} the expected failed requests per release{of} from {then} to {now}")

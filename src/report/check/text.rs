@@ -3,6 +3,7 @@
 use super::{Findings, requests};
 use crate::check::Checked;
 use crate::check::finding::{Finding, Level};
+use crate::check::predict::Played;
 use crate::report::text::{BAD, GOOD, TITLE, paint};
 use crate::report::{counted, percent};
 
@@ -29,8 +30,9 @@ pub fn render(findings: &Findings<'_>) -> String {
 }
 
 fn deployment(checked: &Checked, seeds: usize) -> String {
-    let (Some(failed), Some(all)) = (checked.failed, checked.requests) else {
-        return format!("{}: it cannot be simulated\n", paint(TITLE, &checked.title));
+    let Played { failed, requests: all } = match checked.simulated.played() {
+        Ok(played) => played,
+        Err(why) => return format!("{} {why}\n", paint(TITLE, &checked.title)),
     };
     let mean = if seeds > 1 { format!(", mean of {seeds} seeds") } else { String::new() };
     let verdict = if failed == 0.0 {

@@ -63,7 +63,7 @@ fn parts(text: &str) -> Vec<Range<usize>> {
 /// None if there is nothing but comments in it.
 fn document(text: &str, offset: usize, lines_before: usize) -> Result<Option<Node>, Mistake> {
     let (cursor, anchors) = (Cursor::default(), BTreeMap::new());
-    let mut builder = Builder { text, offset, lines_before, cursor, anchors, memory: 0 };
+    let mut builder = Builder { text, offset, lines_before, cursor, open: Vec::new(), anchors, memory: 0 };
     let mut parser = Parser::new_from_str(text);
     let mut root = None;
     loop {
@@ -105,6 +105,8 @@ struct Builder<'t> {
     offset: usize,
     lines_before: usize,
     cursor: Cursor,
+    /// The brackets that have been opened and not closed yet, each by its byte of the text.
+    open: Vec<usize>,
     /// Each anchor's value, and what it takes.
     anchors: BTreeMap<usize, (Option<Node>, usize)>,
     memory: usize,
@@ -134,13 +136,15 @@ impl<'t> Builder<'t> {
 
     /// What the parser could not read. Most often that is a template that nobody has rendered, or a tab.
     fn broken(&self, error: &ScanError) -> Mistake {
-        let at = Cursor::default().byte(self.text, error.marker().index()).min(self.text.len());
+        // Not on the empty lines at the end.
+        let end = self.text.trim_end().len();
+        let at = Cursor::default().byte(self.text, error.marker().index()).min(end);
         let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-        let end = self.text[at..].find('\n').map_or(self.text.len(), |newline| at + newline);
+        let line_end = self.text[at..].find('\n').map_or(self.text.len(), |newline| at + newline);
         // The parser often notices on the line after.
         let before = self.text[..start].trim_end_matches(['\r', '\n']);
         let before = before.rfind('\n').map_or(0, |newline| newline + 1)..before.len();
-        for line in [start..end, before] {
+        for line in [start..line_end, before] {
             let text = &self.text[line.clone()];
             let indent = text.len() - text.trim_start().len();
             if let Some(brace) = text.find("{{") {
@@ -158,7 +162,24 @@ impl<'t> Builder<'t> {
             return self.mistake(message, place, "put spaces before every line of it");
         }
         let message = format!("this is not YAML: {}", error.info());
-        self.mistake(&message, self.offset + at..self.offset + at, "")
+        match self.open.last() {
+            Some(&open) if at == end => {
+                let message = format!("this `{}` is never closed", &self.text[open..=open]);
+                self.mistake(&message, self.offset + open..self.offset + open + 1, "")
+            }
+            Some(&open) => {
+                let line = self.line(open);
+                let help =
+                    format!("is a comma missing here, or the end of the `{}` in line {line}?", &self.text[open..=open]);
+                self.mistake(&message, self.offset + at..self.offset + at, &help)
+            }
+            None => self.mistake(&message, self.offset + at..self.offset + at, ""),
+        }
+    }
+
+    /// The number of the line with this byte, among all of the file.
+    fn line(&self, at: usize) -> usize {
+        self.lines_before + self.text[..at].matches('\n').count() + 1
     }
 
     /// The first line of a block scalar that was meant to be one, before some place: it ends at once, and what follows is
@@ -261,6 +282,7 @@ impl<'t> Builder<'t> {
 
     fn sequence(&mut self, parser: &mut Events<'t>, place: Range<usize>, depth: usize) -> Result<Node, Mistake> {
         let mut items = Vec::new();
+        self.opened(&place);
         loop {
             match self.next(parser)? {
                 (Event::SequenceEnd, bracket) => {
@@ -279,6 +301,7 @@ impl<'t> Builder<'t> {
 
     fn mapping(&mut self, parser: &mut Events<'t>, place: Range<usize>, depth: usize) -> Result<Node, Mistake> {
         let mut table = Table::default();
+        self.opened(&place);
         let (mut merged, mut end) = (Vec::new(), place.end);
         // Those without a value, too: an explicit null stands where a default would be merged.
         let mut keys: BTreeMap<String, usize> = BTreeMap::new();
@@ -311,7 +334,7 @@ impl<'t> Builder<'t> {
                 continue;
             }
             if let Some(first) = keys.insert(key.clone(), key_place.start - self.offset) {
-                let line = self.lines_before + self.text[..first].matches('\n').count() + 1;
+                let line = self.line(first);
                 let message = format!("`{key}` stands here twice");
                 let help = format!("leave one of them out; the first is in line {line}");
                 return Err(self.mistake(&message, key_place, &help));
@@ -321,9 +344,22 @@ impl<'t> Builder<'t> {
     }
 
     /// Where a collection ends: with its bracket, or, in block style, with its last value.
-    fn end_of(&self, place: &Range<usize>, last: usize, bracket: &Range<usize>) -> usize {
-        let is_flow = self.text[place.start - self.offset..].starts_with(['[', '{']);
-        if is_flow { bracket.start + 1 } else { last.max(place.start) }
+    fn end_of(&mut self, place: &Range<usize>, last: usize, bracket: &Range<usize>) -> usize {
+        if !self.is_flow(place) {
+            return last.max(place.start);
+        }
+        self.open.pop();
+        bracket.start + 1
+    }
+
+    fn opened(&mut self, place: &Range<usize>) {
+        if self.is_flow(place) {
+            self.open.push(place.start - self.offset);
+        }
+    }
+
+    fn is_flow(&self, place: &Range<usize>) -> bool {
+        self.text[place.start - self.offset..].starts_with(['[', '{'])
     }
 }
 
@@ -491,6 +527,9 @@ mod tests {
             ("a: 1\n{{- if .x }}\nb: 2\n{{- end }}\n", UNRENDERED, "{{"),
             ("a: {{ x }}: 1\n", UNRENDERED, "{"),
             ("a: [1, 2\nb: 3\n", "this is not YAML", ""),
+            ("a: { b: 1\n# x\n\n", "this `{` is never closed", "{ b: 1"),
+            ("a: { b: [ { c: 1 }, 2\n\n", "this `[` is never closed", "[ { c"),
+            ("- [1]\n- { b: ", "this `{` is never closed", "{ b"),
             ("a: \"x\n", "this is not YAML", ""),
             ("a: |\n{\n  \"x\": 1\n}\n", "a text behind `|`", "{"),
             ("? [a]\n: b\n", "a key must be a word", "[a]"),

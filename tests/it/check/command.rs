@@ -228,7 +228,8 @@ fn what_cannot_be_read_is_in_the_reports() {
     let sarif = json(&fs::read_to_string(folder.join("a.sarif")).unwrap());
     assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "INPUT");
     assert!(fs::read_to_string(folder.join("a.xml")).unwrap().contains("Helm template"));
-    assert!(fs::read_to_string(folder.join("a.md")).unwrap().contains("cannot be simulated"));
+    assert!(fs::read_to_string(folder.join("a.md")).unwrap().contains("| the manifests | cannot be read |"));
+    assert!(stdout(&output).contains("\nthe manifests cannot be read\n1 error"), "{}", stdout(&output));
 }
 
 #[test]
