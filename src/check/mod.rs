@@ -16,9 +16,10 @@ pub mod suppression;
 use crate::scenario::Loaded;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::Table;
-use crate::scenario::load::load_release;
+use crate::scenario::load::{load_annotations, load_release};
 use crate::scenario::manifests::object::Object;
-use crate::scenario::manifests::release::Release;
+use crate::scenario::manifests::release::{Release, parts};
+use crate::scenario::manifests::stream::Stream;
 use crate::scenario::sources::Sources;
 use finding::{Finding, Level};
 use predict::{Played, Predictor};
@@ -47,6 +48,8 @@ pub enum Simulated {
     WrongInput,
     /// Nobody knows which objects there are.
     Unread,
+    /// There is nothing to release.
+    NoWorkload,
 }
 
 impl Simulated {
@@ -56,6 +59,7 @@ impl Simulated {
             Self::Played(played) => Ok(played),
             Self::Refused | Self::WrongInput => Err("cannot be simulated"),
             Self::Unread => Err("cannot be read"),
+            Self::NoWorkload => Err("hold no Rollout and no Deployment: nothing is simulated"),
         }
     }
 
@@ -69,11 +73,14 @@ impl Simulated {
     }
 }
 
+/// What is checked where there is no deployment to name.
+const MANIFESTS: &str = "the manifests";
+
 impl Checked {
     /// Texts that are no manifests: the problems are all that there is to say.
     pub fn unread(problems: &[Problem]) -> Self {
         Self {
-            title: "the manifests".to_owned(),
+            title: MANIFESTS.to_owned(),
             identity: String::new(),
             findings: problems.iter().filter_map(Finding::of_problem).collect(),
             simulated: Simulated::Unread,
@@ -113,8 +120,35 @@ pub fn check(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> 
         None if is_wrong_input => Simulated::WrongInput,
         None => Simulated::Refused,
     };
-    findings.sort_by_key(|finding| (finding.place.as_ref().map(|place| place.start), finding.code));
+    findings.sort_by_key(order);
     Checked { title: title(release), identity: identity(release.workload), findings, simulated }
+}
+
+/// Files that hold no workload: what can be said of an Ingress, a Service or a Namespace by itself.
+pub fn check_without_workload(sources: &Sources, stream: &Stream) -> Checked {
+    let mut findings: Vec<Finding> = Vec::new();
+    for part in parts(stream) {
+        let subject = Subject::new(sources, &part, None);
+        for rule in catalogue::rules_without_workload() {
+            findings.extend((rule.look)(&subject).into_iter().map(|found| Finding::new(&rule.page, found)));
+        }
+        findings.extend(load_annotations(sources, &part).iter().filter_map(Finding::of_problem));
+    }
+    // An Ingress that leads to several Services is looked at with each of them.
+    findings.sort_by(|a, b| (order(a), &a.message).cmp(&(order(b), &b.message)));
+    findings.dedup_by(|next, finding| order(next) == order(finding) && next.message == finding.message);
+    let is_wrong_input = findings.iter().any(|finding| finding.code == finding::INPUT);
+    Checked {
+        title: MANIFESTS.to_owned(),
+        identity: String::new(),
+        findings,
+        simulated: if is_wrong_input { Simulated::WrongInput } else { Simulated::NoWorkload },
+    }
+}
+
+/// In the order of the files.
+fn order(finding: &Finding) -> (Option<usize>, &'static str) {
+    (finding.place.as_ref().map(|place| place.start), finding.code)
 }
 
 /// Kind, namespace and name: what tells a deployment from all others.

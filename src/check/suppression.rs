@@ -83,6 +83,10 @@ pub fn suppress(sources: &Sources, checked: &mut [Checked]) -> usize {
     }
     let wrong = suppressions.iter().zip(used).filter_map(|(suppression, used)| suppression.wrong(used));
     let mut wrong: Vec<Finding> = wrong.collect();
+    // Of what is not simulated, many findings that could be ignored do not show.
+    if checked.iter().any(|checked| checked.simulated.played().is_err()) {
+        wrong.retain(|finding| finding.code != UNUSED.code);
+    }
     if !wrong.is_empty() {
         let of_others = of_others(sources, checked);
         let is_of_others = |place: &Range<usize>| of_others.iter().any(|document| document.contains(&place.start));
@@ -90,7 +94,7 @@ pub fn suppress(sources: &Sources, checked: &mut [Checked]) -> usize {
     }
     if let Some(first) = checked.first_mut() {
         first.findings.extend(wrong);
-        first.findings.sort_by_key(|finding| (finding.place.as_ref().map(|place| place.start), finding.code));
+        first.findings.sort_by_key(super::order);
     }
     count
 }

@@ -9,10 +9,10 @@ use crate::check::catalogue::pages;
 use crate::check::change::{self, Edit};
 use crate::check::finding::{Finding, Level};
 use crate::check::predict::{Predictor, smallest};
-use crate::check::{Checked, Setting, check_all, suppression};
+use crate::check::{Checked, Setting, check_all, check_without_workload, suppression};
 use crate::report::check::{Findings, github, gitlab, json, junit, markdown, sarif, text};
 use crate::scenario::document::Table;
-use crate::scenario::manifests::release::Release;
+use crate::scenario::manifests::release::{Release, releases};
 use crate::scenario::manifests::stream::Stream;
 use crate::scenario::nearest;
 use crate::scenario::sources::Sources;
@@ -41,9 +41,7 @@ pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
         );
     }
     source::settle(&mut stream, &opened.sources, &arguments.set, console);
-    let releases = source::pick(&stream, arguments.rollout.as_deref())?;
-    let mut checked = check_all(&opened.sources, &releases, setting);
-    let suppressed = suppression::suppress(&opened.sources, &mut checked);
+    let Judged { releases, checked, suppressed } = judge(&opened.sources, &stream, (arguments, setting))?;
     let changed = match arguments.fix || arguments.diff {
         true => mend(&opened, (&releases, &checked), (arguments, setting), console)?,
         false => None,
@@ -58,14 +56,41 @@ pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
     // What is left after the change is what counts.
     let (mut left, _) = Stream::read(&changed);
     left.is_scaled_elsewhere = stream.is_scaled_elsewhere;
-    let releases = source::pick(&left, arguments.rollout.as_deref())?;
-    let mut checked = check_all(&changed, &releases, setting);
-    let suppressed = suppression::suppress(&changed, &mut checked);
+    let Judged { checked, suppressed, .. } = judge(&changed, &left, (arguments, setting))?;
     conclude(
         Findings { sources: &changed, checked: &checked, suppressed, before, seeds: seeds.len() },
         arguments,
         console,
     )
+}
+
+/// The releases of a stream, and what is found.
+struct Judged<'s> {
+    /// None if the files hold no workload.
+    releases: Vec<Release<'s>>,
+    checked: Vec<Checked>,
+    /// How many findings comments take out.
+    suppressed: usize,
+}
+
+/// Files that hold no workload are checked as far as they say something by themselves; but whoever names a release, or has
+/// written a scenario for it, misses it.
+fn judge<'s>(
+    sources: &Sources,
+    stream: &'s Stream,
+    (arguments, setting): (&CheckArguments, Setting<'_>),
+) -> Done<Judged<'s>> {
+    let is_of_release = arguments.rollout.is_some() || setting.scenario.0.is_some();
+    let has_workload = !releases(stream).is_empty();
+    let (releases, mut checked) = if has_workload || is_of_release || stream.objects.is_empty() {
+        let releases = source::pick(stream, arguments.rollout.as_deref())?;
+        let checked = check_all(sources, &releases, setting);
+        (releases, checked)
+    } else {
+        (Vec::new(), vec![check_without_workload(sources, stream)])
+    };
+    let suppressed = suppression::suppress(sources, &mut checked);
+    Ok(Judged { releases, checked, suppressed })
 }
 
 /// All manifests are one stream; a scenario has its own.
@@ -129,7 +154,7 @@ fn failed_before(
         let played = Predictor::new(&old.sources, release, setting).play_with(&[]);
         (crate::check::identity(release.workload), played.map(|played| played.failed))
     };
-    Ok(crate::scenario::manifests::release::releases(&stream).par_iter().map(failed).collect())
+    Ok(releases(&stream).par_iter().map(failed).collect())
 }
 
 fn is_piped(sources: &Sources) -> bool {
@@ -207,17 +232,20 @@ fn mend(
 ) -> Done<Option<Sources>> {
     let sources = &opened.sources;
     let mut edits: Vec<Edit> = Vec::new();
-    for (release, checked) in releases.iter().zip(checked) {
-        let predictor = Predictor::new(sources, release, setting);
-        let (more, codes) = match (&arguments.only[..], checked.simulated.played()) {
-            ([], Err(_)) => continue,
-            ([], Ok(played)) => {
-                let (edits, codes, _) = smallest(&predictor, played, &checked.findings);
+    for (index, checked) in checked.iter().enumerate() {
+        let predictor = releases.get(index).map(|release| Predictor::new(sources, release, setting));
+        let (more, codes) = match (&arguments.only[..], checked.simulated.played(), &predictor) {
+            ([], Ok(played), Some(predictor)) => {
+                let (edits, codes, _) = smallest(predictor, played, &checked.findings);
                 (edits, codes)
             }
-            (only, _) => of_findings(checked, only),
+            ([], _, _) => continue,
+            (only, _, _) => of_findings(checked, only),
         };
-        if let Some(played) = predictor.play_with(&more).filter(|_| !more.is_empty()) {
+        if more.is_empty() {
+            continue;
+        }
+        if let Some(played) = predictor.and_then(|predictor| predictor.play_with(&more)) {
             let before = checked.simulated.failed().map_or("?".to_owned(), crate::report::check::requests);
             let after = crate::report::check::requests(played.failed);
             let codes = codes.join(", ");

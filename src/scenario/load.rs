@@ -59,6 +59,16 @@ pub fn load_release(
     loaded.map_err(|problems| problems.into_iter().map(|problem| of_yaml(problem, sources)).collect())
 }
 
+/// What is wrong with the annotations of an Ingress, and of the Service that it leads to: all that a scenario reads of files
+/// without a workload.
+pub fn load_annotations(sources: &Sources, release: &Release<'_>) -> Vec<Problem> {
+    let document = manifests::import_annotations(release);
+    let from = sources.manifests().next().map(|source| source.start);
+    let mut pass = Pass { manifests_from: from, ..Pass::default() };
+    Reader::new(&mut pass, String::new(), Some(&document), None).table("ingress", "", ingress::read);
+    pass.problems.into_iter().map(|problem| of_yaml(problem, sources)).collect()
+}
+
 /// A word that only looks like a text is the likeliest reason of a wrong kind, and quotes around a number the next. What
 /// to write in a manifest is YAML.
 fn of_yaml(problem: Problem, sources: &Sources) -> Problem {

@@ -5,6 +5,7 @@ mod explain;
 mod forms;
 mod reports;
 mod suppression;
+mod without_workload;
 
 use rollout_sim::check::catalogue::{pages, rules};
 use rollout_sim::check::finding::{Finding, INPUT, UNKNOWN_FIELD};

@@ -35,6 +35,14 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
     of_pods.into_iter().chain(of_the_load_balancer).chain(of_the_release).flatten()
 }
 
+/// What these find needs no pods: an Ingress, a Service or a Namespace by itself is enough.
+const WITHOUT_WORKLOAD: [&str; 8] = ["ALB022", "ALB025", "ALB027", "ALB036", "ALB039", "ALB046", "K034", "K040"];
+
+/// The rules for files that hold no workload.
+pub fn rules_without_workload() -> impl Iterator<Item = &'static Rule> {
+    rules().filter(|rule| WITHOUT_WORKLOAD.contains(&rule.page.code))
+}
+
 /// All pages that `sim explain` has for findings.
 pub fn pages() -> impl Iterator<Item = &'static Page> {
     let of_the_reader = [&finding::UNREADABLE, &finding::UNKNOWN];

@@ -1,8 +1,8 @@
 //! JUnit XML: one suite for each deployment, one test case for each finding, and one for the release itself.
 
 use super::{Findings, Position, requests, text};
-use crate::check::Checked;
 use crate::check::finding::{Finding, Level};
+use crate::check::{Checked, Simulated};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, Event};
 use std::io;
@@ -10,13 +10,13 @@ use std::io;
 pub fn render(findings: &Findings<'_>) -> io::Result<Vec<u8>> {
     let mut xml = Writer::new_with_indent(Vec::new(), b' ', 4);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    let element = |tag, name: &str, counts: [usize; 3]| {
-        let [tests, failures, errors] = counts.map(|count| count.to_string());
-        let counts = [("tests", tests.as_str()), ("skipped", "0"), ("failures", &failures), ("errors", &errors)];
+    let element = |tag, name: &str, counts: [usize; 4]| {
+        let [tests, skipped, failures, errors] = counts.map(|count| count.to_string());
+        let counts = [("tests", tests.as_str()), ("skipped", &skipped), ("failures", &failures), ("errors", &errors)];
         BytesStart::new(tag).with_attributes([("name", name)]).with_attributes(counts).into_owned()
     };
     let suites: Vec<_> = findings.checked.iter().map(counts).collect();
-    let sum = suites.iter().fold([0; 3], |sum, counts| [0, 1, 2].map(|index| sum[index] + counts[index]));
+    let sum = suites.iter().fold([0; 4], |sum, counts| [0, 1, 2, 3].map(|index| sum[index] + counts[index]));
     xml.write_event(Event::Start(element("testsuites", "rollout-sim", sum)))?;
     for (checked, counts) in findings.checked.iter().zip(suites) {
         xml.write_event(Event::Start(element("testsuite", &checked.title, counts)))?;
@@ -32,11 +32,13 @@ pub fn render(findings: &Findings<'_>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Tests, failures, errors.
-fn counts(checked: &Checked) -> [usize; 3] {
+/// Tests, those that are skipped, failures, errors.
+fn counts(checked: &Checked) -> [usize; 4] {
     let count = |level| checked.findings.iter().filter(|finding| finding.level == level).count();
-    let cannot_be_simulated = usize::from(checked.simulated.played().is_err());
-    [checked.findings.len() + 1, count(Level::Warning), count(Level::Error) + cannot_be_simulated]
+    let is_skipped = checked.simulated == Simulated::NoWorkload;
+    let is_error = !is_skipped && checked.simulated.played().is_err();
+    let errors = count(Level::Error) + usize::from(is_error);
+    [checked.findings.len() + 1, usize::from(is_skipped), count(Level::Warning), errors]
 }
 
 /// That it can be simulated at all, and what came of it.
@@ -47,9 +49,14 @@ fn release(xml: &mut Writer<Vec<u8>>, checked: &Checked) -> io::Result<()> {
         Ok(played) => played,
         Err(why) => {
             case.write_inner_content(|case| {
-                let message = format!("{} {why}", checked.title);
-                let message = [("message", message.as_str()), ("type", "release")];
-                case.create_element("error").with_attributes(message).write_empty().map(|_| ())
+                let told = format!("{} {why}", checked.title);
+                let message = ("message", told.as_str());
+                let end = if checked.simulated == Simulated::NoWorkload {
+                    case.create_element("skipped").with_attribute(message)
+                } else {
+                    case.create_element("error").with_attributes([message, ("type", "release")])
+                };
+                end.write_empty().map(|_| ())
             })?;
             return Ok(());
         }

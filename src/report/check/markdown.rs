@@ -2,6 +2,7 @@
 
 use super::{Findings, Position, requests};
 use crate::check::finding::Level;
+use crate::check::{Checked, Simulated};
 use crate::report::ci::cell;
 
 /// A comment has room for 65,536 characters.
@@ -50,7 +51,7 @@ pub fn before(before: &[(String, Option<f64>)], identity: &str) -> Option<f64> {
 pub fn comparison(findings: &Findings<'_>) -> Vec<String> {
     let Some(before) = findings.before else { return Vec::new() };
     let several = findings.checked.len() > 1;
-    let sentence = |checked: &crate::check::Checked| {
+    let sentence = |checked: &Checked| {
         let of = if several { format!(" of {}", checked.title) } else { String::new() };
         let is_new = before.iter().all(|(identity, _)| *identity != checked.identity);
         let now = match checked.simulated.played() {
@@ -78,5 +79,7 @@ pub fn comparison(findings: &Findings<'_>) -> Vec<String> {
             }
         }
     };
-    findings.checked.iter().map(sentence).collect()
+    // Files that have never held a workload have nothing to compare.
+    let is_compared = |checked: &&Checked| !before.is_empty() || checked.simulated != Simulated::NoWorkload;
+    findings.checked.iter().filter(is_compared).map(sentence).collect()
 }

@@ -71,6 +71,14 @@ pub fn import(sources: &Sources, release: &Release<'_>, scenario: &Table, said: 
     }
 }
 
+/// The annotations alone, of the Ingress and of the Service that it leads to, as the document of a scenario.
+pub fn import_annotations(release: &Release<'_>) -> Table {
+    let nothing = Table::default();
+    let mut import = Import { release, scenario: &nothing, document: Table::default(), ignored: Vec::new() };
+    ingress::ingress(&mut import);
+    import.document
+}
+
 /// The spec; of `workloadRef` the controller takes the template, and the selector unless it has its own.
 fn import_as_written(release: &Release<'_>) -> Node {
     let mut spec = release.workload.spec().cloned().unwrap_or_default();
