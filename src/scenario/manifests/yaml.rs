@@ -1,12 +1,13 @@
 //! YAML documents as trees of values that know their place: the same trees as a scenario's.
 //!
 //! The syntax is `saphyr_parser`'s, YAML 1.2. What a bare word means follows YAML 1.1, as the API server reads it (the Go
-//! package `sigs.k8s.io/yaml`): `yes` and `on` are true, `0644` is 420. Null is the absence of an entry, as in Go.
+//! package `sigs.k8s.io/yaml`): `yes` and `on` are true, also as keys; `0644` is 420. Null is the absence of an entry, as in Go.
 //!
 //! Left out: tags, and keys that are no scalars.
 
 use crate::scenario::document::{Entry, Kind, Node, Table};
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -235,8 +236,8 @@ impl<'t> Builder<'t> {
                 return Ok(self.anchors[&anchor].0.clone());
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let is_text = style != ScalarStyle::Plain || tag.is_some_and(|tag| tag.suffix == "str");
-                let kind = if is_text { Some(Kind::String(text.into_owned())) } else { plain(&text) };
+                let kind =
+                    if is_text(style, tag.as_deref()) { Some(Kind::String(text.into_owned())) } else { plain(&text) };
                 let place = self.of_scalar(place);
                 (kind.map(|kind| Node { kind, place: Some(place) }), anchor)
             }
@@ -312,7 +313,9 @@ impl<'t> Builder<'t> {
                     merge(&mut table, merged, &mut keys);
                     return Ok(Node { kind: Kind::Table(table), place: Some(place) });
                 }
-                (Event::Scalar(text, ..), place) => (text.into_owned(), self.of_scalar(place)),
+                (Event::Scalar(text, style, _, tag), place) => {
+                    (key(text, is_text(style, tag.as_deref())), self.of_scalar(place))
+                }
                 (_, place) => {
                     let before = (place.start - self.offset).checked_sub(1);
                     let is_template =
@@ -379,6 +382,20 @@ fn merge(table: &mut Table, merged: Vec<Node>, keys: &mut BTreeMap<String, usize
                 table.entries.push(entry);
             }
         }
+    }
+}
+
+/// Whether a scalar is a text whatever it looks like.
+fn is_text(style: ScalarStyle, tag: Option<&Tag>) -> bool {
+    style != ScalarStyle::Plain || tag.is_some_and(|tag| tag.suffix == "str")
+}
+
+/// A key as it reaches the API server: in JSON all keys are texts, and a bare boolean is the text `true` or `false`. Source:
+/// the package `sigs.k8s.io/yaml`, `convertToJSONableObject`.
+fn key(text: Cow<'_, str>, is_text: bool) -> String {
+    match plain(&text) {
+        Some(Kind::Boolean(boolean)) if !is_text => boolean.to_string(),
+        _ => text.into_owned(),
     }
 }
 
@@ -483,6 +500,13 @@ mod tests {
         ] {
             assert_eq!(value(text), toml, "{text}");
         }
+    }
+
+    #[test]
+    fn a_bare_boolean_is_a_key_by_its_name() {
+        let node = one("{ on: 1, \"no\": 2, n: 3, 'y': 4, !!str off: 5, yess: 6, \"true\\u0021\": 7 }");
+        assert_eq!(node.to_toml(), "{ true = 1, no = 2, false = 3, y = 4, off = 5, yess = 6, \"true!\" = 7 }");
+        assert!(mistake("on: 1\nyes: 2\n").message.contains("stands here twice"));
     }
 
     #[test]

@@ -62,6 +62,12 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "the label `on` is a boolean, it must be a text",
         ":11:31",
     ),
+    (
+        "labels: { app: web }",
+        "labels: { app: web, off: web }",
+        "the key of the label `off` is a boolean, it must be a text",
+        ":11:27",
+    ),
     ("selector: { app: web }", "selector: { app: 12 }", "the selector `app` is a number, it must be a text", ":40:26"),
     (
         "matchLabels: { app: web }",
