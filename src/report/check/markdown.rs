@@ -1,6 +1,6 @@
 //! Markdown for a comment on a pull request.
 
-use super::{Findings, Position, requests};
+use super::{Findings, Position, difference, requests};
 use crate::check::finding::Level;
 use crate::check::{Checked, Simulated};
 use crate::report::ci::cell;
@@ -24,7 +24,11 @@ pub fn render(findings: &Findings<'_>) -> String {
         for finding in findings.all().take(ROWS) {
             let position = Position::of(findings.sources, finding.place.as_ref());
             let place = position.map_or("–".to_owned(), |position| format!("{}:{}", position.file, position.line));
-            let with = finding.prediction.map_or("–".to_owned(), |prediction| requests(prediction.with));
+            let with = match finding.prediction.map(difference) {
+                None => "–".to_owned(),
+                Some(None) => "no difference".to_owned(),
+                Some(Some((_, with))) => with,
+            };
             text.push_str(&format!(
                 "| {} {} | {} | {} | {} | {with} |\n",
                 finding.level.name(),
@@ -82,4 +86,34 @@ pub fn comparison(findings: &Findings<'_>) -> Vec<String> {
     // Files that have never held a workload have nothing to compare.
     let is_compared = |checked: &&Checked| !before.is_empty() || checked.simulated != Simulated::NoWorkload;
     findings.checked.iter().filter(is_compared).map(sentence).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::finding::{Finding, Found, Prediction};
+    use crate::check::predict::Played;
+    use crate::check::suppression::UNUSED;
+    use crate::scenario::sources::Sources;
+
+    #[test]
+    fn a_change_without_a_difference_has_no_number() {
+        for (prediction, told) in [
+            (None, "| – |"),
+            (Some(Prediction { without: 15.4, with: 3.0 }), "| 3 |"),
+            (Some(Prediction { without: 15.4, with: 14.8 }), "| no difference |"),
+        ] {
+            let finding = Finding { prediction, ..Finding::new(&UNUSED, Found::at(None, "it is wrong")) };
+            let checked = [Checked {
+                title: "Rollout web".to_owned(),
+                identity: String::new(),
+                findings: vec![finding],
+                simulated: Simulated::Played(Played { failed: 15.4, requests: 100.0 }),
+            }];
+            let findings =
+                Findings { sources: &Sources::default(), checked: &checked, suppressed: 0, before: None, seeds: 1 };
+            let text = render(&findings);
+            assert!(text.lines().last().is_some_and(|line| line.ends_with(told)), "{text}");
+        }
+    }
 }

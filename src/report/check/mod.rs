@@ -10,7 +10,7 @@ pub mod sarif;
 pub mod text;
 
 use crate::check::Checked;
-use crate::check::finding::{Finding, Level};
+use crate::check::finding::{Finding, Level, Prediction};
 use crate::scenario::sources::Sources;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -73,6 +73,12 @@ impl Occurrences {
         *count += 1;
         *count
     }
+}
+
+/// The failed requests without a change and with it; None if a reader sees no difference.
+pub fn difference(prediction: Prediction) -> Option<(String, String)> {
+    let (without, with) = (requests(prediction.without), requests(prediction.with));
+    (without != with).then_some((without, with))
 }
 
 /// A number of requests that is a mean: whole from ten on.

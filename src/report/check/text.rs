@@ -1,8 +1,8 @@
 //! The end of `sim check` on a terminal: what a release costs, and which change helps how much.
 
-use super::{Findings, requests};
+use super::{Findings, difference, requests};
 use crate::check::Checked;
-use crate::check::finding::{Finding, Level};
+use crate::check::finding::{Finding, Level, Prediction};
 use crate::check::predict::Played;
 use crate::report::text::{BAD, GOOD, TITLE, paint};
 use crate::report::{counted, percent};
@@ -53,18 +53,18 @@ fn deployment(checked: &Checked, seeds: usize) -> String {
 
 /// A change that leaves fewer failed requests.
 fn helps(finding: &Finding) -> Option<(&Finding, f64, &str)> {
-    let prediction = finding.prediction.filter(|prediction| prediction.with < prediction.without)?;
+    let is_less = |prediction: &Prediction| prediction.with < prediction.without && difference(*prediction).is_some();
+    let prediction = finding.prediction.filter(is_less)?;
     Some((finding, prediction.with, finding.change.as_ref()?.words.as_str()))
 }
 
 /// The help of a finding: what to do, and what that brings.
 pub fn help(finding: &Finding) -> String {
     let Some(prediction) = finding.prediction else { return finding.help.clone() };
-    let (without, with) = (requests(prediction.without), requests(prediction.with));
-    if without == with {
-        return format!("{} (it makes no difference in this release)", finding.help);
+    match difference(prediction) {
+        None => format!("{} (it makes no difference in this release)", finding.help),
+        Some((without, with)) => format!("{} (failed requests of a release: {without} → {with})", finding.help),
     }
-    format!("{} (failed requests of a release: {without} → {with})", finding.help)
 }
 
 /// What is wrong, and what to do where something can be done.
@@ -76,7 +76,7 @@ pub fn sentences(finding: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::finding::{Found, Prediction};
+    use crate::check::finding::Found;
     use crate::check::suppression::UNUSED;
 
     #[test]
