@@ -104,15 +104,14 @@ pub fn check_all(sources: &Sources, releases: &[Release<'_>], setting: Setting<'
 
 pub fn check(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> Checked {
     let loaded = load_release(sources, release, setting.scenario, setting.overrides);
-    let scenario = loaded.as_ref().ok().map(|loaded| &loaded.scenario);
-    let subject = Subject::new(sources, release, scenario);
+    let subject = Subject::new(sources, release, loaded.as_ref().ok());
     let mut findings: Vec<Finding> = Vec::new();
     for rule in catalogue::rules() {
         findings.extend((rule.look)(&subject).into_iter().map(|found| Finding::new(&rule.page, found)));
     }
     let is_wrong_input = read(&loaded, &mut findings);
     let predictor = Predictor::new(sources, release, setting);
-    let simulated = match scenario.map(|scenario| predictor.play(scenario)) {
+    let simulated = match subject.scenario.map(|scenario| predictor.play(scenario)) {
         Some(base) => {
             predict::predict(&predictor, base, &mut findings);
             Simulated::Played(base)

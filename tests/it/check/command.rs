@@ -368,3 +368,27 @@ fn an_autoscaler_of_nothing_is_told() {
         assert_eq!(told, count, "{kind} {name}");
     }
 }
+
+/// That a hook takes no time is the default, but not if somebody says it.
+#[test]
+fn a_time_of_zero_that_is_said_is_a_time() {
+    let folder = folder("check_pre_stop_time");
+    let hook = WEB.replace("[\"sleep\", \"30\"]", "[\"/app/drain\"]");
+    assert_ne!(hook, WEB);
+    fs::write(folder.join("web.yaml"), &hook).unwrap();
+    let scenario = |said: &str| format!("manifests = [\"web.yaml\"]\n[application]\n{said}\n");
+    fs::write(folder.join("silent.toml"), scenario("")).unwrap();
+    fs::write(folder.join("said.toml"), scenario("pre_stop_time = \"0s\"")).unwrap();
+    for (arguments, has_k039) in [
+        (&["web.yaml"][..], true),
+        (&["silent.toml"], true),
+        (&["said.toml"], false),
+        (&["web.yaml", "--set", "application.pre_stop_time=0s"], false),
+        (&["web.yaml", "--set", "application.pre_stop_time=20s"], false),
+    ] {
+        let output = check(&folder, &[arguments, &["--format", "json"]].concat());
+        let report = json(&stdout(&output));
+        let findings = report["deployments"][0]["findings"].as_array().unwrap();
+        assert_eq!(findings.iter().any(|finding| finding["code"] == "K039"), has_k039, "{arguments:?}: {report}");
+    }
+}

@@ -260,7 +260,8 @@ const NO_SHELL: Rule = Rule {
             let image = container.find("image").and_then(Node::text).filter(|image| has_no_shell(image))?;
             let message = format!("{image} probably has no `{}`: this preStop hook fails at once", words.first()?);
             let until = subject.deregistered_after().filter(|_| subject.release.ingress.is_some());
-            let change = hook.time.or(until).and_then(|time| slept_by_the_kubelet(subject, &hook, time));
+            let written = hook.time.filter(|time| *time > Duration::ZERO);
+            let change = written.or(until).and_then(|time| slept_by_the_kubelet(subject, &hook, time));
             Some(Found::at(hook.place, message).with(change))
         };
         hooks(subject).into_iter().filter_map(found).collect()
