@@ -3,7 +3,7 @@
 use super::arguments::{CheckArguments, FailOn, Format};
 use super::console::Console;
 use super::diagnostics::{self, Input};
-use super::source::{self, Opened};
+use super::source::{self, Choice, Opened};
 use super::{Done, Exit, Failure, files, manifests};
 use crate::check::catalogue::pages;
 use crate::check::change::{self, Edit};
@@ -40,7 +40,7 @@ pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
             console,
         );
     }
-    source::settle(&mut stream, &opened.sources, &arguments.set, console);
+    source::settle(&mut stream, &opened.sources, choice(arguments), console);
     let Judged { releases, checked, suppressed } = judge(&opened.sources, &stream, (arguments, setting))?;
     let changed = match arguments.fix || arguments.diff {
         true => mend(&opened, (&releases, &checked), (arguments, setting), console)?,
@@ -83,7 +83,7 @@ fn judge<'s>(
     let is_of_release = arguments.rollout.is_some() || setting.scenario.0.is_some();
     let has_workload = !releases(stream).is_empty();
     let (releases, mut checked) = if has_workload || is_of_release || stream.objects.is_empty() {
-        let releases = source::pick(stream, arguments.rollout.as_deref())?;
+        let releases = source::pick(stream, choice(arguments))?;
         let checked = check_all(sources, &releases, setting);
         (releases, checked)
     } else {
@@ -113,6 +113,10 @@ fn setting<'a>(opened: &'a Opened, empty: &'a Table, arguments: &'a CheckArgumen
     let scenario = opened.scenario.as_ref();
     let scenario = scenario.map_or((None, empty), |(name, document)| (Some(name.as_str()), document));
     Setting { scenario, overrides: &arguments.set, seeds }
+}
+
+fn choice(arguments: &CheckArguments) -> Choice<'_> {
+    Choice { rollout: arguments.rollout.as_deref(), overrides: &arguments.set }
 }
 
 /// Prints and writes what was found.
@@ -147,7 +151,7 @@ fn failed_before(
     seeds: &[u64],
     console: &mut Console,
 ) -> Done<Vec<(String, Option<f64>)>> {
-    let stream = source::stream(&old.sources, &arguments.set, console)?;
+    let stream = source::stream(&old.sources, choice(arguments), console)?;
     let empty = Table::default();
     let setting = setting(old, &empty, arguments, seeds);
     let failed = |release: &Release<'_>| {

@@ -29,6 +29,12 @@ pub struct Choice<'a> {
     pub overrides: &'a [String],
 }
 
+impl Choice<'_> {
+    fn picks(self, release: &Release<'_>) -> bool {
+        self.rollout.is_none_or(|rollout| release.workload.name == rollout)
+    }
+}
+
 /// Reads and checks all of them: what is wrong with one does not hide the mistakes of the next. All manifests together are
 /// one stream.
 pub fn read(paths: &[PathBuf], choice: Choice<'_>, console: &mut Console) -> Done<Vec<Given>> {
@@ -133,24 +139,25 @@ fn manifests_of(document: &Table) -> Option<Vec<String>> {
 }
 
 /// The objects of a stream; what is wrong with it is printed.
-pub fn stream(sources: &Sources, overrides: &[String], console: &mut Console) -> Done<Stream> {
+pub fn stream(sources: &Sources, choice: Choice<'_>, console: &mut Console) -> Done<Stream> {
     let (mut stream, problems) = Stream::read(sources);
     if !problems.is_empty() {
-        show(&problems, Input { sources, overrides }, console);
+        show(&problems, Input { sources, overrides: choice.overrides }, console);
         return Err(Failure::Reported(Exit::Input));
     }
-    settle(&mut stream, sources, overrides, console);
+    settle(&mut stream, sources, choice, console);
     Ok(stream)
 }
 
 /// What is known of a stream before its releases are picked: what rests, and, with `-v`, what is nothing of a release.
-pub fn settle(stream: &mut Stream, sources: &Sources, overrides: &[String], console: &mut Console) {
+pub fn settle(stream: &mut Stream, sources: &Sources, choice: Choice<'_>, console: &mut Console) {
     if console.verbose && !stream.others.is_empty() {
         let kinds: Vec<_> = stream.others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         console.note(&format!("skipped: {}", kinds.join(", ")));
     }
-    stream.is_scaled_elsewhere = says_replicas(sources, overrides);
-    let (resting, released): (Vec<_>, Vec<_>) = release::releases(stream).into_iter().partition(Release::is_at_rest);
+    stream.is_scaled_elsewhere = says_replicas(sources, choice.overrides);
+    let picked = release::releases(stream).into_iter().filter(|release| choice.picks(release));
+    let (resting, released): (Vec<_>, Vec<_>) = picked.partition(Release::is_at_rest);
     // If there is no other, that is an error.
     for release in resting.iter().filter(|_| !released.is_empty()) {
         console.note(&format!("{} has replicas: 0: nothing is released", release.workload.title()));
@@ -168,17 +175,17 @@ fn says_replicas(sources: &Sources, overrides: &[String]) -> bool {
 }
 
 /// All releases, or the one that is named. Without pods there is none.
-pub fn pick<'s>(stream: &'s Stream, rollout: Option<&str>) -> Done<Vec<Release<'s>>> {
+pub fn pick<'s>(stream: &'s Stream, choice: Choice<'_>) -> Done<Vec<Release<'s>>> {
     let all = release::releases(stream);
     let names: Vec<_> = all.iter().map(|release| release.workload.name.as_str()).collect();
-    let is_picked = |release: &Release<'_>| rollout.is_none_or(|rollout| release.workload.name == rollout);
-    let (resting, picked): (Vec<_>, Vec<_>) = all.iter().copied().filter(is_picked).partition(Release::is_at_rest);
+    let picked = all.iter().copied().filter(|release| choice.picks(release));
+    let (resting, picked): (Vec<_>, Vec<_>) = picked.partition(Release::is_at_rest);
     if let (Some(release), []) = (resting.first(), picked.as_slice()) {
         let message = format!("{} has replicas: 0: nothing is released", release.workload.title());
         let key = if release.is_rollout() { "rollout" } else { "deployment" };
         return Err(Failure::Input(message, format!("say how many there are: --set {key}.replicas=4")));
     }
-    match rollout {
+    match choice.rollout {
         _ if !picked.is_empty() => Ok(picked),
         Some(rollout) if !names.is_empty() => {
             let message = format!("--rollout {rollout}: there is none of that name");
@@ -194,11 +201,11 @@ pub fn pick<'s>(stream: &'s Stream, rollout: Option<&str>) -> Done<Vec<Release<'
 /// The releases of a stream, each under the scenario that is laid over it.
 fn releases(opened: &Opened, choice: Choice<'_>, console: &mut Console) -> Done<Vec<Given>> {
     let Opened { sources, inputs, scenario } = opened;
-    let stream = stream(sources, choice.overrides, console)?;
+    let stream = stream(sources, choice, console)?;
     let input = Input { sources, overrides: choice.overrides };
     let (mut worst, mut given) = (Exit::Fine, Vec::new());
     let empty = Table::default();
-    for release in pick(&stream, choice.rollout)? {
+    for release in pick(&stream, choice)? {
         let laid_over = scenario.as_ref().map_or((None, &empty), |(name, document)| (Some(name.as_str()), document));
         match load_release(sources, &release, laid_over, choice.overrides) {
             Ok(loaded) => {

@@ -208,7 +208,13 @@ fn what_has_no_replicas_is_not_released() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     // The others go on.
     let shop = resting.split("---\n").next().unwrap().replacen("name: web", "name: shop", 1);
-    let output = sim_with_input(&folder, &["run", "-"], &format!("{WEB}---\n{shop}"));
+    let both = format!("{WEB}---\n{shop}");
+    let output = sim_with_input(&folder, &["run", "-"], &both);
     assert!(stderr(&output).starts_with("Rollout shop has replicas: 0: nothing is released\n"), "{}", stderr(&output));
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    // Nobody has asked for it.
+    for command in ["run", "check"] {
+        let output = sim_with_input(&folder, &[command, "-", "--rollout", "web"], &both);
+        assert!(!stderr(&output).contains("Rollout shop"), "{}", stderr(&output));
+    }
 }
