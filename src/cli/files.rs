@@ -70,6 +70,13 @@ pub fn spare_inputs(targets: impl IntoIterator<Item = PathBuf>, inputs: &[PathBu
     }
 }
 
+/// As the user named it; what lies below the current folder by its way from there, as reports of CI systems want it.
+pub fn from_here(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let below = path.strip_prefix(&here).ok().filter(|_| path.is_absolute() && here.is_absolute());
+    below.unwrap_or(path).display().to_string()
+}
+
 /// Whether two names mean one file, there or not yet.
 pub fn are_same(a: &Path, b: &Path) -> bool {
     let place = |path: &Path| {

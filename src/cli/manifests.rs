@@ -1,5 +1,6 @@
 //! Manifests from the disk or from a pipe.
 
+use super::files::from_here;
 use super::{Done, Failure};
 use crate::scenario::sources::Sources;
 use std::fs;
@@ -68,17 +69,10 @@ pub fn read(paths: &[PathBuf], sources: &mut Sources) -> Done<Vec<PathBuf>> {
             let message = format!("these manifests are larger than {} MiB together", MAX_TOTAL_BYTES >> 20);
             return Err(Failure::Input(message, "give those that belong to the release".to_owned()));
         }
-        sources.add_manifests(&name(&path), &text, is_named);
+        sources.add_manifests(&from_here(&path), &text, is_named);
         read.push(path);
     }
     Ok(read)
-}
-
-/// As the user named it; what lies below the current folder by its way from there, as reports of CI systems want it.
-fn name(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    let below = path.strip_prefix(&here).ok().filter(|_| path.is_absolute() && here.is_absolute());
-    below.unwrap_or(path).display().to_string()
 }
 
 /// The manifests of a folder and of the folders in it, in the order of their names.

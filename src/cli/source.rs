@@ -2,6 +2,7 @@
 
 use super::console::Console;
 use super::diagnostics::{self, Input};
+use super::files::from_here;
 use super::{Done, Exit, Failure, conclude, gallery, manifests};
 use crate::report::resolved;
 use crate::scenario::document::{self, MAX_BYTES, Table};
@@ -81,7 +82,7 @@ pub fn open_manifests(paths: &[PathBuf]) -> Done<Opened> {
 pub fn open_scenario(path: &Path, text: &str) -> Done<Option<Opened>> {
     let named = document::parse(text).ok().and_then(|document| Some((manifests_of(&document)?, document)));
     let Some((patterns, document)) = named else { return Ok(None) };
-    let mut sources = Sources::scenario(&path.display().to_string(), text);
+    let mut sources = Sources::scenario(&from_here(path), text);
     let folder = path.parent().unwrap_or(Path::new(""));
     let patterns: Vec<_> = patterns.iter().map(|pattern| folder.join(pattern)).collect();
     let mut inputs = manifests::read(&patterns, &mut sources)?;
@@ -230,7 +231,7 @@ fn show(problems: &[Problem], input: Input<'_>, console: &mut Console) {
 
 /// Checks the text of a scenario without manifests; its problems are printed.
 pub fn check(path: &Path, text: &str, overrides: &[String], console: &mut Console) -> Done<Loaded> {
-    let sources = Sources::scenario(&path.display().to_string(), text);
+    let sources = Sources::scenario(&from_here(path), text);
     let input = Input { sources: &sources, overrides };
     match load(text, &name(path), overrides) {
         Ok(loaded) => {

@@ -60,11 +60,19 @@ fn a_file_below_the_current_folder_is_named_from_there() {
     fs::create_dir_all(folder.join("deploy")).unwrap();
     fs::write(folder.join("deploy/web.yaml"), article()).unwrap();
     let path = folder.join("deploy").to_str().unwrap().to_owned();
-    let output = sim(&folder, &[&["check", &path, "-q", "--sarif", "x"], &FEW[..]].concat());
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let sarif = json(&fs::read_to_string(folder.join("x")).unwrap());
-    for result in sarif["runs"][0]["results"].as_array().unwrap() {
-        let uri = &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
-        assert_eq!(*uri, "deploy/web.yaml");
+    // With a mistake of its own, at a line and at none.
+    let scenario = "manifests = [\"web.yaml\"]\n[application]\nstartup_tme = \"1s\"\n[traffic]\nrate = \"1\"\n";
+    fs::write(folder.join("deploy/web.toml"), scenario).unwrap();
+    let scenario = folder.join("deploy/web.toml").to_str().unwrap().to_owned();
+    let few = &FEW[..3];
+    for (path, is_sound) in [(path.as_str(), true), (scenario.as_str(), false)] {
+        let output = sim(&folder, &[&["check", path, "--sarif", "x", "--gitlab", "y", "--junit", "z"], few].concat());
+        assert_eq!(output.status.success(), is_sound, "{}", stderr(&output));
+        let reports = ["x", "y", "z"].map(|name| fs::read_to_string(folder.join(name)).unwrap());
+        assert_eq!(reports[0].contains("\"deploy/web.toml\""), !is_sound, "{}", reports[0]);
+        assert!(reports[0].contains("\"deploy/web.yaml\"") || !is_sound, "{}", reports[0]);
+        for report in reports.iter().map(String::as_str).chain([stdout(&output).as_str()]) {
+            assert!(!report.contains(folder.to_str().unwrap()), "{report}");
+        }
     }
 }
