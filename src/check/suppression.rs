@@ -83,14 +83,9 @@ pub fn suppress(sources: &Sources, checked: &mut [Checked]) -> usize {
     }
     let wrong = suppressions.iter().zip(used).filter_map(|(suppression, used)| suppression.wrong(used));
     let mut wrong: Vec<Finding> = wrong.collect();
-    // Of what is not simulated, many findings that could be ignored do not show.
-    if checked.iter().any(|checked| checked.simulated.played().is_err()) {
-        wrong.retain(|finding| finding.code != UNUSED.code);
-    }
     if !wrong.is_empty() {
-        let of_others = of_others(sources, checked);
-        let is_of_others = |place: &Range<usize>| of_others.iter().any(|document| document.contains(&place.start));
-        wrong.retain(|finding| !finding.place.as_ref().is_some_and(is_of_others));
+        let owners = Owners::new(sources, checked);
+        wrong.retain(|finding| owners.allow(finding));
     }
     if let Some(first) = checked.first_mut() {
         first.findings.extend(wrong);
@@ -99,20 +94,51 @@ pub fn suppress(sources: &Sources, checked: &mut [Checked]) -> usize {
     count
 }
 
-/// The documents of releases that are not checked, and of none that is: what is suppressed there shows when they are.
-fn of_others(sources: &Sources, checked: &[Checked]) -> Vec<Range<usize>> {
-    let (stream, _) = Stream::read(sources);
-    let is_checked = |release: &Release<'_>| {
-        let identity = super::identity(release.workload);
-        checked.iter().any(|checked| checked.identity == identity)
-    };
-    let (these, others): (Vec<_>, Vec<_>) = releases(&stream).into_iter().partition(is_checked);
-    let documents = |releases: &[Release<'_>]| -> BTreeSet<(usize, usize)> {
-        let objects = releases.iter().flat_map(objects);
-        objects.filter_map(|object| document(sources, object)).map(|document| (document.start, document.end)).collect()
-    };
-    let (these, others) = (documents(&these), documents(&others));
-    others.difference(&these).map(|(start, end)| *start..*end).collect()
+/// Whose documents the texts have: what is suppressed for a release that is not asked for shows when it is.
+struct Owners {
+    asked_for: BTreeSet<Document>,
+    not_asked_for: BTreeSet<Document>,
+    /// Of what is not simulated many findings that could be ignored do not show.
+    played: BTreeSet<Document>,
+    unplayed: BTreeSet<Document>,
+    are_all_played: bool,
+}
+
+/// Where a document begins and ends in all texts.
+type Document = (usize, usize);
+
+impl Owners {
+    fn new(sources: &Sources, checked: &[Checked]) -> Self {
+        let (stream, _) = Stream::read(sources);
+        let all = releases(&stream);
+        let documents = |is_meant: &dyn Fn(&Checked) -> bool| {
+            let is_meant = |release: &&Release<'_>| {
+                let identity = super::identity(release.workload);
+                checked.iter().any(|checked| checked.identity == identity && is_meant(checked))
+            };
+            let (these, others): (Vec<_>, Vec<_>) = all.iter().partition(is_meant);
+            [these, others].map(|releases| {
+                let objects = releases.into_iter().flat_map(objects);
+                objects.filter_map(|object| document(sources, object)).collect::<BTreeSet<_>>()
+            })
+        };
+        let is_played = |checked: &Checked| checked.simulated.played().is_ok();
+        let [asked_for, not_asked_for] = documents(&|_| true);
+        let [played, unplayed] = documents(&is_played);
+        let are_all_played = unplayed.is_empty() && checked.iter().all(is_played);
+        Self { asked_for, not_asked_for, played, unplayed, are_all_played }
+    }
+
+    /// Whether what is wrong with a comment may be told. That it ignores nothing is known only if nobody else may have a
+    /// finding there: a document of no release at all may be anybody's.
+    fn allow(&self, finding: &Finding) -> bool {
+        let Some(place) = &finding.place else { return true };
+        let is_in =
+            |documents: &BTreeSet<Document>| documents.iter().any(|(start, end)| (*start..*end).contains(&place.start));
+        let is_of_others = is_in(&self.not_asked_for) && !is_in(&self.asked_for);
+        let is_known = self.are_all_played || is_in(&self.played) && !is_in(&self.unplayed);
+        !is_of_others && (is_known || finding.code != UNUSED.code)
+    }
 }
 
 /// What a release alone is made of, or shares with another.
@@ -128,11 +154,10 @@ fn objects<'s>(release: &Release<'s>) -> Vec<&'s Object> {
     std::iter::once(release.workload).chain(others.into_iter().flatten()).chain(services).chain(budgets).collect()
 }
 
-/// Where the document of an object stands in all texts.
-fn document(sources: &Sources, object: &Object) -> Option<Range<usize>> {
+fn document(sources: &Sources, object: &Object) -> Option<Document> {
     let (source, within) = sources.locate(&object.place)?;
     let document = document_at(&source.text, within.start);
-    Some(source.start + document.start..source.start + document.end)
+    Some((source.start + document.start, source.start + document.end))
 }
 
 impl Suppression {
