@@ -303,7 +303,7 @@ const fn not_checked(code: &'static str, why: &'static str) -> Reference {
     Reference { code, instead: Instead::NotChecked(why) }
 }
 
-pub const REFERENCES: [Reference; 27] = [
+pub const REFERENCES: [Reference; 26] = [
     see("ALB001", "K005"),
     see("ALB002", "K006"),
     see("ALB003", "K002"),
@@ -314,6 +314,7 @@ pub const REFERENCES: [Reference; 27] = [
     see("ALB013", "K018"),
     see("ALB038", "K023"),
     see("ALB041", "K017"),
+    see("ALB042", "K038"),
     not_checked("ALB014", "the webhook that injects readiness gates is installed with the load balancer controller."),
     not_checked(
         "ALB016",
@@ -331,18 +332,24 @@ pub const REFERENCES: [Reference; 27] = [
     not_checked("ALB035", "the replicas of the load balancer controller are none of this release's manifests."),
     not_checked("ALB040", "a listener counts the rules of all its Ingresses, and they are not in these files."),
     not_checked(
-        "ALB042",
-        "what the program asks of others before it answers its readiness probe stands in no manifest.",
-    ),
-    not_checked(
         "ALB045",
         "what ends the nodes stands in no manifest of a release; K029 is about the notice of spot instances.",
     ),
-    not_checked("K016", "how long the program takes to answer its probe stands in no manifest."),
-    not_checked("K022", "how many pods the nodes have room for stands in no manifest."),
-    not_checked("K031", "the size of an image stands in no manifest; pod.startup_time says how long a start takes."),
-    not_checked("K036", "what a pod-hour may cost is yours to say; sim run tells the extra pod-seconds of a release."),
-    not_checked("K038", "what the program asks of others before it answers its readiness probe stands in no manifest."),
+    not_checked(
+        "K016",
+        "how long the program works on a probe stands in no manifest. That a probe has to wait behind requests, up to \
+         timeoutSeconds, is simulated.",
+    ),
+    not_checked(
+        "K022",
+        "how many pods the nodes have room for stands in no manifest; cluster.scheduling says how long a pod waits for a node.",
+    ),
+    not_checked("K031", "the size of an image stands in no manifest; cluster.image_pull says how long a pull takes."),
+    not_checked(
+        "K036",
+        "what a pod-hour may cost is yours to say: sim run tells the extra pod-seconds of a release, and a threshold on \
+         pods.extra_pod_seconds judges them.",
+    ),
 ];
 
 /// All entries.

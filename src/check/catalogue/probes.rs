@@ -5,6 +5,7 @@ use crate::check::change::Change;
 use crate::check::finding::{Found, Level, Page};
 use crate::check::subject::{Subject, seconds, usual_most};
 use crate::scenario::document::{Kind, Node, Table};
+use crate::scenario::pre_stop;
 use std::ops::Range;
 
 pub const RULES: &[Rule] = &[
@@ -16,6 +17,7 @@ pub const RULES: &[Rule] = &[
     KILLED_WHILE_STARTING,
     LIVENESS_LIKE_READINESS,
     SEVERAL_SUCCESSES,
+    ASKS_OTHERS,
 ];
 
 /// A sick pod should be out of the way within this time. Assumption: what the defaults of Kubernetes come to, three
@@ -255,6 +257,69 @@ const SEVERAL_SUCCESSES: Rule = Rule {
     },
 };
 
+const ASKS_OTHERS: Rule = Rule {
+    page: Page {
+        code: "K038",
+        title: "the readiness probe asks another host",
+        level: Level::Warning,
+        cause: "The probe does not ask its own pod, but a host that all pods have in common: a database, another service.",
+        consequence: "When that host is slow or away for a moment, all pods become unready at once, and are deregistered. The \
+                      target group is empty: 503, also for requests that never needed that host.",
+        remedy: "let the probe ask the program itself, and let the program answer for others by its status codes",
+        source: "AWS Load Balancer Controller issue 3711; Kubernetes documentation, Liveness, Readiness, and Startup Probes",
+        reproduce: "sim check tests/findings/K038.bad.yaml",
+    },
+    look: |subject| {
+        let found = |(host, node): (&str, &Node)| {
+            let message = format!("the readiness probe asks {host}, not its own pod: without it no pod is ready");
+            Found::at(node.place.clone(), message)
+        };
+        asked_host(subject).map(found).into_iter().collect()
+    },
+};
+
+/// The host that the readiness probe asks, and where that is said; None if it is the pod itself, or nobody can tell.
+fn asked_host<'a>(subject: &Subject<'a>) -> Option<(&'a str, &'a Node)> {
+    let named = ["httpGet.host", "tcpSocket.host"].iter().find_map(|key| {
+        let node = subject.container(&format!("readinessProbe.{key}"))?;
+        Some((node.text()?, node))
+    });
+    let commanded = || {
+        let node = subject.container("readinessProbe.exec.command")?;
+        Some((host_in(&pre_stop::words(node)?)?, node))
+    };
+    named.or_else(commanded).filter(|(host, _)| is_other_host(host))
+}
+
+/// Clients that are told their host by `-h`.
+const CLIENTS: [&str; 6] = ["mysql", "mysqladmin", "pg_isready", "psql", "redis-cli", "valkey-cli"];
+
+/// The host in a URL of a command, or behind `-h` or `--host` of a client.
+fn host_in<'a>(command: &[&'a str]) -> Option<&'a str> {
+    let words: Vec<&str> = command.iter().flat_map(|word| word.split_whitespace()).collect();
+    let of_url = |word: &&'a str| {
+        let (_, rest) = word.trim_matches(['"', '\'']).split_once("://")?;
+        let authority = rest.split(['/', '?']).next()?;
+        let host = authority.rsplit('@').next()?;
+        match host.strip_prefix('[') {
+            Some(address) => address.split(']').next(),
+            None => host.split(':').next(),
+        }
+    };
+    let is_client = words.iter().any(|word| CLIENTS.contains(&word.rsplit('/').next().unwrap_or(word)));
+    let of_client = || {
+        let long = words.iter().find_map(|word| word.strip_prefix("--host="));
+        long.or_else(|| words.windows(2).find(|pair| ["-h", "--host"].contains(&pair[0])).map(|pair| pair[1]))
+    };
+    words.iter().find_map(of_url).or_else(|| if is_client { of_client() } else { None })
+}
+
+/// What a shell or the kubelet fills in may be the pod's own address.
+fn is_other_host(host: &str) -> bool {
+    let own = ["", "localhost", "0.0.0.0", "::1"];
+    !own.contains(&host) && !host.starts_with("127.") && !host.contains(['$', '`'])
+}
+
 /// A probe as the kubelet has it, in seconds. Source: Kubernetes, `SetDefaults_Probe`: zero counts as absent.
 struct Probe {
     delay: u64,
@@ -331,5 +396,30 @@ fn yaml(node: &Node) -> String {
         }
         Kind::Array(items) => format!("[{}]", items.iter().map(yaml).collect::<Vec<_>>().join(", ")),
         Kind::String(_) | Kind::Integer(_) | Kind::Float(_) | Kind::Boolean(_) | Kind::Datetime(_) => node.to_toml(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_asks_a_host_or_its_own_pod() {
+        for (command, host) in [
+            (&["curl", "-f", "http://localhost:8080/healthz"][..], None),
+            (&["curl", "-f", "http://auth.example.com:8080/healthz?a=b"], Some("auth.example.com")),
+            (&["sh", "-c", "wget -q -O- 'https://user:x@auth/healthz' && true"], Some("auth")),
+            (&["curl", "http://$(POD_IP):8080/"], None),
+            (&["curl", "http://[::1]:8080/"], None),
+            (&["curl", "http://[::1]/"], None),
+            (&["sh", "-c", "pg_isready -U web"], None),
+            (&["/usr/bin/pg_isready", "-h", "db"], Some("db")),
+            (&["sh", "-c", "redis-cli -h 127.0.0.1 ping"], None),
+            (&["sh", "-c", "mysqladmin --host=db ping"], Some("db")),
+            (&["df", "-h", "/data"], None),
+            (&["cat", "/tmp/ready"], None),
+        ] {
+            assert_eq!(host_in(command).filter(|host| is_other_host(host)), host, "{command:?}");
+        }
     }
 }

@@ -50,6 +50,7 @@ fn a_code_without_a_rule_says_so() {
     }
     assert!(explain("ALB001").starts_with("ALB001: see K005\n\nK005 (warning)"), "{}", explain("ALB001"));
     assert!(explain("k031").contains("K031 is not checked: the size of an image"), "{}", explain("k031"));
+    assert!(explain("ALB042").starts_with("ALB042: see K038\n\nK038 (warning)"), "{}", explain("ALB042"));
     let output = sim(&folder("explain_code"), &["explain", "K099"]);
     assert!(!stderr(&output).contains("did you mean"), "{}", stderr(&output));
     assert!(explain("setweight").contains("share of the traffic"));
