@@ -109,7 +109,7 @@ pub const UNREADABLE: Page = Page {
     consequence: "The release cannot be simulated, and nobody can say what the controllers would make of it.",
     remedy: "mend the line that the message names",
     source: "Kubernetes documentation, API Conventions; the documentation of the controller that reads the field",
-    reproduce: "sim check tests/findings/INPUT.bad.yaml",
+    reproduce: "sim check scenarios/findings/INPUT.bad.yaml",
 };
 
 /// The page of [`UNKNOWN_FIELD`].
@@ -122,7 +122,7 @@ pub const UNKNOWN: Page = Page {
                   level too high is none.",
     remedy: "write the name as the API has it, in its place",
     source: "Kubernetes documentation, API Concepts: Field validation",
-    reproduce: "sim check tests/findings/M001.bad.yaml",
+    reproduce: "sim check scenarios/findings/M001.bad.yaml",
 };
 
 impl Finding {

@@ -19,7 +19,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/findings")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/findings")
 }
 
 /// What the lines `# --set KEY=VALUE` say. A few requests are enough to see what they meet.
@@ -28,7 +28,7 @@ fn overrides(text: &str) -> Vec<String> {
     std::iter::once("traffic.rate=20/s").chain(said).map(str::to_owned).collect()
 }
 
-/// A manifest of `tests/findings`, checked. Lines `# --set KEY=VALUE` say what no manifest can.
+/// A manifest of `scenarios/findings`, checked. Lines `# --set KEY=VALUE` say what no manifest can.
 fn checked(name: &str) -> (String, Sources, Checked) {
     let path = folder().join(name);
     let text = fs::read_to_string(&path).unwrap_or_else(|problem| panic!("{}: {problem}", path.display()));

@@ -25,7 +25,7 @@ const REPLICAS_BESIDE_AUTOSCALER: Rule = Rule {
                  for a moment",
         source: "Kubernetes documentation, Horizontal Pod Autoscaling, migrating Deployments to horizontal autoscaling; Argo CD \
                  documentation, Best Practices, leaving room for imperativeness",
-        reproduce: "sim check tests/findings/K024.bad.yaml",
+        reproduce: "sim check scenarios/findings/K024.bad.yaml",
     },
     look: |subject| {
         let (key, Some(hpa)) = ("spec.replicas", subject.release.autoscaler) else { return Vec::new() };
@@ -88,7 +88,7 @@ const AVERAGE_VALUE: Rule = Rule {
         consequence: "The stable pods swing between two numbers during the release: pods start and stop for nothing.",
         remedy: "keep the canary small with setCanaryScale, or use a metric of type Value",
         source: "argo-rollouts issue 4847; Kubernetes, `podautoscaler/replica_calculator.go`",
-        reproduce: "sim check tests/findings/K026.bad.yaml",
+        reproduce: "sim check scenarios/findings/K026.bad.yaml",
     },
     look: |subject| {
         let Some(hpa) = hpa_of_routed_canary(subject) else { return Vec::new() };
@@ -117,7 +117,7 @@ const NO_REQUEST: Rule = Rule {
         consequence: "The metric fails with FailedGetResourceMetric, and the autoscaler does not scale at all.",
         remedy: "give every container of the pod a request for that resource, sidecars included",
         source: "Kubernetes documentation, Horizontal Pod Autoscaling, how it works; `podautoscaler/replica_calculator.go`",
-        reproduce: "sim check tests/findings/K027.bad.yaml",
+        reproduce: "sim check scenarios/findings/K027.bad.yaml",
     },
     look: |subject| {
         let Some(hpa) = subject.release.autoscaler else { return Vec::new() };
@@ -227,7 +227,7 @@ const OTHER_TARGET: Rule = Rule {
                       of pods under any load.",
         remedy: "name the Rollout: scaleTargetRef: { apiVersion: argoproj.io/v1alpha1, kind: Rollout, name: … }",
         source: "Argo Rollouts documentation, Horizontal Pod Autoscaling; Kubernetes API reference, CrossVersionObjectReference",
-        reproduce: "sim check tests/findings/K041.bad.yaml",
+        reproduce: "sim check scenarios/findings/K041.bad.yaml",
     },
     look: |subject| {
         let (release, workload) = (subject.release, subject.workload());

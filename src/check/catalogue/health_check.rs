@@ -68,7 +68,7 @@ const OTHER_PATH: Rule = Rule {
                       ready, as `/` always answers.",
         remedy: "set healthcheck-path to the path of the readiness probe",
         source: "Amazon EKS Best Practices Guide, load balancing: health checks",
-        reproduce: "sim check tests/findings/ALB023.bad.yaml",
+        reproduce: "sim check scenarios/findings/ALB023.bad.yaml",
     },
     look: |subject| {
         let (Some(probe), Some(ingress)) = (readiness_path(subject), subject.alb_ingress()) else { return Vec::new() };
@@ -94,7 +94,7 @@ const ERRORS_AS_HEALTHY: Rule = Rule {
         consequence: "A program that answers everything with that error is healthy, gets requests, and the release goes on.",
         remedy: "let the health check ask a path that answers 200 without a login, and take nothing else for success",
         source: "User Guide for Application Load Balancers: Health check settings, success codes",
-        reproduce: "sim check tests/findings/ALB025.bad.yaml",
+        reproduce: "sim check scenarios/findings/ALB025.bad.yaml",
     },
     look: |subject| {
         let Some((_, entry)) = subject.target_group_annotation("success-codes").filter(|_| !is_grpc(subject)) else {
@@ -123,7 +123,7 @@ const SLOW_RECOVERY: Rule = Rule {
         consequence: "After a short trouble of all pods the group stays without healthy targets for that long.",
         remedy: "let two checks 5 s to 15 s apart be enough",
         source: "User Guide for Application Load Balancers: Health checks for target groups",
-        reproduce: "sim check tests/findings/ALB026.bad.yaml",
+        reproduce: "sim check scenarios/findings/ALB026.bad.yaml",
     },
     look: |subject| {
         let (Some(scenario), Some(_)) = (subject.scenario, subject.alb_ingress()) else { return Vec::new() };
@@ -169,7 +169,7 @@ const OTHER_PORT: Rule = Rule {
         consequence: "A target is healthy while its program is not there yet, or not any more: 502.",
         remedy: "set healthcheck-port: traffic-port, with a path that the program itself answers",
         source: "AWS Load Balancer Controller, Ingress annotations: healthcheck-port; Kubernetes documentation, Pod Lifecycle",
-        reproduce: "sim check tests/findings/ALB043.bad.yaml",
+        reproduce: "sim check scenarios/findings/ALB043.bad.yaml",
     },
     look: |subject| {
         let Some((_, entry)) = subject.target_group_annotation("healthcheck-port") else { return Vec::new() };

@@ -29,7 +29,7 @@ const OTHER_ROUTER: Rule = Rule {
         remedy: "read the numbers as those of an ALB; set [load_balancer_controller] and [load_balancer] to your router's \
                  delays",
         source: "Argo Rollouts documentation, Traffic Management",
-        reproduce: "sim check tests/findings/M002.bad.yaml",
+        reproduce: "sim check scenarios/findings/M002.bad.yaml",
     },
     look: |subject| {
         const ROUTING: &str = "spec.strategy.canary.trafficRouting";
@@ -62,7 +62,7 @@ const NO_SERVICES: Rule = Rule {
                       count.",
         remedy: "give the files with the Services, too, or what helm template or kustomize build prints",
         source: "Argo Rollouts documentation, Canary: canaryService and stableService",
-        reproduce: "sim check tests/findings/M003.bad.yaml",
+        reproduce: "sim check scenarios/findings/M003.bad.yaml",
     },
     look: |subject| {
         let namespace = subject.workload().namespace.as_str();
@@ -87,7 +87,7 @@ const NO_INGRESS: Rule = Rule {
                       not checked.",
         remedy: "give the file with the Ingress, too",
         source: "Argo Rollouts documentation, AWS ALB",
-        reproduce: "sim check tests/findings/M004.bad.yaml",
+        reproduce: "sim check scenarios/findings/M004.bad.yaml",
     },
     look: |subject| {
         let namespace = subject.workload().namespace.as_str();
@@ -163,7 +163,7 @@ const TEXT_WITHOUT_PERCENT: Rule = Rule {
         consequence: "Other numbers of pods come and go at once than it seems: slower, or with less capacity.",
         remedy: "write a number without quotes, or a percentage with its sign",
         source: "argo-rollouts, utils/replicaset/replicaset.go and utils/defaults/defaults.go",
-        reproduce: "sim check tests/findings/M006.bad.yaml",
+        reproduce: "sim check scenarios/findings/M006.bad.yaml",
     },
     look: |subject| {
         let Some(canary) = subject.scenario.and_then(|scenario| scenario.workload.canary()) else { return Vec::new() };
@@ -197,7 +197,7 @@ const SEVERAL_CONTAINERS: Rule = Rule {
         consequence: "A sidecar that starts later or stops sooner fails requests, too; that is not in the numbers.",
         remedy: "give each container on the way of a request the same preStop hook, or make proxies native sidecars",
         source: "Kubernetes documentation, Sidecar Containers",
-        reproduce: "sim check tests/findings/M007.bad.yaml",
+        reproduce: "sim check scenarios/findings/M007.bad.yaml",
     },
     look: |subject| {
         let containers = subject.containers();
@@ -223,7 +223,7 @@ const INSTANCE_TARGETS: Rule = Rule {
                       pods, and each node learns of a pod's end in its own time.",
         remedy: "set target-type: ip, so that the pods are the targets; or read the numbers with that in mind",
         source: "AWS Load Balancer Controller, Ingress annotations: target-type",
-        reproduce: "sim check tests/findings/M008.bad.yaml",
+        reproduce: "sim check scenarios/findings/M008.bad.yaml",
     },
     look: |subject| {
         let Some(ingress) = subject.alb_ingress() else { return Vec::new() };
@@ -253,7 +253,7 @@ const INSTANCE_BINDING: Rule = Rule {
                       pods, and each node learns of a pod's end in its own time.",
         remedy: "set targetType: ip and bind a target group of that type; or read the numbers with that in mind",
         source: "AWS Load Balancer Controller, TargetGroupBinding",
-        reproduce: "sim check tests/findings/M009.bad.yaml",
+        reproduce: "sim check scenarios/findings/M009.bad.yaml",
     },
     look: |subject| {
         let namespace = subject.workload().namespace.as_str();
@@ -286,7 +286,7 @@ const SEVERAL_INGRESSES: Rule = Rule {
                       later than the first, are not in the numbers.",
         remedy: "check with each of them in the first place",
         source: "Argo Rollouts documentation, AWS ALB: ingresses",
-        reproduce: "sim check tests/findings/M010.bad.yaml",
+        reproduce: "sim check scenarios/findings/M010.bad.yaml",
     },
     look: |subject| {
         let Some((second, others)) = subject.release.further_ingresses().split_first() else { return Vec::new() };

@@ -175,7 +175,7 @@ const FAR_JUMP: Rule = Rule {
         remedy: "end the steps with setWeight: 100 and a pause; with dynamicStableScale with 99, as 100 would empty the stable \
                  group",
         source: "argo-rollouts issues 478, 587, 2864",
-        reproduce: "sim check tests/findings/R001.bad.yaml",
+        reproduce: "sim check scenarios/findings/R001.bad.yaml",
     },
     look: |subject| {
         let lag = subject.rule_effective_after().filter(|_| subject.is_routed_by_alb());
@@ -353,7 +353,7 @@ const ENDLESS_PAUSE: Rule = Rule {
                       waits at the same pause.",
         remedy: "give the pause a duration, and let an analysis decide",
         source: "Argo Rollouts documentation, Canary: Pause Duration",
-        reproduce: "sim check tests/findings/R006.bad.yaml",
+        reproduce: "sim check scenarios/findings/R006.bad.yaml",
     },
     look: |subject| {
         let steps = subject.steps().iter();
@@ -427,7 +427,7 @@ const NO_STEPS: Rule = Rule {
                       at that moment.",
         remedy: "add steps with setWeight and pauses",
         source: "Argo Rollouts documentation, Canary; argo-rollouts, rollout/trafficrouting.go",
-        reproduce: "sim check tests/findings/R008.bad.yaml",
+        reproduce: "sim check scenarios/findings/R008.bad.yaml",
     },
     look: |subject| {
         const ROUTING: &str = "spec.strategy.canary.trafficRouting";

@@ -278,7 +278,7 @@ const SHORT_BLUE_GREEN_DELAY: Rule = Rule {
         consequence: "If they leave sooner, those requests are refused: 502 and 504.",
         remedy: "set scaleDownDelaySeconds above the time that a deregistration takes",
         source: "Argo Rollouts documentation, BlueGreen: scaleDownDelaySeconds; AWS Load Balancer Controller issue 2366",
-        reproduce: "sim check tests/findings/R011.bad.yaml",
+        reproduce: "sim check scenarios/findings/R011.bad.yaml",
     },
     look: |subject| {
         let Some(rollout) = subject.scenario.and_then(|scenario| scenario.workload.rollout()) else {

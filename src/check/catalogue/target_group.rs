@@ -83,7 +83,7 @@ const DELAY_ABOVE_GRACE: Rule = Rule {
         remedy: "let the delay be no longer than the grace period: delay ≤ preStop < grace",
         source: "User Guide for Application Load Balancers: Deregistration delay; alphagov/govuk-helm-charts pull request \
                  4033",
-        reproduce: "sim check tests/findings/ALB006.bad.yaml",
+        reproduce: "sim check scenarios/findings/ALB006.bad.yaml",
     },
     look: |subject| {
         let (Some((delay, place)), Some(grace)) = (deregistration_delay(subject), subject.grace_period()) else {
@@ -196,7 +196,7 @@ const SLOW_START_AND_ALGORITHM: Rule = Rule {
                       stays as it was: no weight of a release reaches the ALB.",
         remedy: "use round_robin, or set slow_start.duration_seconds=0",
         source: "User Guide for Application Load Balancers: Slow start mode; AWS Load Balancer Controller issue 3686",
-        reproduce: "sim check tests/findings/ALB027.bad.yaml",
+        reproduce: "sim check scenarios/findings/ALB027.bad.yaml",
     },
     look: |subject| {
         let (Some((time, place)), Some(algorithm)) = (slow_start(subject), other_algorithm(subject)) else {
@@ -250,7 +250,7 @@ const STICKY_CLIENTS: Rule = Rule {
                       they go on with the bad version.",
         remedy: "leave stickiness out, or make its duration a few minutes at most",
         source: "User Guide for Application Load Balancers: Sticky sessions for your Application Load Balancer",
-        reproduce: "sim check tests/findings/ALB029.bad.yaml",
+        reproduce: "sim check scenarios/findings/ALB029.bad.yaml",
     },
     look: |subject| {
         const CONFIG: &str = "spec.strategy.canary.trafficRouting.alb.stickinessConfig";
@@ -286,7 +286,7 @@ const APP_COOKIE: Rule = Rule {
         consequence: "The rule with both target groups cannot be made, so the canary gets no requests.",
         remedy: "use stickiness.type=lb_cookie, or stickinessConfig of trafficRouting.alb",
         source: "User Guide for Application Load Balancers: Application-based stickiness, considerations",
-        reproduce: "sim check tests/findings/ALB030.bad.yaml",
+        reproduce: "sim check scenarios/findings/ALB030.bad.yaml",
     },
     look: |subject| {
         let is_on = subject.is_routed_by_alb() && has_app_cookie(subject);
@@ -307,7 +307,7 @@ const CLUSTER_IP: Rule = Rule {
         consequence: "The load balancer controller refuses a Service of the type ClusterIP, and the target group stays empty.",
         remedy: "set target-type: ip, so that the pods are the targets",
         source: "AWS Load Balancer Controller, Ingress annotations: target-type; pkg/backend/endpoint_resolver.go",
-        reproduce: "sim check tests/findings/ALB039.bad.yaml",
+        reproduce: "sim check scenarios/findings/ALB039.bad.yaml",
     },
     look: |subject| {
         let Some(ingress) = subject.alb_ingress().filter(|_| subject.target_group_text("target-type") != Some("ip"))
@@ -339,7 +339,7 @@ const DIFFERENT_TARGET_GROUPS: Rule = Rule {
                       under the other settings. Simulated are those of the stable Service, for both.",
         remedy: "give both Services the same annotations, or write them at the Ingress",
         source: "AWS Load Balancer Controller, Ingress annotations",
-        reproduce: "sim check tests/findings/ALB048.bad.yaml",
+        reproduce: "sim check scenarios/findings/ALB048.bad.yaml",
     },
     look: |subject| {
         let services: Vec<_> =

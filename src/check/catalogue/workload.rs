@@ -37,7 +37,7 @@ const FASTER_THAN_THE_LOAD_BALANCER: Rule = Rule {
                  inject readiness gates: the namespace label elbv2.k8s.aws/pod-readiness-gate-inject: enabled",
         source: "Amazon EKS Best Practices Guide, load balancing; AWS Load Balancer Controller documentation, Pod readiness \
                  gate",
-        reproduce: "sim run tests/findings/K017.bad.yaml --set load_balancer.registration=20s",
+        reproduce: "sim run scenarios/findings/K017.bad.yaml --set load_balancer.registration=20s",
     },
     look: |subject| {
         let Some(scenario) = subject.scenario.filter(|_| has_ip_targets(subject)) else { return Vec::new() };
@@ -72,7 +72,7 @@ const UNKNOWN_NAMESPACE: Rule = Rule {
                       differ.",
         remedy: "give the Namespace along with the other manifests; the label is elbv2.k8s.aws/pod-readiness-gate-inject: enabled",
         source: "AWS Load Balancer Controller documentation, Pod readiness gate",
-        reproduce: "sim check tests/findings/K018.bad.yaml",
+        reproduce: "sim check scenarios/findings/K018.bad.yaml",
     },
     look: |subject| {
         let Some(scenario) = subject.scenario.filter(|_| has_ip_targets(subject)) else { return Vec::new() };
@@ -102,7 +102,7 @@ const GATE_LABEL: Rule = Rule {
         consequence: "No pod gets a readiness gate, and nothing says so: a rolling update does not wait for the load balancer.",
         remedy: "write the value enabled, or leave the label out",
         source: "AWS Load Balancer Controller documentation, Pod readiness gate",
-        reproduce: "sim check tests/findings/K040.bad.yaml",
+        reproduce: "sim check scenarios/findings/K040.bad.yaml",
     },
     look: |subject| {
         const LABEL: &str = "elbv2.k8s.aws/pod-readiness-gate-inject";
@@ -170,7 +170,7 @@ const ONE_REPLICA: Rule = Rule {
         consequence: "Each of these is an outage until a new pod has started and the load balancer knows it.",
         remedy: "run two replicas or more",
         source: "Kubernetes documentation, Disruptions, application owner perspective",
-        reproduce: "sim check tests/findings/K023.bad.yaml",
+        reproduce: "sim check scenarios/findings/K023.bad.yaml",
     },
     look: |subject| {
         let key = "spec.replicas";
@@ -197,7 +197,7 @@ const BLOCKED_EVICTIONS: Rule = Rule {
                       pods by hand. Releases do not ask the budget.",
         remedy: "write maxUnavailable: 1",
         source: "Kubernetes documentation, Specifying a Disruption Budget; API-initiated Eviction",
-        reproduce: "sim check tests/findings/K028.bad.yaml",
+        reproduce: "sim check scenarios/findings/K028.bad.yaml",
     },
     look: |subject| {
         let Some(replicas) = subject.scenario.map(|scenario| scenario.workload.replicas()) else { return Vec::new() };
@@ -237,7 +237,7 @@ const UNPINNED_IMAGE: Rule = Rule {
                       tag, not the program.",
         remedy: "name a version, or a digest: image: example.com/web@sha256:…",
         source: "Kubernetes documentation, Images, image names and imagePullPolicy; Configuration Best Practices",
-        reproduce: "sim check tests/findings/K030.bad.yaml",
+        reproduce: "sim check scenarios/findings/K030.bad.yaml",
     },
     look: |subject| {
         let found = |container: &Node| {
@@ -264,7 +264,7 @@ const SHORT_PROGRESS_DEADLINE: Rule = Rule {
                       aborted, and pipelines that wait for it fail.",
         remedy: "set progressDeadlineSeconds to at least twice the time, more where pods wait for new nodes",
         source: "Kubernetes documentation, Deployments, progress deadline; Argo Rollouts documentation, specification",
-        reproduce: "sim check tests/findings/K037.bad.yaml --set application.startup_time=60s",
+        reproduce: "sim check scenarios/findings/K037.bad.yaml --set application.startup_time=60s",
     },
     look: |subject| {
         let Some(scenario) = subject.scenario else { return Vec::new() };
