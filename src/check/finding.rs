@@ -1,6 +1,7 @@
 //! What is found, and the page that explains it.
 
 use super::change::Change;
+use super::reproduce::Run;
 use crate::scenario::diagnostic::{Problem, Severity};
 use std::ops::Range;
 
@@ -36,8 +37,10 @@ pub struct Page {
     pub remedy: &'static str,
     /// Where it is written, by somebody else.
     pub source: &'static str,
-    /// A command that shows it.
-    pub reproduce: &'static str,
+    /// The smallest manifests that show it.
+    pub example: &'static str,
+    /// A release that shows more of what comes of it.
+    pub run: Option<Run>,
 }
 
 /// What a rule found.
@@ -109,7 +112,8 @@ pub const UNREADABLE: Page = Page {
     consequence: "The release cannot be simulated, and nobody can say what the controllers would make of it.",
     remedy: "mend the line that the message names",
     source: "Kubernetes documentation, API Conventions; the documentation of the controller that reads the field",
-    reproduce: "sim check scenarios/findings/INPUT.bad.yaml",
+    example: include_str!("../../scenarios/findings/INPUT.bad.yaml"),
+    run: None,
 };
 
 /// The page of [`UNKNOWN_FIELD`].
@@ -122,7 +126,8 @@ pub const UNKNOWN: Page = Page {
                   level too high is none.",
     remedy: "write the name as the API has it, in its place",
     source: "Kubernetes documentation, API Concepts: Field validation",
-    reproduce: "sim check scenarios/findings/M001.bad.yaml",
+    example: include_str!("../../scenarios/findings/M001.bad.yaml"),
+    run: None,
 };
 
 impl Finding {

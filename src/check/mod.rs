@@ -10,6 +10,7 @@ mod comment;
 pub mod finding;
 pub mod glossary;
 pub mod predict;
+pub mod reproduce;
 pub mod subject;
 pub mod suppression;
 

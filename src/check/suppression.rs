@@ -27,7 +27,8 @@ pub const UNUSED: Page = Page {
     consequence: "Whoever reads it believes in a risk that is gone; when it comes back, nobody is told.",
     remedy: "remove the comment",
     source: "Practice of linters: ESLint `--report-unused-disable-directives`, Ruff RUF100.",
-    reproduce: "sim check FILE, with the comment on a line without findings",
+    example: include_str!("../../scenarios/findings/S001.bad.yaml"),
+    run: None,
 };
 
 /// A suppression that does not say why.
@@ -39,7 +40,8 @@ pub const WITHOUT_REASON: Page = Page {
     consequence: "The next reader cannot tell a decision from a convenience.",
     remedy: "write `because` and the reason behind the code",
     source: "Practice of linters: ESLint `require-description`, Ruff's documentation on `noqa`.",
-    reproduce: "sim check FILE, with `# sim-check: ignore K023` in it",
+    example: include_str!("../../scenarios/findings/S002.bad.yaml"),
+    run: None,
 };
 
 /// A comment that was meant to be a suppression.
@@ -51,7 +53,8 @@ pub const MALFORMED: Page = Page {
     consequence: "It suppresses nothing.",
     remedy: "write # sim-check: ignore CODE because REASON",
     source: "Practice of linters: ESLint on directives that it cannot parse, Ruff RUF102.",
-    reproduce: "sim check FILE, with `# sim-check:ignore K023` in it",
+    example: include_str!("../../scenarios/findings/S003.bad.yaml"),
+    run: None,
 };
 
 #[derive(Debug)]

@@ -9,6 +9,7 @@ mod without_workload;
 
 use rollout_sim::check::catalogue::{pages, rules};
 use rollout_sim::check::finding::{Finding, INPUT, UNKNOWN_FIELD};
+use rollout_sim::check::glossary::RULES;
 use rollout_sim::check::{Checked, Setting, check, check_all};
 use rollout_sim::scenario::document::Table;
 use rollout_sim::scenario::manifests::release::releases;
@@ -124,18 +125,15 @@ fn every_page_is_whole() {
         }
         assert!(!page.title.ends_with('.') && page.title.len() < 80, "{}", page.code);
         assert!(page.cause.ends_with('.') && page.consequence.ends_with('.'), "{}", page.code);
-        assert!(page.reproduce.starts_with("sim "), "{}", page.code);
-        for file in page.reproduce.split(' ').filter(|word| word.ends_with(".toml") || word.ends_with(".yaml")) {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-            assert!(path.is_file(), "{}: {file}", page.code);
-        }
+        let example = fs::read_to_string(folder().join(format!("{}.bad.yaml", page.code))).unwrap();
+        assert_eq!(page.example, example, "{}", page.code);
     }
 }
 
-/// No manifest of the tests is left over.
+/// No manifest is left over.
 #[test]
-fn every_manifest_belongs_to_a_rule() {
-    let codes: BTreeSet<_> = codes().collect();
+fn every_manifest_belongs_to_a_page() {
+    let codes: BTreeSet<_> = pages().map(|page| page.code).chain(RULES.iter().map(|rule| rule.name)).collect();
     for entry in fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(codes.contains(name.split('.').next().unwrap()), "{name}");

@@ -20,8 +20,8 @@ const TIMEOUT_ABOVE_INTERVAL: Rule = Rule {
         consequence: "The target group cannot be made or changed, and with it the whole Ingress group stays as it was.",
         remedy: "set healthcheck-timeout-seconds below healthcheck-interval-seconds",
         source: "User Guide for Application Load Balancers: Health check settings",
-        reproduce: "sim run scenarios/first-run.toml --set \
-                    'ingress.annotations.\"alb.ingress.kubernetes.io/healthcheck-timeout-seconds\"=\"15\"'",
+        example: include_str!("../../../scenarios/findings/ALB022.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let number = |short: &str| subject.target_group_text(short).map(|text| text.parse::<u32>().ok());
@@ -68,7 +68,8 @@ const OTHER_PATH: Rule = Rule {
                       ready, as `/` always answers.",
         remedy: "set healthcheck-path to the path of the readiness probe",
         source: "Amazon EKS Best Practices Guide, load balancing: health checks",
-        reproduce: "sim check scenarios/findings/ALB023.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB023.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some(probe), Some(ingress)) = (readiness_path(subject), subject.alb_ingress()) else { return Vec::new() };
@@ -94,7 +95,8 @@ const ERRORS_AS_HEALTHY: Rule = Rule {
         consequence: "A program that answers everything with that error is healthy, gets requests, and the release goes on.",
         remedy: "let the health check ask a path that answers 200 without a login, and take nothing else for success",
         source: "User Guide for Application Load Balancers: Health check settings, success codes",
-        reproduce: "sim check scenarios/findings/ALB025.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB025.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some((_, entry)) = subject.target_group_annotation("success-codes").filter(|_| !is_grpc(subject)) else {
@@ -123,7 +125,8 @@ const SLOW_RECOVERY: Rule = Rule {
         consequence: "After a short trouble of all pods the group stays without healthy targets for that long.",
         remedy: "let two checks 5 s to 15 s apart be enough",
         source: "User Guide for Application Load Balancers: Health checks for target groups",
-        reproduce: "sim check scenarios/findings/ALB026.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB026.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some(scenario), Some(_)) = (subject.scenario, subject.alb_ingress()) else { return Vec::new() };
@@ -169,7 +172,8 @@ const OTHER_PORT: Rule = Rule {
         consequence: "A target is healthy while its program is not there yet, or not any more: 502.",
         remedy: "set healthcheck-port: traffic-port, with a path that the program itself answers",
         source: "AWS Load Balancer Controller, Ingress annotations: healthcheck-port; Kubernetes documentation, Pod Lifecycle",
-        reproduce: "sim check scenarios/findings/ALB043.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB043.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some((_, entry)) = subject.target_group_annotation("healthcheck-port") else { return Vec::new() };

@@ -64,7 +64,8 @@ const REFUSED_ACTION: Rule = Rule {
                       Service that is missing the ALB answers 503.",
         remedy: "write the action as the controller's documentation has it, with a weight for each target group",
         source: "AWS Load Balancer Controller: Ingress annotations, actions; pkg/ingress/config_types.go",
-        reproduce: "sim check scenarios/findings/ALB036.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB036.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(ingress) = subject.alb_ingress() else { return Vec::new() };
@@ -135,7 +136,8 @@ const NO_ANNOTATION: Rule = Rule {
         consequence: "The canary gets no request at any weight, and every release goes to all users at its promotion.",
         remedy: "write port: { name: use-annotation } in the path's backend",
         source: "Argo Rollouts documentation, AWS ALB; AWS Load Balancer Controller, pkg/ingress/enhanced_backend_builder.go",
-        reproduce: "sim check scenarios/findings/ALB037.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB037.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some(ingress), true) = (subject.release.ingress, subject.is_routed_by_alb()) else { return Vec::new() };
@@ -182,7 +184,8 @@ const NO_JSON: Rule = Rule {
         consequence: "The whole Ingress group stays as it was: no change of it reaches the ALB, no weight either.",
         remedy: "write JSON: {\"type\":\"forward\",\"forwardConfig\":{\"targetGroups\":[…]}}",
         source: "AWS Load Balancer Controller: Ingress annotations, actions; pkg/annotations/parser.go",
-        reproduce: "sim check scenarios/findings/ALB046.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB046.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(ingress) = subject.alb_ingress() else { return Vec::new() };
@@ -207,7 +210,8 @@ const OTHER_CLASS: Rule = Rule {
                       the weights.",
         remedy: "set ingressClassName: alb",
         source: "AWS Load Balancer Controller documentation, IngressClass; Argo Rollouts, --alb-ingress-classes",
-        reproduce: "sim check scenarios/findings/ALB047.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB047.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         const CLASS: &str = "spec.ingressClassName";

@@ -21,8 +21,8 @@ const KEEP_ALIVE: Rule = Rule {
         remedy: "raise the keep-alive time-out of the program (application.keep_alive) above the idle time-out of the ALB",
         source: "User Guide for Application Load Balancers: causes of HTTP 502; Amazon EKS Best Practices Guide, load \
                  balancing",
-        reproduce: "sim run scenarios/first-run.toml --set application.keep_alive=5s --set \
-                    application.keep_alive_race_window=50ms --set traffic.rate=2/s",
+        example: include_str!("../../../scenarios/findings/ALB010.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some(scenario), Some(ingress)) = (subject.scenario, subject.alb_ingress()) else { return Vec::new() };
@@ -53,9 +53,8 @@ const IDLE_TIMEOUT_BELOW_REQUESTS: Rule = Rule {
         consequence: "A request that takes longer ends with 504, in releases and between them.",
         remedy: "raise idle_timeout.timeout_seconds above the longest request",
         source: "User Guide for Application Load Balancers: causes of HTTP 504",
-        reproduce: "sim run scenarios/first-run.toml --set traffic.service_time=3s --set \
-                    'ingress.annotations.\"alb.ingress.kubernetes.io/load-balancer-attributes\"=\
-                    \"idle_timeout.timeout_seconds=2\"'",
+        example: include_str!("../../../scenarios/findings/ALB044.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some(scenario), Some(ingress)) = (subject.scenario, subject.alb_ingress()) else { return Vec::new() };

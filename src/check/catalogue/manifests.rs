@@ -2,6 +2,7 @@
 
 use super::Rule;
 use crate::check::finding::{Found, Level, Page};
+use crate::check::reproduce::Run;
 use crate::check::subject::Subject;
 use crate::model::fenceposts::{IntOrPercent, fenceposts};
 use crate::scenario::document::Node;
@@ -29,7 +30,8 @@ const OTHER_ROUTER: Rule = Rule {
         remedy: "read the numbers as those of an ALB; set [load_balancer_controller] and [load_balancer] to your router's \
                  delays",
         source: "Argo Rollouts documentation, Traffic Management",
-        reproduce: "sim check scenarios/findings/M002.bad.yaml",
+        example: include_str!("../../../scenarios/findings/M002.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         const ROUTING: &str = "spec.strategy.canary.trafficRouting";
@@ -62,7 +64,8 @@ const NO_SERVICES: Rule = Rule {
                       count.",
         remedy: "give the files with the Services, too, or what helm template or kustomize build prints",
         source: "Argo Rollouts documentation, Canary: canaryService and stableService",
-        reproduce: "sim check scenarios/findings/M003.bad.yaml",
+        example: include_str!("../../../scenarios/findings/M003.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let namespace = subject.workload().namespace.as_str();
@@ -87,7 +90,8 @@ const NO_INGRESS: Rule = Rule {
                       not checked.",
         remedy: "give the file with the Ingress, too",
         source: "Argo Rollouts documentation, AWS ALB",
-        reproduce: "sim check scenarios/findings/M004.bad.yaml",
+        example: include_str!("../../../scenarios/findings/M004.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let namespace = subject.workload().namespace.as_str();
@@ -112,7 +116,8 @@ const NO_ANALYSIS: Rule = Rule {
         remedy: "write [[analysis_templates]] of the same name in a scenario that names these manifests: it asks the run's own \
                  monitoring",
         source: "Argo Rollouts documentation, Analysis & Progressive Delivery",
-        reproduce: "sim run scenarios/strategies/analysis-of-a-bad-version.toml",
+        example: include_str!("../../../scenarios/findings/M005.bad.yaml"),
+        run: Some(Run::of("strategies/analysis-of-a-bad-version")),
     },
     look: |subject| {
         let known = subject.scenario.map_or(&[][..], |scenario| &scenario.analysis_templates);
@@ -163,7 +168,8 @@ const TEXT_WITHOUT_PERCENT: Rule = Rule {
         consequence: "Other numbers of pods come and go at once than it seems: slower, or with less capacity.",
         remedy: "write a number without quotes, or a percentage with its sign",
         source: "argo-rollouts, utils/replicaset/replicaset.go and utils/defaults/defaults.go",
-        reproduce: "sim check scenarios/findings/M006.bad.yaml",
+        example: include_str!("../../../scenarios/findings/M006.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(canary) = subject.scenario.and_then(|scenario| scenario.workload.canary()) else { return Vec::new() };
@@ -197,7 +203,8 @@ const SEVERAL_CONTAINERS: Rule = Rule {
         consequence: "A sidecar that starts later or stops sooner fails requests, too; that is not in the numbers.",
         remedy: "give each container on the way of a request the same preStop hook, or make proxies native sidecars",
         source: "Kubernetes documentation, Sidecar Containers",
-        reproduce: "sim check scenarios/findings/M007.bad.yaml",
+        example: include_str!("../../../scenarios/findings/M007.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let containers = subject.containers();
@@ -223,7 +230,8 @@ const INSTANCE_TARGETS: Rule = Rule {
                       pods, and each node learns of a pod's end in its own time.",
         remedy: "set target-type: ip, so that the pods are the targets; or read the numbers with that in mind",
         source: "AWS Load Balancer Controller, Ingress annotations: target-type",
-        reproduce: "sim check scenarios/findings/M008.bad.yaml",
+        example: include_str!("../../../scenarios/findings/M008.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(ingress) = subject.alb_ingress() else { return Vec::new() };
@@ -253,7 +261,8 @@ const INSTANCE_BINDING: Rule = Rule {
                       pods, and each node learns of a pod's end in its own time.",
         remedy: "set targetType: ip and bind a target group of that type; or read the numbers with that in mind",
         source: "AWS Load Balancer Controller, TargetGroupBinding",
-        reproduce: "sim check scenarios/findings/M009.bad.yaml",
+        example: include_str!("../../../scenarios/findings/M009.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let namespace = subject.workload().namespace.as_str();
@@ -286,7 +295,8 @@ const SEVERAL_INGRESSES: Rule = Rule {
                       later than the first, are not in the numbers.",
         remedy: "check with each of them in the first place",
         source: "Argo Rollouts documentation, AWS ALB: ingresses",
-        reproduce: "sim check scenarios/findings/M010.bad.yaml",
+        example: include_str!("../../../scenarios/findings/M010.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some((second, others)) = subject.release.further_ingresses().split_first() else { return Vec::new() };

@@ -35,7 +35,8 @@ const NO_READINESS_PROBE: Rule = Rule {
                       is healthy.",
         remedy: "add a readinessProbe that answers when the program can take requests",
         source: "Amazon EKS Best Practices Guide, load balancing; Kubernetes documentation, Configure Probes",
-        reproduce: "sim run scenarios/findings/K009.bad.yaml --seeds 3",
+        example: include_str!("../../../scenarios/findings/K009.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let is_simulated = subject.scenario.is_some_and(|scenario| scenario.pod.readiness_probe.is_some());
@@ -58,7 +59,8 @@ const SLOW_TO_NOTICE: Rule = Rule {
         consequence: "Until then a pod that no longer answers goes on getting its share of the requests.",
         remedy: "look more often, or give up after fewer failures: periodSeconds: 5 and failureThreshold: 3",
         source: "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes",
-        reproduce: "sim check scenarios/findings/K010.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K010.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(probe) = probe(subject, "readinessProbe") else { return Vec::new() };
@@ -96,7 +98,8 @@ const COARSE_PERIOD: Rule = Rule {
         consequence: "Each batch of pods takes longer than its program needs, and the release with it.",
         remedy: "set periodSeconds: 5 or less, and failureThreshold so that a sick pod is still noticed when you want it",
         source: "Kubernetes documentation, Configure Probes; kubelet, `prober/worker.go`",
-        reproduce: "sim check scenarios/findings/K011.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K011.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some(probe), Some(start)) = (probe(subject, "readinessProbe"), start(subject)) else { return Vec::new() };
@@ -125,7 +128,8 @@ const DELAY_BESIDE_STARTUP_PROBE: Rule = Rule {
         consequence: "The delay has no effect, or it holds back a pod that has long started.",
         remedy: "leave initialDelaySeconds out of the readiness probe",
         source: "Kubernetes documentation, Configure Probes; Kubernetes Enhancement Proposal 950, startup probes",
-        reproduce: "sim check scenarios/findings/K012.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K012.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let key = "readinessProbe.initialDelaySeconds";
@@ -152,7 +156,8 @@ const STARTUP_PROBE_GIVES_UP: Rule = Rule {
                       hangs until progressDeadlineSeconds.",
         remedy: "let failureThreshold × periodSeconds be twice the longest start",
         source: "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes, slow starting containers",
-        reproduce: "sim check scenarios/findings/K013.bad.yaml --set application.startup_time=60s",
+        example: include_str!("../../../scenarios/findings/K013.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some(probe), Some(start)) = (probe(subject, "startupProbe"), start(subject)) else { return Vec::new() };
@@ -180,7 +185,8 @@ const KILLED_WHILE_STARTING: Rule = Rule {
                       ready.",
         remedy: "add a startupProbe that waits for twice the longest start",
         source: "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes, slow starting containers",
-        reproduce: "sim check scenarios/findings/K014.bad.yaml --set application.startup_time=60s",
+        example: include_str!("../../../scenarios/findings/K014.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some(probe), Some(start)) = (probe(subject, "livenessProbe"), start(subject)) else { return Vec::new() };
@@ -211,7 +217,8 @@ const LIVENESS_LIKE_READINESS: Rule = Rule {
         remedy: "let the liveness probe be far more patient than the readiness probe, or leave it out",
         source: "Kubernetes documentation, Liveness, Readiness, and Startup Probes, caution on liveness probes; Amazon EKS Best \
                  Practices Guide, applications",
-        reproduce: "sim check scenarios/findings/K015.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K015.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let [liveness, readiness] = ["livenessProbe", "readinessProbe"].map(|name| probe(subject, name));
@@ -240,7 +247,8 @@ const SEVERAL_SUCCESSES: Rule = Rule {
                       its requests again.",
         remedy: "leave successThreshold at 1, and let minReadySeconds watch over new pods",
         source: "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes",
-        reproduce: "sim check scenarios/findings/K035.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K035.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let key = "readinessProbe.successThreshold";
@@ -267,7 +275,8 @@ const ASKS_OTHERS: Rule = Rule {
                       target group is empty: 503, also for requests that never needed that host.",
         remedy: "let the probe ask the program itself, and let the program answer for others by its status codes",
         source: "AWS Load Balancer Controller issue 3711; Kubernetes documentation, Liveness, Readiness, and Startup Probes",
-        reproduce: "sim check scenarios/findings/K038.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K038.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let found = |(host, node): (&str, &Node)| {

@@ -23,7 +23,8 @@ const SELECTOR: Rule = Rule {
                       released.",
         remedy: "use labels of the pod template in the selector",
         source: "argo-rollouts, `pkg/apis/rollouts/validation/validation_references.go`, ValidateService",
-        reproduce: "sim check scenarios/findings/K032.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K032.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let release = subject.release;
@@ -64,7 +65,8 @@ const TARGET_PORT: Rule = Rule {
                       target: 503.",
         remedy: "use the name of a container's port, or its number",
         source: "Kubernetes documentation, Service, port definitions; `k8s.io/endpointslice`, utils.go",
-        reproduce: "sim check scenarios/findings/K033.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K033.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         if subject.containers().is_empty() || has_injected_containers(subject) {
@@ -105,7 +107,8 @@ const NOT_READY_ADDRESSES: Rule = Rule {
                       502 and 504 at every start and stop.",
         remedy: "leave publishNotReadyAddresses out; it is meant for headless Services of clusters that find each other",
         source: "Kubernetes API reference, ServiceSpec; `k8s.io/endpointslice`, utils.go",
-        reproduce: "sim check scenarios/findings/K034.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K034.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let key = "spec.publishNotReadyAddresses";

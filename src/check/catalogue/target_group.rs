@@ -3,6 +3,7 @@
 use super::Rule;
 use crate::check::change::Change;
 use crate::check::finding::{Found, Level, Page};
+use crate::check::reproduce::Run;
 use crate::check::subject::{ANNOTATIONS, POD, Subject, seconds};
 use crate::model::application::OnSigterm;
 use crate::scenario::document::{Entry, Node};
@@ -53,9 +54,8 @@ const DELAY_BELOW_REQUESTS: Rule = Rule {
         consequence: "A request that takes longer ends with 502, although its pod would have answered.",
         remedy: "set deregistration_delay.timeout_seconds to the longest request that has to be answered",
         source: "User Guide for Application Load Balancers: Deregistration delay, and the causes of HTTP 502",
-        reproduce: "sim run scenarios/first-run.toml --set traffic.service_time=2s --set \
-                    'ingress.annotations.\"alb.ingress.kubernetes.io/target-group-attributes\"=\
-                    \"deregistration_delay.timeout_seconds=1\"'",
+        example: include_str!("../../../scenarios/findings/ALB005.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let longest = subject.longest_request();
@@ -83,7 +83,8 @@ const DELAY_ABOVE_GRACE: Rule = Rule {
         remedy: "let the delay be no longer than the grace period: delay ≤ preStop < grace",
         source: "User Guide for Application Load Balancers: Deregistration delay; alphagov/govuk-helm-charts pull request \
                  4033",
-        reproduce: "sim check scenarios/findings/ALB006.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB006.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some((delay, place)), Some(grace)) = (deregistration_delay(subject), subject.grace_period()) else {
@@ -114,7 +115,8 @@ const PRE_STOP_BELOW_DELAY: Rule = Rule {
                       and a delay of 30 s.",
         remedy: "let the preStop hook sleep for at least the deregistration delay, or let the program drain on SIGTERM",
         source: "open-vsx infrastructure pull request 12422; User Guide for Application Load Balancers: causes of HTTP 502",
-        reproduce: "sim run scenarios/first-run.toml --set traffic.service_time=2s",
+        example: include_str!("../../../scenarios/findings/ALB007.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some((delay, _)), Some(hook)) = (deregistration_delay(subject), subject.pre_stop()) else {
@@ -160,9 +162,8 @@ const NO_DELAY: Rule = Rule {
         consequence: "Each pod that leaves takes the requests with it that it was working on: 502.",
         remedy: "set deregistration_delay.timeout_seconds to the longest request that has to be answered",
         source: "User Guide for Application Load Balancers: Deregistration delay",
-        reproduce: "sim run scenarios/first-run.toml --set traffic.service_time=2s --set \
-                    'ingress.annotations.\"alb.ingress.kubernetes.io/target-group-attributes\"=\
-                    \"deregistration_delay.timeout_seconds=0\"'",
+        example: include_str!("../../../scenarios/findings/ALB008.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some((delay, place)) = deregistration_delay(subject) else { return Vec::new() };
@@ -196,7 +197,8 @@ const SLOW_START_AND_ALGORITHM: Rule = Rule {
                       stays as it was: no weight of a release reaches the ALB.",
         remedy: "use round_robin, or set slow_start.duration_seconds=0",
         source: "User Guide for Application Load Balancers: Slow start mode; AWS Load Balancer Controller issue 3686",
-        reproduce: "sim check scenarios/findings/ALB027.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB027.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some((time, place)), Some(algorithm)) = (slow_start(subject), other_algorithm(subject)) else {
@@ -219,7 +221,8 @@ const SLOW_START_OF_A_CANARY: Rule = Rule {
                       later.",
         remedy: "warm the canary up by itself: setCanaryScale and a pause before the first setWeight",
         source: "User Guide for Application Load Balancers: Slow start mode",
-        reproduce: "sim run scenarios/hazards/h4-first-weight-without-warm-up.toml",
+        example: include_str!("../../../scenarios/findings/ALB028.bad.yaml"),
+        run: Some(Run::of("hazards/h4-first-weight-without-warm-up")),
     },
     look: |subject| {
         let Some((time, place)) = slow_start(subject).filter(|_| subject.is_routed_by_alb()) else { return Vec::new() };
@@ -250,7 +253,8 @@ const STICKY_CLIENTS: Rule = Rule {
                       they go on with the bad version.",
         remedy: "leave stickiness out, or make its duration a few minutes at most",
         source: "User Guide for Application Load Balancers: Sticky sessions for your Application Load Balancer",
-        reproduce: "sim check scenarios/findings/ALB029.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB029.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         const CONFIG: &str = "spec.strategy.canary.trafficRouting.alb.stickinessConfig";
@@ -286,7 +290,8 @@ const APP_COOKIE: Rule = Rule {
         consequence: "The rule with both target groups cannot be made, so the canary gets no requests.",
         remedy: "use stickiness.type=lb_cookie, or stickinessConfig of trafficRouting.alb",
         source: "User Guide for Application Load Balancers: Application-based stickiness, considerations",
-        reproduce: "sim check scenarios/findings/ALB030.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB030.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let is_on = subject.is_routed_by_alb() && has_app_cookie(subject);
@@ -307,7 +312,8 @@ const CLUSTER_IP: Rule = Rule {
         consequence: "The load balancer controller refuses a Service of the type ClusterIP, and the target group stays empty.",
         remedy: "set target-type: ip, so that the pods are the targets",
         source: "AWS Load Balancer Controller, Ingress annotations: target-type; pkg/backend/endpoint_resolver.go",
-        reproduce: "sim check scenarios/findings/ALB039.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB039.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(ingress) = subject.alb_ingress().filter(|_| subject.target_group_text("target-type") != Some("ip"))
@@ -339,7 +345,8 @@ const DIFFERENT_TARGET_GROUPS: Rule = Rule {
                       under the other settings. Simulated are those of the stable Service, for both.",
         remedy: "give both Services the same annotations, or write them at the Ingress",
         source: "AWS Load Balancer Controller, Ingress annotations",
-        reproduce: "sim check scenarios/findings/ALB048.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB048.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let services: Vec<_> =

@@ -3,6 +3,7 @@
 use super::Rule;
 use crate::check::change::Change;
 use crate::check::finding::{Found, Level, Page};
+use crate::check::reproduce::Run;
 use crate::check::subject::{Subject, seconds, usual_most};
 use crate::model::deployment;
 use crate::model::fenceposts::{Fenceposts, fenceposts};
@@ -37,7 +38,8 @@ const FASTER_THAN_THE_LOAD_BALANCER: Rule = Rule {
                  inject readiness gates: the namespace label elbv2.k8s.aws/pod-readiness-gate-inject: enabled",
         source: "Amazon EKS Best Practices Guide, load balancing; AWS Load Balancer Controller documentation, Pod readiness \
                  gate",
-        reproduce: "sim run scenarios/findings/K017.bad.yaml --set load_balancer.registration=20s",
+        example: include_str!("../../../scenarios/findings/K017.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(scenario) = subject.scenario.filter(|_| has_ip_targets(subject)) else { return Vec::new() };
@@ -72,7 +74,8 @@ const UNKNOWN_NAMESPACE: Rule = Rule {
                       differ.",
         remedy: "give the Namespace along with the other manifests; the label is elbv2.k8s.aws/pod-readiness-gate-inject: enabled",
         source: "AWS Load Balancer Controller documentation, Pod readiness gate",
-        reproduce: "sim check scenarios/findings/K018.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K018.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(scenario) = subject.scenario.filter(|_| has_ip_targets(subject)) else { return Vec::new() };
@@ -102,7 +105,8 @@ const GATE_LABEL: Rule = Rule {
         consequence: "No pod gets a readiness gate, and nothing says so: a rolling update does not wait for the load balancer.",
         remedy: "write the value enabled, or leave the label out",
         source: "AWS Load Balancer Controller documentation, Pod readiness gate",
-        reproduce: "sim check scenarios/findings/K040.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K040.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         const LABEL: &str = "elbv2.k8s.aws/pod-readiness-gate-inject";
@@ -132,7 +136,8 @@ const FEWER_PODS: Rule = Rule {
                       the new one is ready and the load balancer knows it.",
         remedy: "use a rolling update with maxSurge: 1 and maxUnavailable: 0",
         source: "Kubernetes documentation, Deployments, strategy; `pkg/controller/deployment/rolling.go`, `recreate.go`",
-        reproduce: "sim run scenarios/strategies/deployment-recreate.toml",
+        example: include_str!("../../../scenarios/findings/K021.bad.yaml"),
+        run: Some(Run::of("strategies/deployment-recreate")),
     },
     look: |subject| {
         let Some(scenario) = subject.scenario else { return Vec::new() };
@@ -170,7 +175,8 @@ const ONE_REPLICA: Rule = Rule {
         consequence: "Each of these is an outage until a new pod has started and the load balancer knows it.",
         remedy: "run two replicas or more",
         source: "Kubernetes documentation, Disruptions, application owner perspective",
-        reproduce: "sim check scenarios/findings/K023.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K023.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let key = "spec.replicas";
@@ -197,7 +203,8 @@ const BLOCKED_EVICTIONS: Rule = Rule {
                       pods by hand. Releases do not ask the budget.",
         remedy: "write maxUnavailable: 1",
         source: "Kubernetes documentation, Specifying a Disruption Budget; API-initiated Eviction",
-        reproduce: "sim check scenarios/findings/K028.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K028.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(replicas) = subject.scenario.map(|scenario| scenario.workload.replicas()) else { return Vec::new() };
@@ -237,7 +244,8 @@ const UNPINNED_IMAGE: Rule = Rule {
                       tag, not the program.",
         remedy: "name a version, or a digest: image: example.com/web@sha256:…",
         source: "Kubernetes documentation, Images, image names and imagePullPolicy; Configuration Best Practices",
-        reproduce: "sim check scenarios/findings/K030.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K030.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let found = |container: &Node| {
@@ -264,7 +272,8 @@ const SHORT_PROGRESS_DEADLINE: Rule = Rule {
                       aborted, and pipelines that wait for it fail.",
         remedy: "set progressDeadlineSeconds to at least twice the time, more where pods wait for new nodes",
         source: "Kubernetes documentation, Deployments, progress deadline; Argo Rollouts documentation, specification",
-        reproduce: "sim check scenarios/findings/K037.bad.yaml --set application.startup_time=60s",
+        example: include_str!("../../../scenarios/findings/K037.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(scenario) = subject.scenario else { return Vec::new() };
