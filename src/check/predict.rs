@@ -139,11 +139,14 @@ fn is_same(a: &Object, b: &Object) -> bool {
     (&a.kind, &a.namespace, &a.name) == (&b.kind, &b.namespace, &b.name)
 }
 
-/// The document of a text that has this byte: from a line `---` to the next.
+/// The document of a text that has this byte: from a line `---` to the next. What stands above the first of these lines
+/// belongs to the document behind it, if it is nothing but comments.
 pub fn document_at(text: &str, byte: usize) -> Range<usize> {
+    let says_nothing = |line: &str| line.trim().is_empty() || line.starts_with(['#', '%', '\u{feff}']);
     let begins = |line: usize| {
         let rest = text[line..].strip_prefix("---");
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+        let is_mark = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        is_mark && !text[..line].lines().all(says_nothing)
     };
     let mut start = text[..byte].rfind('\n').map_or(0, |newline| newline + 1);
     while start > 0 && !begins(start) {

@@ -16,10 +16,10 @@ fn check_input(folder: &Path, arguments: &[&str], input: &str) -> std::process::
     sim_with_input(folder, &[&["check", "-"], &QUICK[..], arguments].concat(), input)
 }
 
+/// `cat rollout.yaml ingress.yaml`, byte by byte.
 pub fn article() -> String {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/article/manifests");
-    let read = |name: &str| fs::read_to_string(here.join(name)).unwrap();
-    format!("{}---\n{}", read("rollout.yaml"), read("ingress.yaml"))
+    ["rollout.yaml", "ingress.yaml"].map(|name| fs::read_to_string(here.join(name)).unwrap()).concat()
 }
 
 pub fn json(text: &str) -> Value {
@@ -78,7 +78,7 @@ fn a_change_is_shown_made_and_piped_alike() {
     }
     // Of two releases the one that has the fault is mended; codes may be written small.
     let mended = article().replace("  name: web\nspec:\n  replicas", "  name: shop\nspec:\n  replicas");
-    let mended = mended.split("---\n").next().unwrap().replace("dynamicStableScale: true", "dynamicStableScale: false");
+    let mended = mended.split("---\n").nth(1).unwrap().replace("dynamicStableScale: true", "dynamicStableScale: false");
     fs::write(folder.join("two.yaml"), format!("{}---\n{mended}", article())).unwrap();
     let output = check(&folder, &["two.yaml", "--diff", "--only", "alb020"]);
     assert!(stdout(&output).contains("+      dynamicStableScale: false"), "{}", stderr(&output));
@@ -207,7 +207,7 @@ fn annotations_come_by_themselves_on_github() {
     let output =
         command.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", folder.join("summary.md")).output().unwrap();
     let said = stdout(&output);
-    assert!(said.contains("::warning file=web.yaml,line=33,col=7,title=ALB020::dynamicStableScale"), "{said}");
+    assert!(said.contains("::warning file=web.yaml,line=34,col=7,title=ALB020::dynamicStableScale"), "{said}");
     assert!(fs::read_to_string(folder.join("summary.md")).unwrap().starts_with("## ❌ rollout-sim"));
     // Where stdout is for machines, they do not.
     for arguments in [&["--format", "json"][..], &["--diff"], &["--format", "json", "-v"]] {

@@ -37,6 +37,10 @@ fn a_mark_is_a_comment_and_is_understood_or_told() {
         (with("      dynamicStableScale: true # sim-check:ignore ALB020 because x"), &["ALB020", "S003"]),
         (with("      dynamicStableScale: true # sim-check: ignore"), &["ALB020", "S003"]),
         (with("      dynamicStableScale: true # as sim-check: says"), &["ALB020"]),
+        // Above the whole document: behind its `---`, or in front of the first.
+        (format!("# Ours.\n# sim-check: ignore ALB020 because x\n{}", article()), &[]),
+        (article().replacen("---\n", "---\n# sim-check: ignore ALB020 because x\n", 1), &[]),
+        (article().replacen("---\n", "# sim-check: ignore ALB020 because x\n", 1), &[]),
     ] {
         let codes = codes(&folder, &text, &[]);
         let found: Vec<_> = codes.iter().filter(|code| code.starts_with('S') || *code == "ALB020").collect();

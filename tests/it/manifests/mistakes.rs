@@ -13,6 +13,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         ":6:13",
     ),
     ("  replicas: 4", "  replicas: 4\n  replicas: 5", "`replicas` stands here twice", ":7:3"),
+    ("---\n", "", "put a line `---` between the two objects; the first has it in line 1", ":36:1"),
     ("  replicas: 4", "\treplicas: 4", "YAML is not indented by tabs", ":6:1"),
     ("  replicas: 4", "  replicas: [4", "this is not YAML", ":7:11"),
     ("  name: web\n", "  name: \"{{ .Release.Name }}\"\n", "this looks like a Helm template", ":4:9"),
