@@ -7,7 +7,7 @@ use super::source::{self, Opened};
 use super::{Done, Exit, Failure, files, manifests};
 use crate::check::catalogue::pages;
 use crate::check::change::{self, Edit};
-use crate::check::finding::{Finding, Level};
+use crate::check::finding::{Finding, INPUT, Level};
 use crate::check::predict::{Played, Predictor, smallest};
 use crate::check::{Checked, Setting, check_all, suppression};
 use crate::report::check::{Findings, github, gitlab, json, junit, markdown, sarif, text};
@@ -105,6 +105,14 @@ fn conclude(findings: Findings<'_>, arguments: &CheckArguments, console: &mut Co
     let is_taken = arguments.diff || arguments.fix && is_piped(findings.sources);
     if !is_taken {
         print(&findings, arguments, console)?;
+    }
+    if is_taken || console.quiet {
+        // What cannot be read is no report, but the reason why there is none.
+        let input = Input { sources: findings.sources, overrides: &arguments.set };
+        for finding in findings.all().filter(|finding| finding.code == INPUT) {
+            console.note(&diagnostics::render_finding(finding, input));
+            console.note("");
+        }
     }
     let is_text = !is_taken && arguments.format == Format::Text;
     tell(&findings, arguments, is_text, console)?;

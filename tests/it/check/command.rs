@@ -367,3 +367,21 @@ fn an_autoscaler_of_nothing_is_told() {
         assert_eq!(told, count, "{kind} {name}");
     }
 }
+
+/// Whoever wants no report, or has something else on stdout, is told all the same why there is an exit code 2.
+#[test]
+fn what_cannot_be_read_is_told_where_nothing_is_printed() {
+    let folder = folder("check_quiet");
+    for (right, wrong, message) in [
+        ("replicas: 10", "replicas: [10", "error: this is not YAML"),
+        ("replicas: 10", "replicas: ten", "error: `replicas` is a string, it must be an integer"),
+    ] {
+        let text = article().replace(right, wrong);
+        for arguments in [&["-q"][..], &["--diff"], &["--fix"], &["-q", "--format", "json"]] {
+            let output = check_input(&folder, arguments, &text);
+            assert!(stderr(&output).contains(message), "{arguments:?}: {}", stderr(&output));
+            assert!(!stdout(&output).contains("error"), "{arguments:?}: {}", stdout(&output));
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        }
+    }
+}
