@@ -21,6 +21,7 @@ pub mod yaml;
 use super::diagnostic::Problem;
 use super::document::{Kind, Node, Table};
 use super::sources::Sources;
+use super::validation::RESOLVED;
 use build::{put, text};
 use ignored::{Ignored, Reason};
 use release::Release;
@@ -71,7 +72,8 @@ pub fn import(sources: &Sources, release: &Release<'_>, scenario: &Table, said: 
     }
 }
 
-/// The spec; of `workloadRef` the controller takes the template, and the selector unless it has its own.
+/// The spec; of `workloadRef` the controller takes the template, unless it has its own, which is one too many, and the
+/// selector, unless it has its own.
 fn import_as_written(release: &Release<'_>) -> Node {
     let mut spec = release.workload.spec().cloned().unwrap_or_default();
     let referenced = release
@@ -83,8 +85,12 @@ fn import_as_written(release: &Release<'_>) -> Node {
         {
             put(spec, "selector", selector.clone());
         }
-        if let Some(template) = template.find("spec.template") {
+        let has_own = ["labels", "annotations"]
+            .iter()
+            .any(|name| !release.workload.entries(&format!("spec.template.metadata.{name}")).is_empty());
+        if let Some(template) = template.find("spec.template").filter(|_| !has_own) {
             put(spec, "template", template.clone());
+            put(spec, RESOLVED, Node { kind: Kind::Boolean(true), place: None });
         }
     }
     spec

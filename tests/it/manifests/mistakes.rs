@@ -176,6 +176,36 @@ fn a_reference_beside_the_deployments_of_the_files_is_a_mistake() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
 
+/// The controller takes a template of three kinds of objects, and only where there is none.
+#[test]
+fn a_workload_reference_that_brings_no_template_is_refused() {
+    let folder = folder("workload_reference");
+    let reference = |version: &str, kind: &str| {
+        format!("  workloadRef: {{ apiVersion: {version}, kind: {kind}, name: web }}\n  selector:\n    matchLabels")
+    };
+    let (before, rest) = WEB.split_once("  template:\n").unwrap();
+    let (_, strategy) = rest.split_once("  strategy:\n").unwrap();
+    let without = format!("{before}  strategy:\n{strategy}");
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web }\nspec: { template: { metadata: { labels: \
+                      { app: web } } } }\n";
+    for (text, version, kind, message) in [
+        (WEB, "apps/v1", "Deployment", "error[V25]: template must be empty for workload reference rollout"),
+        (&without, "apps/v1", "StatefulSet", "error[V25]: workload of type apps/StatefulSet is not supported"),
+        (&without, "v1", "Deployment", "error[V25]: workload of type /Deployment is not supported"),
+        (&without, "apps/v1", "Deployment", ""),
+        (&without, "apps/v1", "ReplicaSet", ""),
+    ] {
+        let text = text.replacen("  selector:\n    matchLabels", &reference(version, kind), 1);
+        // Whether the files have the object or not.
+        for text in [text.clone(), format!("{text}---\n{deployment}")] {
+            let output = sim_with_input(&folder, &["run", "-", "--set", "traffic.rate=1/s"], &text);
+            let said = stderr(&output);
+            let code = if message.is_empty() { 0 } else { 2 };
+            assert!(said.starts_with(message) && output.status.code() == Some(code), "{version} {kind}: {said}");
+        }
+    }
+}
+
 #[test]
 fn a_number_in_the_environment_is_told_and_not_shown() {
     let folder = folder("environment");
