@@ -1,10 +1,12 @@
 //! The probes of the pod.
 
 use super::Rule;
+use super::services::{is_port_name, only_port, port_names};
 use crate::check::change::Change;
 use crate::check::finding::{Found, Level, Page};
-use crate::check::subject::{Subject, seconds, usual_most};
+use crate::check::subject::{POD, Subject, seconds, usual_most};
 use crate::scenario::document::{Kind, Node, Table};
+use crate::scenario::nearest;
 use std::ops::Range;
 
 pub const RULES: &[Rule] = &[
@@ -16,6 +18,8 @@ pub const RULES: &[Rule] = &[
     KILLED_WHILE_STARTING,
     LIVENESS_LIKE_READINESS,
     SEVERAL_SUCCESSES,
+    NEVER_PASSES,
+    NEVER_CARRIED_OUT,
 ];
 
 /// A sick pod should be out of the way within this time. Assumption: what the defaults of Kubernetes come to, three
@@ -254,6 +258,65 @@ const SEVERAL_SUCCESSES: Rule = Rule {
         vec![Found::at(value_place(subject, key), message).with(set(subject, key, 1))]
     },
 };
+
+const NEVER_PASSES: Rule = Rule {
+    page: Page {
+        code: "K042",
+        title: "a probe at a port that its container does not have",
+        level: Level::Error,
+        cause: "The kubelet finds the port of a probe by its name among the ports of the same container, and this one has none \
+                of that name. It throws the result of such a probe away.",
+        consequence: "A readiness probe never passes, and a startup probe neither: no new pod becomes ready, and the release \
+                      hangs until progressDeadlineSeconds.",
+        remedy: "use the name of a port of the container, or its number",
+        source: "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes, named ports; \
+                 `pkg/probe/util.go`, ResolveContainerPort; kubelet, `prober/worker.go`",
+        reproduce: "sim check tests/findings/K042.bad.yaml",
+    },
+    look: |subject| at_unknown_ports(subject, &["readinessProbe", "startupProbe"], "no pod ever becomes ready"),
+};
+
+const NEVER_CARRIED_OUT: Rule = Rule {
+    page: Page {
+        code: "K043",
+        title: "a liveness probe at a port that its container does not have",
+        level: Level::Warning,
+        cause: "The kubelet finds the port of a probe by its name among the ports of the same container, and this one has none \
+                of that name. It throws the result of such a probe away.",
+        consequence: "The probe counts as passed for ever: a program that hangs is never restarted.",
+        remedy: "use the name of a port of the container, or its number",
+        source: "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes, named ports; \
+                 `pkg/probe/util.go`, ResolveContainerPort; kubelet, `prober/worker.go`",
+        reproduce: "sim check tests/findings/K043.bad.yaml",
+    },
+    look: |subject| at_unknown_ports(subject, &["livenessProbe"], "it never restarts anything"),
+};
+
+/// Probes of these kinds that ask a port by a name that their own container does not have.
+fn at_unknown_ports(subject: &Subject<'_>, probes: &[&str], consequence: &str) -> Vec<Found> {
+    let mut found = Vec::new();
+    for list in ["containers", "initContainers"] {
+        let containers = subject.pod(list).and_then(Node::array).unwrap_or_default();
+        for (index, container) in containers.iter().enumerate() {
+            let (names, only) = (port_names(container), only_port(container));
+            for probe in probes {
+                let port = ["httpGet.port", "tcpSocket.port"].iter().find_map(|port| {
+                    let key = format!("{probe}.{port}");
+                    Some((container.table()?.find(&key)?, key))
+                });
+                let Some((node, key)) = port.filter(|(node, _)| is_port_name(node)) else { continue };
+                let Some(name) = node.text().filter(|name| !names.contains(name)) else { continue };
+                let message =
+                    format!("{probe} asks the port `{name}`, and its container has no such port: {consequence}");
+                let right = nearest(name, &names).map(str::to_owned).or_else(|| only.clone());
+                let change =
+                    right.and_then(|right| subject.set_in_template(&format!("{POD}.{list}[{index}].{key}"), &right));
+                found.push(Found::at(node.place.clone(), message).with(change));
+            }
+        }
+    }
+    found
+}
 
 /// A probe as the kubelet has it, in seconds. Source: Kubernetes, `SetDefaults_Probe`: zero counts as absent.
 struct Probe {
