@@ -88,7 +88,7 @@ pub struct Finding {
     /// What to do, in words: the change, or what the page says where no change of the manifests would help.
     pub help: String,
     pub remedy: &'static str,
-    /// The change that is proposed; the others that were thought of are in `changes`.
+    /// The best change; all that were thought of are in `changes`.
     pub change: Option<Change>,
     pub changes: Vec<Change>,
     pub is_played: bool,
@@ -126,6 +126,12 @@ pub const UNKNOWN: Page = Page {
 };
 
 impl Finding {
+    /// The change, unless it leaves more failed requests than there are without it.
+    pub fn proposed(&self) -> Option<&Change> {
+        let raises = self.prediction.is_some_and(|prediction| prediction.with > prediction.without);
+        self.change.as_ref().filter(|_| !raises)
+    }
+
     pub fn new(page: &Page, found: Found) -> Self {
         let help = found.changes.first().map_or_else(|| page.remedy.to_owned(), |change| change.words.clone());
         Self {

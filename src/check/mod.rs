@@ -9,6 +9,7 @@ pub mod change;
 mod comment;
 pub mod finding;
 pub mod glossary;
+pub mod mend;
 pub mod predict;
 pub mod subject;
 pub mod suppression;
@@ -21,7 +22,7 @@ use crate::scenario::manifests::object::Object;
 use crate::scenario::manifests::release::Release;
 use crate::scenario::sources::Sources;
 use finding::{Finding, Level};
-use predict::Predictor;
+use predict::{Played, Predictor};
 use rayon::prelude::*;
 use subject::Subject;
 
@@ -42,6 +43,13 @@ pub struct Checked {
     pub is_wrong_input: bool,
 }
 
+impl Checked {
+    fn played(&self) -> Option<Played> {
+        let (failed, requests) = self.failed.zip(self.requests)?;
+        Some(Played { failed, requests })
+    }
+}
+
 /// What is laid over the manifests, and how often a release is played.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
@@ -57,6 +65,15 @@ pub fn check_all(sources: &Sources, releases: &[Release<'_>], setting: Setting<'
 }
 
 pub fn check(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> Checked {
+    let mut checked = look(sources, release, setting);
+    if let Some(base) = checked.played() {
+        predict::predict(&Predictor::new(sources, release, setting), base, &mut checked.findings);
+    }
+    checked
+}
+
+/// What the rules say, and what a release costs as it is; nobody has played the changes yet.
+fn look(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> Checked {
     let loaded = load_release(sources, release, setting.scenario, setting.overrides);
     let scenario = loaded.as_ref().ok().map(|loaded| &loaded.scenario);
     let subject = Subject::new(sources, release, scenario);
@@ -67,9 +84,6 @@ pub fn check(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> 
     let is_wrong_input = read(&loaded, &mut findings);
     let predictor = Predictor::new(sources, release, setting);
     let base = scenario.map(|scenario| predictor.play(scenario));
-    if let Some(base) = base {
-        predict::predict(&predictor, base, &mut findings);
-    }
     findings.sort_by_key(|finding| (finding.place.as_ref().map(|place| place.start), finding.code));
     Checked {
         title: title(release),

@@ -1,7 +1,7 @@
 //! Failed requests with and without a change, by playing both.
 
 use super::Setting;
-use super::change::{Edit, apply};
+use super::change::{Change, Edit, apply};
 use super::finding::{Finding, Prediction};
 use crate::scenario::Scenario;
 use crate::scenario::load::load_release;
@@ -161,8 +161,8 @@ pub fn document_at(text: &str, byte: usize) -> Range<usize> {
     }
 }
 
-/// Of the changes of each finding the first that leaves the fewest failed requests; a change that spoils the manifests is
-/// none, and one that leaves more failed requests than before is no help.
+/// Of the changes of each finding the first that leaves the fewest failed requests, be they more than before: that is told,
+/// too. A change that spoils the manifests is none.
 pub fn predict(predictor: &Predictor<'_>, base: Played, findings: &mut [Finding]) {
     findings.par_iter_mut().for_each(|finding| {
         if !finding.is_played {
@@ -179,13 +179,13 @@ pub fn predict(predictor: &Predictor<'_>, base: Played, findings: &mut [Finding]
             }
         }
         match best {
-            Some((with, index)) if with <= base.failed => {
+            Some((with, index)) => {
                 let change = finding.changes[index].clone();
                 finding.help.clone_from(&change.words);
                 finding.change = Some(change);
                 finding.prediction = Some(Prediction { without: base.failed, with });
             }
-            Some(_) | None => {
+            None => {
                 finding.change = None;
                 finding.help = finding.remedy.to_owned();
             }
@@ -193,32 +193,38 @@ pub fn predict(predictor: &Predictor<'_>, base: Played, findings: &mut [Finding]
     });
 }
 
-/// The fewest changes that bring the failed requests to zero, or as low as they go: each time the one that helps most.
-pub fn smallest(
-    predictor: &Predictor<'_>,
-    base: Played,
-    findings: &[Finding],
-) -> (Vec<Edit>, Vec<&'static str>, Played) {
-    let (mut edits, mut codes, mut now) = (Vec::new(), Vec::new(), base);
-    while now.failed > 0.0 {
-        let candidates: Vec<&Finding> = findings
-            .iter()
-            .filter(|finding| finding.is_played && finding.change.is_some() && !codes.contains(&finding.code))
-            .collect();
-        let play = |finding: &&Finding| {
-            let change = finding.change.as_ref()?;
-            let with = [&edits[..], &change.edits].concat();
-            Some((predictor.play_with(&with)?, with, finding.code))
+/// What is changed, and what that brings.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    pub edits: Vec<Edit>,
+    pub codes: Vec<&'static str>,
+    pub played: Played,
+}
+
+/// The fewest changes that bring the failed requests to zero, or as low as they go: each time the one that helps most with
+/// those before it, whatever it would bring alone.
+pub fn smallest(predictor: &Predictor<'_>, base: Played, findings: &[Finding]) -> Chosen {
+    let mut chosen = Chosen { edits: Vec::new(), codes: Vec::new(), played: base };
+    let mut left: Vec<&Finding> = findings.iter().filter(|finding| finding.is_played).collect();
+    while chosen.played.failed > 0.0 {
+        let changes = left.iter().enumerate().flat_map(|(place, finding)| {
+            let changes = finding.changes.iter();
+            changes.map(move |change| (place, change))
+        });
+        let play = |(place, change): (usize, &Change)| {
+            let edits = [&chosen.edits[..], &change.edits].concat();
+            Some((predictor.play_with(&edits)?, edits, place))
         };
-        let played: Vec<_> = candidates.par_iter().filter_map(play).collect();
+        let played: Vec<_> = changes.collect::<Vec<_>>().into_par_iter().filter_map(play).collect();
         let least = played.into_iter().min_by(|a, b| a.0.failed.total_cmp(&b.0.failed));
         match least {
-            Some((played, with, code)) if played.failed < now.failed => {
-                (edits, now) = (with, played);
-                codes.push(code);
+            Some((played, edits, place)) if played.failed < chosen.played.failed => {
+                let finding = left.remove(place);
+                chosen.codes.push(finding.code);
+                (chosen.edits, chosen.played) = (edits, played);
             }
             Some(_) | None => break,
         }
     }
-    (edits, codes, now)
+    chosen
 }

@@ -8,7 +8,8 @@ use super::{Done, Exit, Failure, files, manifests};
 use crate::check::catalogue::pages;
 use crate::check::change::{self, Edit};
 use crate::check::finding::{Finding, INPUT, Level};
-use crate::check::predict::{Played, Predictor, smallest};
+use crate::check::mend;
+use crate::check::predict::Predictor;
 use crate::check::{Checked, Setting, check_all, suppression};
 use crate::report::check::{Findings, github, gitlab, json, junit, markdown, sarif, text};
 use crate::scenario::document::Table;
@@ -230,36 +231,20 @@ fn mend(
     console: &mut Console,
 ) -> Done<Option<Sources>> {
     let sources = &opened.sources;
-    let mut edits: Vec<Edit> = Vec::new();
-    for (release, checked) in releases.iter().zip(checked) {
-        let predictor = Predictor::new(sources, release, setting);
-        let (more, codes) = match (&arguments.only[..], checked.failed.zip(checked.requests)) {
-            ([], None) => continue,
-            ([], Some((failed, requests))) => {
-                let (edits, codes, _) = smallest(&predictor, Played { failed, requests }, &checked.findings);
-                (edits, codes)
+    let changed = match &arguments.only[..] {
+        [] => {
+            let (changed, mended) = mend::mend(sources, (releases, checked), setting);
+            for mended in mended.iter().filter(|mended| !mended.codes.is_empty()) {
+                console.note(&said(&mended.title, &mended.codes, Some(mended.before), mended.after));
             }
-            (only, _) => of_findings(checked, only),
-        };
-        if let Some(played) = predictor.play_with(&more).filter(|_| !more.is_empty()) {
-            let before = checked.failed.map_or("?".to_owned(), crate::report::check::requests);
-            let after = crate::report::check::requests(played.failed);
-            let codes = codes.join(", ");
-            console.note(&format!("{}: {codes}: failed requests of a release {before} → {after}", checked.title));
+            changed
         }
-        edits.extend(more);
-    }
-    if edits.is_empty() {
-        if !arguments.only.is_empty() {
-            let message = format!("{} proposes no change here", arguments.only.join(", "));
-            return Err(Failure::Input(message, "sim check shows which findings propose one".to_owned()));
-        }
+        only => only_those(opened, (releases, checked), (only, setting), console)?,
+    };
+    let is_changed = sources.texts().iter().zip(changed.texts()).any(|(old, new)| old.text != new.text);
+    if !is_changed {
         console.note("nothing to change");
     }
-    let Some(changed) = change::apply(sources, &edits) else {
-        let message = "these changes touch the same place".to_owned();
-        return Err(Failure::Input(message, "make one of them at a time: --only CODE".to_owned()));
-    };
     for (old, new) in sources.texts().iter().zip(changed.texts()) {
         if arguments.diff {
             let diff = TextDiff::from_lines(&old.text, &new.text);
@@ -273,7 +258,40 @@ fn mend(
             console.note(&format!("changed {}", old.name));
         }
     }
-    Ok(Some(changed).filter(|_| !edits.is_empty()))
+    Ok(Some(changed).filter(|_| is_changed))
+}
+
+/// What is changed of a release, and what that brings.
+fn said(title: &str, codes: &[&str], before: Option<f64>, after: f64) -> String {
+    let before = before.map_or("?".to_owned(), crate::report::check::requests);
+    let after = crate::report::check::requests(after);
+    format!("{title}: {}: failed requests of a release {before} → {after}", codes.join(", "))
+}
+
+/// `--only`: the changes of these codes, whatever they bring.
+fn only_those(
+    opened: &Opened,
+    (releases, checked): (&[Release<'_>], &[Checked]),
+    (only, setting): (&[String], Setting<'_>),
+    console: &mut Console,
+) -> Done<Sources> {
+    let mut edits: Vec<Edit> = Vec::new();
+    for (release, checked) in releases.iter().zip(checked) {
+        let (more, codes) = of_findings(checked, only);
+        let predictor = Predictor::new(&opened.sources, release, setting);
+        if let Some(played) = predictor.play_with(&more).filter(|_| !more.is_empty()) {
+            console.note(&said(&checked.title, &codes, checked.failed, played.failed));
+        }
+        edits.extend(more);
+    }
+    if edits.is_empty() {
+        let message = format!("{} proposes no change here", only.join(", "));
+        return Err(Failure::Input(message, "sim check shows which findings propose one".to_owned()));
+    }
+    change::apply(&opened.sources, &edits).ok_or_else(|| {
+        let message = "these changes touch the same place".to_owned();
+        Failure::Input(message, "make one of them at a time: --only CODE".to_owned())
+    })
 }
 
 /// The changes of the findings of these codes.

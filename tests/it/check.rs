@@ -2,6 +2,7 @@
 
 mod command;
 mod explain;
+mod fix;
 mod forms;
 mod reports;
 mod suppression;
@@ -96,7 +97,7 @@ fn what_is_proposed_helps() {
     for rule in rules() {
         let code = rule.page.code;
         let (text, sources, bad) = checked(&format!("{code}.bad.yaml"));
-        let Some(change) = find(&bad, code).and_then(|finding| finding.change.clone()) else { continue };
+        let Some(change) = find(&bad, code).and_then(|finding| finding.proposed().cloned()) else { continue };
         let changed = rollout_sim::check::change::apply(&sources, &change.edits).unwrap_or_else(|| panic!("{code}"));
         let (stream, problems) = Stream::read(&changed);
         assert_eq!(problems, [], "{code}: {}", changed.texts()[0].text);

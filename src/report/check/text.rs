@@ -62,6 +62,9 @@ pub fn help(finding: &Finding) -> String {
     if without == with {
         return format!("{} (it makes no difference in this release)", finding.help);
     }
+    if prediction.with > prediction.without {
+        return format!("{} (here it would raise the failed requests of a release: {without} → {with})", finding.help);
+    }
     format!("{} (failed requests of a release: {without} → {with})", finding.help)
 }
 
@@ -85,6 +88,11 @@ mod tests {
         assert_eq!(help(&finding), "remove the comment (failed requests of a release: 15 → 3)");
         finding.prediction = Some(Prediction { without: 15.4, with: 14.8 });
         assert_eq!(help(&finding), "remove the comment (it makes no difference in this release)");
+        finding.prediction = Some(Prediction { without: 40.0, with: 56.0 });
+        assert_eq!(
+            help(&finding),
+            "remove the comment (here it would raise the failed requests of a release: 40 → 56)"
+        );
         (finding.prediction, finding.help) = (None, String::new());
         assert_eq!(sentences(&finding), "it is wrong");
     }
