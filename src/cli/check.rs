@@ -11,9 +11,10 @@ use crate::check::finding::{Finding, INPUT, Level};
 use crate::check::mend;
 use crate::check::predict::Predictor;
 use crate::check::{Checked, Setting, check_all, suppression};
-use crate::report::check::{Findings, github, gitlab, json, junit, markdown, sarif, text};
+use crate::report::check::{Before, Findings, github, gitlab, json, junit, markdown, sarif, text};
+use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::Table;
-use crate::scenario::manifests::release::Release;
+use crate::scenario::manifests::release::{Release, releases};
 use crate::scenario::manifests::stream::Stream;
 use crate::scenario::nearest;
 use crate::scenario::sources::Sources;
@@ -26,13 +27,14 @@ use std::path::{Path, PathBuf};
 pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
     let seeds: Vec<u64> = (1..=u64::from(arguments.seeds)).collect();
     let opened = open(&arguments.files)?;
-    let old = if arguments.against.is_empty() { None } else { Some(open(&arguments.against)?) };
+    let old = if arguments.against.is_empty() { None } else { Some(open_old(&arguments.against, console)?) };
     check_targets(arguments, [Some(&opened), old.as_ref()])?;
     let before = old.map(|old| failed_before(&old, arguments, &seeds, console)).transpose()?;
     let empty = Table::default();
     let setting = setting(&opened, &empty, arguments, &seeds);
-    let before = before.as_deref();
-    let (mut stream, problems) = Stream::read(&opened.sources);
+    let (mut stream, problems) = read(&opened.sources);
+    let before = before.map(|failed| Before { removed: removed(&failed, &stream, &problems), failed });
+    let before = before.as_ref();
     if !problems.is_empty() {
         // Nothing is simulated, and the reports say why.
         let findings = problems.iter().filter_map(Finding::of_problem).collect();
@@ -51,11 +53,11 @@ pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
         );
     }
     source::settle(&mut stream, &opened.sources, &arguments.set, console);
-    let releases = source::pick(&stream, arguments.rollout.as_deref())?;
-    let mut checked = check_all(&opened.sources, &releases, setting);
+    let picked = source::pick(&stream, arguments.rollout.as_deref())?;
+    let mut checked = check_all(&opened.sources, &picked, setting);
     let suppressed = suppression::suppress(&opened.sources, &mut checked);
     let changed = match arguments.fix || arguments.diff {
-        true => mend(&opened, (&releases, &checked), (arguments, setting), console)?,
+        true => mend(&opened, (&picked, &checked), (arguments, setting), console)?,
         false => None,
     };
     let Some(changed) = changed.filter(|_| arguments.fix) else {
@@ -68,14 +70,51 @@ pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
     // What is left after the change is what counts.
     let (mut left, _) = Stream::read(&changed);
     left.is_scaled_elsewhere = stream.is_scaled_elsewhere;
-    let releases = source::pick(&left, arguments.rollout.as_deref())?;
-    let mut checked = check_all(&changed, &releases, setting);
+    let picked = source::pick(&left, arguments.rollout.as_deref())?;
+    let mut checked = check_all(&changed, &picked, setting);
     let suppressed = suppression::suppress(&changed, &mut checked);
     conclude(
         Findings { sources: &changed, checked: &checked, suppressed, before, seeds: seeds.len() },
         arguments,
         console,
     )
+}
+
+/// The objects of manifests, and what is wrong with them, in the words of this command.
+fn read(sources: &Sources) -> (Stream, Vec<Problem>) {
+    let (stream, mut problems) = Stream::read(sources);
+    for problem in &mut problems {
+        problem.help = problem.help.replace("| sim run -", "| sim check -");
+    }
+    (stream, problems)
+}
+
+/// Who was there before and is no more; of manifests that cannot be read nobody knows.
+fn removed(before: &[(String, Option<f64>)], stream: &Stream, problems: &[Problem]) -> Vec<String> {
+    let now: Vec<_> = releases(stream).iter().map(|release| crate::check::identity(release.workload)).collect();
+    let is_gone = |(identity, _): &&(String, Option<f64>)| problems.is_empty() && !now.contains(identity);
+    before.iter().filter(is_gone).map(|(identity, _)| identity.clone()).collect()
+}
+
+/// What is not there yet, as the folder of a new deployment on the branch before it, is empty.
+fn open_old(paths: &[PathBuf], console: &mut Console) -> Done<Opened> {
+    let is_absent = |path: &&PathBuf| !is_special(path) && path.symlink_metadata().is_err();
+    let (absent, there): (Vec<_>, Vec<_>) = paths.iter().partition(is_absent);
+    for path in absent {
+        console.note(&format!(
+            "--against {}: there is no such file or folder, so nothing was there before",
+            path.display()
+        ));
+    }
+    match &there[..] {
+        [] => Ok(Opened { sources: Sources::default(), inputs: Vec::new(), scenario: None }),
+        there => open(&there.iter().map(|path| (*path).clone()).collect::<Vec<_>>()),
+    }
+}
+
+/// A pipe, or a pattern.
+fn is_special(path: &Path) -> bool {
+    path == Path::new("-") || path.to_string_lossy().contains(['*', '?'])
 }
 
 /// All manifests are one stream; a scenario has its own.
@@ -140,14 +179,23 @@ fn failed_before(
     seeds: &[u64],
     console: &mut Console,
 ) -> Done<Vec<(String, Option<f64>)>> {
-    let stream = source::stream(&old.sources, &arguments.set, console)?;
+    let (mut stream, problems) = read(&old.sources);
+    if !problems.is_empty() {
+        source::show(&problems, Input { sources: &old.sources, overrides: &arguments.set }, console);
+        return Err(Failure::Reported(Exit::Input));
+    }
+    source::settle(&mut stream, &old.sources, &arguments.set, console);
     let empty = Table::default();
     let setting = setting(old, &empty, arguments, seeds);
     let failed = |release: &Release<'_>| {
         let played = Predictor::new(&old.sources, release, setting).play_with(&[]);
         (crate::check::identity(release.workload), played.map(|played| played.failed))
     };
-    Ok(crate::scenario::manifests::release::releases(&stream).par_iter().map(failed).collect())
+    let is_meant =
+        |release: &&Release<'_>| arguments.rollout.as_ref().is_none_or(|name| release.workload.name == *name);
+    let releases = releases(&stream);
+    let meant: Vec<_> = releases.iter().filter(is_meant).collect();
+    Ok(meant.into_par_iter().map(failed).collect())
 }
 
 fn is_piped(sources: &Sources) -> bool {

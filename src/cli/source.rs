@@ -133,7 +133,7 @@ fn manifests_of(document: &Table) -> Option<Vec<String>> {
 }
 
 /// The objects of a stream; what is wrong with it is printed.
-pub fn stream(sources: &Sources, overrides: &[String], console: &mut Console) -> Done<Stream> {
+fn stream(sources: &Sources, overrides: &[String], console: &mut Console) -> Done<Stream> {
     let (mut stream, problems) = Stream::read(sources);
     if !problems.is_empty() {
         show(&problems, Input { sources, overrides }, console);
@@ -214,7 +214,7 @@ fn releases(opened: &Opened, choice: Choice<'_>, console: &mut Console) -> Done<
     if worst == Exit::Fine { Ok(given) } else { Err(Failure::Reported(worst)) }
 }
 
-fn show(problems: &[Problem], input: Input<'_>, console: &mut Console) {
+pub fn show(problems: &[Problem], input: Input<'_>, console: &mut Console) {
     for problem in problems {
         console.note(&diagnostics::render(problem, input));
         console.note("");

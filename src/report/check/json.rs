@@ -12,7 +12,7 @@ pub fn render(findings: &Findings<'_>) -> String {
             "deployment": checked.title,
             "failed": checked.failed,
             "requests": checked.requests,
-            "failed_before": findings.before.and_then(|before| super::markdown::before(before, &checked.identity)),
+            "failed_before": findings.before.and_then(|before| before.failed(&checked.identity)),
             "findings": checked.findings.iter().map(|finding| self::finding(findings, finding)).collect::<Vec<_>>(),
         })
     });
@@ -21,6 +21,7 @@ pub fn render(findings: &Findings<'_>) -> String {
         "version": env!("CARGO_PKG_VERSION"),
         "seeds": findings.seeds,
         "suppressed": findings.suppressed,
+        "removed": findings.before.map_or(&[][..], |before| &before.removed),
         "deployments": deployments.collect::<Vec<_>>(),
     });
     format!("{}\n", serde_json::to_string_pretty(&value).expect("JSON can be written"))

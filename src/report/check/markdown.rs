@@ -41,19 +41,14 @@ pub fn render(findings: &Findings<'_>) -> String {
     text
 }
 
-/// The failed requests of a deployment before the change; None if it was not there or could not be simulated.
-pub fn before(before: &[(String, Option<f64>)], identity: &str) -> Option<f64> {
-    before.iter().find(|(other, _)| other == identity).and_then(|(_, failed)| *failed)
-}
-
 /// What a change does to each deployment, in a sentence.
 pub fn comparison(findings: &Findings<'_>) -> Vec<String> {
     let Some(before) = findings.before else { return Vec::new() };
-    let several = findings.checked.len() > 1;
+    let several = findings.checked.len() + before.removed.len() > 1;
     let sentence = |checked: &crate::check::Checked| {
         let of = if several { format!(" of {}", checked.title) } else { String::new() };
-        let is_new = before.iter().all(|(identity, _)| *identity != checked.identity);
-        match (self::before(before, &checked.identity), checked.failed) {
+        let is_new = before.failed.iter().all(|(identity, _)| *identity != checked.identity);
+        match (before.failed(&checked.identity), checked.failed) {
             (_, None) => format!("after this change {} cannot be simulated", checked.title),
             (None, Some(now)) if is_new => {
                 format!("{} is new: {} failed requests are expected per release", checked.title, requests(now))
@@ -75,5 +70,6 @@ pub fn comparison(findings: &Findings<'_>) -> Vec<String> {
             }
         }
     };
-    findings.checked.iter().map(sentence).collect()
+    let removed = before.removed.iter().map(|identity| format!("this change removes {identity}"));
+    findings.checked.iter().map(sentence).chain(removed).collect()
 }

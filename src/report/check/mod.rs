@@ -21,10 +21,25 @@ pub struct Findings<'a> {
     pub sources: &'a Sources,
     pub checked: &'a [Checked],
     pub suppressed: usize,
-    /// The failed requests of the same deployments before, by their identities.
-    pub before: Option<&'a [(String, Option<f64>)]>,
+    pub before: Option<&'a Before>,
     /// The seeds that each release was played with.
     pub seeds: usize,
+}
+
+/// What was there before a change.
+#[derive(Clone, Debug)]
+pub struct Before {
+    /// The failed requests of each deployment, by its identity; None if it could not be simulated.
+    pub failed: Vec<(String, Option<f64>)>,
+    /// The identities of those that are no more.
+    pub removed: Vec<String>,
+}
+
+impl Before {
+    /// The failed requests of a deployment; None if it was not there or could not be simulated.
+    fn failed(&self, identity: &str) -> Option<f64> {
+        self.failed.iter().find(|(other, _)| other == identity).and_then(|(_, failed)| *failed)
+    }
 }
 
 impl<'a> Findings<'a> {

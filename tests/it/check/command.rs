@@ -102,6 +102,26 @@ fn a_change_is_compared_with_what_was_before() {
     let renamed = article().replace("  name: web\nspec:\n  replicas", "  name: shop\nspec:\n  replicas");
     let output = check_input(&folder, &["--against", "old"], &renamed);
     assert!(stdout(&output).contains("Rollout shop is new: "), "{}", stdout(&output));
+    assert!(stdout(&output).contains("this change removes Rollout web in default"), "{}", stdout(&output));
+    let output = check_input(&folder, &["--against", "old", "--rollout", "shop", "--format", "json"], &renamed);
+    assert_eq!(json(&stdout(&output))["removed"], serde_json::json!([]));
+    // On the branch before there was no such folder.
+    let output = check(&folder, &["new.yaml", "--against", "older/deploy", "--against", "older.yaml"]);
+    assert!(stdout(&output).contains("Rollout web is new: "), "{}", stdout(&output));
+    assert!(stderr(&output).contains("--against older/deploy: there is no such file or folder"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn what_to_render_first_goes_to_this_command() {
+    let folder = folder("check_unrendered");
+    let text = article().replace("  replicas: 10", "  replicas: {{ .Values.replicas }}");
+    let said = stdout(&check_input(&folder, &[], &text));
+    assert!(said.contains("render it first: helm template … | sim check -"), "{said}");
+    fs::write(folder.join("old.yaml"), text).unwrap();
+    let output = check_input(&folder, &["--against", "old.yaml"], &article());
+    assert!(stderr(&output).contains("helm template … | sim check -"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]
