@@ -42,7 +42,7 @@ const NO_READINESS_PROBE: Rule = Rule {
     look: |subject| {
         let is_simulated = subject.scenario.is_some_and(|scenario| scenario.pod.readiness_probe.is_some());
         let has_probe = ["readinessProbe", "startupProbe"].iter().any(|probe| subject.container(probe).is_some());
-        if is_simulated || has_probe || subject.template().is_none() || !takes_requests(subject) {
+        if is_simulated || has_probe || subject.containers().is_empty() || !takes_requests(subject) {
             return Vec::new();
         }
         let start = start(subject).map_or_else(String::new, |start| format!(", about {start} s before it answers"));

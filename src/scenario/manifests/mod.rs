@@ -19,7 +19,7 @@ mod texts;
 pub mod yaml;
 
 use super::diagnostic::Problem;
-use super::document::{Kind, Node, Table};
+use super::document::{Entry, Kind, Node, Table};
 use super::sources::Sources;
 use super::validation::RESOLVED;
 use build::{put, text};
@@ -57,7 +57,10 @@ pub fn import(sources: &Sources, release: &Release<'_>, scenario: &Table, said: 
     let Import { mut document, ignored, .. } = import;
     let mut as_written = Table::default();
     if release.is_rollout() {
-        put(&mut as_written, "rollout", import_as_written(release));
+        let workload = release.workload;
+        let key_place = workload.table.get("spec").and_then(|entry| entry.key_place.clone());
+        let key_place = key_place.or_else(|| Some(workload.place.clone()));
+        as_written.entries.push(Entry { key: "rollout".to_owned(), key_place, value: import_as_written(release) });
     }
     overlay::lay_over(&mut document, scenario);
     overlay::lay_over(&mut as_written, scenario);

@@ -94,6 +94,10 @@ impl Stream {
             *self.others.entry(object.kind).or_default() += 1;
             return;
         }
+        if let Some(problem) = texts::wrong_name(&object, source) {
+            problems.push(problem);
+            return;
+        }
         if object.name.is_empty() {
             let help = "an object has metadata.name";
             let message = format!("this {} has no name", object.kind);

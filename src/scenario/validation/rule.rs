@@ -54,6 +54,9 @@ pub enum Rule {
 pub const ROUTER: &str =
     "write trafficRouting = { alb = { ingress = \"web\", rootService = \"web-root\", servicePort = 80 } }";
 
+/// In a manifest nothing of it can be left out.
+pub const SAME_LABELS: &str = "write the same labels in selector.matchLabels and template.metadata.labels";
+
 impl Rule {
     /// Its number among the rules for a spec, if it has one.
     pub const fn code(self) -> Option<&'static str> {

@@ -18,6 +18,10 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("  replicas: 4", "  replicas: [4", "this is not YAML", ":7:11"),
     ("  name: web\n", "  name: \"{{ .Release.Name }}\"\n", "this looks like a Helm template", ":4:9"),
     ("  name: web\n", "  labels: {}\n", "this Rollout has no name", ":2:7"),
+    ("  name: web\n", "  name: 123\n", "the name is a number, it must be a text", ":4:9"),
+    ("  name: web\n", "  name: 123\n", "help: put it in quotes: \"123\"", ":4:9"),
+    ("  name: web\n", "  name: off\n", "`off` without quotes is a boolean in YAML 1.1", ":4:9"),
+    ("  name: web\n", "  name: web\n  namespace: 007\n", "the namespace is a number, it must be a text", ":5:14"),
     ("kind: Rollout\n", "", "`kind` is missing: this is no object of Kubernetes", ":1:1"),
     ("setWeight: 25", "setWeight: 125", "SetWeight needs to be between 0 and 100", ":32:22"),
     ("duration: 10 }", "duration: 1d }", "Duration needs to be greater than 0", ":33:30"),
@@ -36,6 +40,14 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "`selector` does not match template `labels`",
         ":11:15",
     ),
+    (
+        "  selector:\n    matchLabels: { app: web }\n",
+        "",
+        "= help: write the same labels in selector.matchLabels and template.metadata.labels\n",
+        ":5:1",
+    ),
+    ("        - name: web\n", "          name: web\n", "error: `containers` must be a list", ":15:11"),
+    ("        - name: web\n", "          name: web\n", "begin each container with a dash: - name: web", ":15:11"),
     ("seconds: \"10\"", "seconds: 10", "an annotation is a string, this is an integer", ":53:61"),
     ("target-type: ip", "target-type: on", "`on` without quotes means true", ":52:44"),
     (
@@ -91,6 +103,7 @@ fn each_mistake_has_its_message_and_its_place() {
         let said = stderr(&output);
         assert!(said.contains(message), "{wrong}: {said}");
         assert!(said.contains(&format!("{name}{place}")), "{wrong}: {said}");
+        assert_eq!(said.matches("error").count(), 1, "{wrong}: {said}");
         assert_eq!(output.status.code(), Some(2), "{wrong}");
         assert!(!folder.join("output").exists(), "{wrong}");
     }
