@@ -168,6 +168,39 @@ fn an_unknown_field_is_a_warning() {
     assert_eq!(output.status.code(), Some(0));
 }
 
+/// Wherever they stand, and with the one that was meant.
+#[test]
+fn an_unknown_attribute_is_a_warning() {
+    let folder = folder("unknown_attribute");
+    let line = "    alb.ingress.kubernetes.io/target-type: ip\n";
+    let attributes = "    alb.ingress.kubernetes.io/target-group-attributes: stickiness.enabled=false,deregistration_delay.timeout=10\n    \
+                      alb.ingress.kubernetes.io/load-balancer-attributes: \"idle_timeout.timeout_second=5, made.up=1\"\n";
+    let text = WEB.replace(line, &format!("{line}{attributes}"));
+    for command in ["run", "check"] {
+        let output = sim_with_input(&folder, &[command, "-", "--set", "traffic.rate=5/s"], &text);
+        let said = format!("{}{}", stderr(&output), super::stdout(&output));
+        for (message, place, help) in [
+            (
+                "unknown attribute `deregistration_delay.timeout`",
+                ":53:81",
+                "did you mean `deregistration_delay.timeout_seconds`?",
+            ),
+            (
+                "unknown attribute `idle_timeout.timeout_second`",
+                ":54:58",
+                "did you mean `idle_timeout.timeout_seconds`?",
+            ),
+            ("unknown attribute `made.up`", ":54:89", "an Application Load Balancer has no such attribute"),
+        ] {
+            let (_, told) = said.split_once(message).unwrap_or_else(|| panic!("{message}: {said}"));
+            let told = told.split("\n\n").next().unwrap();
+            assert!(told.contains(place) && told.contains(help), "{message}: {said}");
+        }
+        assert!(!said.contains("unknown attribute `stickiness"), "{said}");
+        assert_eq!(output.status.code(), Some(i32::from(command == "check")), "{said}");
+    }
+}
+
 #[test]
 fn a_reference_beside_the_deployments_of_the_files_is_a_mistake() {
     let folder = folder("reference");
