@@ -18,6 +18,7 @@ use crate::scenario::Loaded;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::Table;
 use crate::scenario::load::load_release;
+use crate::scenario::manifests::ignored::Ignored;
 use crate::scenario::manifests::object::Object;
 use crate::scenario::manifests::release::Release;
 use crate::scenario::sources::Sources;
@@ -39,11 +40,22 @@ pub struct Checked {
     pub failed: Option<f64>,
     /// All requests of one release, on average.
     pub requests: Option<f64>,
+    /// What stands in its manifests without a part in the simulation.
+    pub ignored: Vec<Ignored>,
     /// Whether it cannot be simulated because of mistakes that are no findings: of the input.
     pub is_wrong_input: bool,
 }
 
 impl Checked {
+    /// The codes of the errors that would end the release, or keep it from its requests, before it costs what was played.
+    pub fn supposed_mended(&self) -> Vec<&'static str> {
+        let errors = self.findings.iter().filter(|finding| finding.level == Level::Error && self.failed.is_some());
+        let mut codes: Vec<_> = errors.map(|finding| finding.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        codes
+    }
+
     fn played(&self) -> Option<Played> {
         let (failed, requests) = self.failed.zip(self.requests)?;
         Some(Played { failed, requests })
@@ -91,6 +103,7 @@ fn look(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> Check
         findings,
         failed: base.map(|base| base.failed),
         requests: base.map(|base| base.requests),
+        ignored: loaded.map_or_else(|_| Vec::new(), |loaded| loaded.ignored),
         is_wrong_input,
     }
 }

@@ -44,6 +44,7 @@ pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
             findings,
             failed: None,
             requests: None,
+            ignored: Vec::new(),
             is_wrong_input: true,
         };
         return conclude(
@@ -150,7 +151,7 @@ fn conclude(findings: Findings<'_>, arguments: &CheckArguments, console: &mut Co
         // What cannot be read is no report, but the reason why there is none.
         let input = Input { sources: findings.sources, overrides: &arguments.set };
         for finding in findings.all().filter(|finding| finding.code == INPUT) {
-            console.note(&diagnostics::render_finding(finding, input));
+            console.note(&diagnostics::render_finding(finding, None, input));
             console.note("");
         }
     }
@@ -210,11 +211,24 @@ fn print(findings: &Findings<'_>, arguments: &CheckArguments, console: &mut Cons
         return console.print(&json::render(findings));
     }
     let input = Input { sources: findings.sources, overrides: &arguments.set };
-    for finding in findings.all() {
-        let report = diagnostics::render_finding(finding, input);
+    for told in findings.told() {
+        // What is wrong with a suppression is nobody's in particular.
+        let is_plain = findings.checked.len() == 1 || told.finding.code.starts_with('S');
+        let of = (!is_plain).then(|| of(&told.titles));
+        let report = diagnostics::render_finding(told.finding, of.as_deref(), input);
         console.print(&format!("{}\n\n", report.trim_end()))?;
     }
-    console.print(&text::render(findings))
+    console.print(&text::render(findings, console.width()))
+}
+
+/// Whose a finding is, if there are several deployments.
+fn of(titles: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    let more = match titles.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("of {}{more}", titles[..titles.len().min(SHOWN)].join(", "))
 }
 
 /// What CI systems read.

@@ -2,6 +2,7 @@
 
 use super::{Findings, Position};
 use crate::check::finding::Finding;
+use crate::report::summary;
 use serde_json::{Value, json};
 
 pub const SCHEMA: &str = "rollout-sim/check/v1";
@@ -13,6 +14,8 @@ pub fn render(findings: &Findings<'_>) -> String {
             "failed": checked.failed,
             "requests": checked.requests,
             "failed_before": findings.before.and_then(|before| before.failed(&checked.identity)),
+            "supposes_mended": checked.supposed_mended(),
+            "ignored": summary::ignored(&checked.ignored),
             "findings": checked.findings.iter().map(|finding| self::finding(findings, finding)).collect::<Vec<_>>(),
         })
     });

@@ -1,5 +1,6 @@
 //! Markdown for a comment on a pull request.
 
+use super::text::supposed;
 use super::{Findings, Position, requests};
 use crate::check::finding::Level;
 use crate::report::ci::cell;
@@ -16,7 +17,8 @@ pub fn render(findings: &Findings<'_>) -> String {
     text.push_str("| deployment | failed requests per release |\n|---|---:|\n");
     for checked in findings.checked {
         let failed = checked.failed.map_or("cannot be simulated".to_owned(), requests);
-        text.push_str(&format!("| {} | {failed} |\n", cell(&checked.title)));
+        let mended = supposed(checked).map_or(String::new(), |words| format!(", {words}"));
+        text.push_str(&format!("| {} | {failed}{mended} |\n", cell(&checked.title)));
     }
     if findings.all().next().is_some() {
         text.push_str("\n| finding | where | what | what helps | failed requests with it |\n|---|---|---|---|---:|\n");

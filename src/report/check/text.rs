@@ -3,14 +3,15 @@
 use super::{Findings, requests};
 use crate::check::Checked;
 use crate::check::finding::{Finding, Level};
-use crate::report::text::{BAD, GOOD, TITLE, paint};
+use crate::report::text::{BAD, GOOD, TITLE, ignored, paint};
 use crate::report::{counted, percent};
 
 /// The verdict, after the findings themselves.
-pub fn render(findings: &Findings<'_>) -> String {
+pub fn render(findings: &Findings<'_>, width: usize) -> String {
     let mut text = String::new();
     for checked in findings.checked {
         text.push_str(&deployment(checked, findings.seeds));
+        text.extend(ignored(&checked.ignored, width).iter().map(|line| format!("{line}\n")));
     }
     for sentence in super::markdown::comparison(findings) {
         text.push_str(&format!("{sentence}\n"));
@@ -39,7 +40,8 @@ fn deployment(checked: &Checked, seeds: usize) -> String {
         let share = percent(failed / all.max(1.0));
         paint(BAD, format!("{} of {} requests fail in a release ({share})", requests(failed), requests(all)))
     };
-    let mut text = format!("{}: {verdict}{mean}\n", paint(TITLE, &checked.title));
+    let mended = supposed(checked).map_or(String::new(), |words| format!(", {words}"));
+    let mut text = format!("{}: {verdict}{mean}{mended}\n", paint(TITLE, &checked.title));
     let mut helping: Vec<(&Finding, f64, &str)> = checked.findings.iter().filter_map(helps).collect();
     helping.sort_by(|a, b| a.1.total_cmp(&b.1));
     let width = helping.iter().map(|(_, _, words)| words.chars().count()).max().unwrap_or(0).min(90);
@@ -47,6 +49,15 @@ fn deployment(checked: &Checked, seeds: usize) -> String {
         text.push_str(&format!("  {:6}  {words:width$}  → {}\n", finding.code, requests(with)));
     }
     text
+}
+
+/// Of which errors the numbers know nothing.
+pub fn supposed(checked: &Checked) -> Option<String> {
+    match &checked.supposed_mended()[..] {
+        [] => None,
+        [code] => Some(format!("supposing that {code} is mended")),
+        codes => Some(format!("supposing that {} are mended", codes.join(", "))),
+    }
 }
 
 /// A change that leaves fewer failed requests.
