@@ -115,18 +115,26 @@ fn open_old(paths: &[PathBuf], console: &mut Console) -> Done<Opened> {
 
 /// A pipe, or a pattern.
 fn is_special(path: &Path) -> bool {
-    path == Path::new("-") || path.to_string_lossy().contains(['*', '?'])
+    manifests::is_piped(path) || path.to_string_lossy().contains(['*', '?'])
 }
 
 /// All manifests are one stream; a scenario has its own.
 fn open(paths: &[PathBuf]) -> Done<Opened> {
-    let (named, scenarios): (Vec<_>, Vec<_>) = paths.iter().cloned().partition(|path| manifests::is_manifest(path));
+    let (named, scenarios) = source::partition(paths);
     match (&scenarios[..], &named[..]) {
         ([], named) => source::open_manifests(named),
-        ([path], []) => source::open_scenario(path, &source::text(path)?)?.ok_or_else(|| {
-            let message = format!("{} names no manifests: there is nothing to check", path.display());
-            Failure::Input(message, "add manifests = [\"rollout.yaml\"], or run it: sim run".to_owned())
-        }),
+        ([path], []) if path.symlink_metadata().is_err() => {
+            let message = format!("cannot read {}: there is no such file or folder", path.display());
+            Err(Failure::World(message, String::new()))
+        }
+        ([path], []) => {
+            let text = source::text(path)?;
+            source::refuse_manifests(path, &text)?;
+            source::open_scenario(path, &text)?.ok_or_else(|| {
+                let message = format!("{} names no manifests: there is nothing to check", path.display());
+                Failure::Input(message, "add manifests = [\"rollout.yaml\"], or run it: sim run".to_owned())
+            })
+        }
         ([path, ..], _) => {
             let message = format!("{} is a scenario, and it is not alone", path.display());
             Err(Failure::Input(message, "check one scenario at a time, or manifests".to_owned()))
@@ -200,7 +208,7 @@ fn failed_before(
 }
 
 fn is_piped(sources: &Sources) -> bool {
-    sources.manifests().any(|source| source.name == "-")
+    sources.manifests().any(|source| manifests::is_piped(Path::new(&source.name)))
 }
 
 fn print(findings: &Findings<'_>, arguments: &CheckArguments, console: &mut Console) -> Done<()> {
@@ -312,7 +320,7 @@ fn mend(
             let diff = TextDiff::from_lines(&old.text, &new.text);
             let name = old.name.trim_start_matches("./");
             console.print(&diff.unified_diff().header(&format!("a/{name}"), &format!("b/{name}")).to_string())?;
-        } else if old.name == "-" {
+        } else if manifests::is_piped(Path::new(&old.name)) {
             console.print(&new.text)?;
         } else if old.text != new.text {
             let (folder, name) = files::split(Path::new(&old.name)).expect("it has been read");

@@ -32,7 +32,7 @@ pub struct Choice<'a> {
 /// Reads and checks all of them: what is wrong with one does not hide the mistakes of the next. All manifests together are
 /// one stream.
 pub fn read(paths: &[PathBuf], choice: Choice<'_>, console: &mut Console) -> Done<Vec<Given>> {
-    let (manifests, scenarios): (Vec<_>, Vec<_>) = paths.iter().cloned().partition(|path| manifests::is_manifest(path));
+    let (manifests, scenarios) = partition(paths);
     if let (Some(scenario), [_, ..]) = (scenarios.first(), &manifests[..]) {
         let message = format!("{} is a scenario, and there are manifests beside it", scenario.display());
         let help = format!("name them in the scenario: manifests = [\"{}\"]", manifests[0].display());
@@ -52,6 +52,32 @@ pub fn read(paths: &[PathBuf], choice: Choice<'_>, console: &mut Console) -> Don
         }
     }
     if worst == Exit::Fine { Ok(good) } else { Err(Failure::Reported(worst)) }
+}
+
+/// Manifests and scenarios. What is neither by its ending, a README that a shell's pattern names along, counts for nothing
+/// beside manifests.
+pub fn partition(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let (manifests, mut scenarios): (Vec<_>, Vec<_>) =
+        paths.iter().cloned().partition(|path| manifests::is_manifest(path));
+    if !manifests.is_empty() {
+        scenarios.retain(|path| has_ending(path) || !path.is_file());
+    }
+    (manifests, scenarios)
+}
+
+/// Whether it is called a scenario.
+fn has_ending(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"))
+}
+
+/// Manifests in a file whose name does not say so.
+pub fn refuse_manifests(path: &Path, text: &str) -> Done<()> {
+    if has_ending(path) || document::parse(text).is_ok() || !text.contains("apiVersion") {
+        return Ok(());
+    }
+    let shown = path.display();
+    let help = format!("{}, or come through a pipe: < {shown} sim … -", manifests::ENDINGS_HELP);
+    Err(Failure::Input(format!("{shown} looks like manifests and is not called so"), help))
 }
 
 /// Texts that belong together.
@@ -107,6 +133,7 @@ pub fn flattened(path: &Path, console: &mut Console) -> Done<String> {
 /// Reads and checks one scenario; its problems are printed.
 fn scenario_and_manifests(path: &Path, choice: Choice<'_>, console: &mut Console) -> Done<Vec<Given>> {
     let text = text(path)?;
+    refuse_manifests(path, &text)?;
     let shown = path.display();
     let Some(opened) = open_scenario(path, &text)? else {
         if let Some(rollout) = choice.rollout {
@@ -145,8 +172,13 @@ fn stream(sources: &Sources, overrides: &[String], console: &mut Console) -> Don
 
 /// What is known of a stream before its releases are picked: what rests, and, with `-v`, what is nothing of a release.
 pub fn settle(stream: &mut Stream, sources: &Sources, overrides: &[String], console: &mut Console) {
-    if console.verbose && !stream.others.is_empty() {
-        let kinds: Vec<_> = stream.others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    if console.verbose && (!stream.others.is_empty() || stream.no_objects > 0) {
+        let mut kinds: Vec<_> = stream.others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        kinds.extend(match stream.no_objects {
+            0 => None,
+            1 => Some("1 document that is no Kubernetes object".to_owned()),
+            count => Some(format!("{count} documents that are no Kubernetes objects")),
+        });
         console.note(&format!("skipped: {}", kinds.join(", ")));
     }
     stream.is_scaled_elsewhere = says_replicas(sources, overrides);
@@ -181,7 +213,8 @@ pub fn pick<'s>(stream: &'s Stream, rollout: Option<&str>) -> Done<Vec<Release<'
     match rollout {
         _ if !picked.is_empty() => Ok(picked),
         Some(rollout) if !names.is_empty() => {
-            let message = format!("--rollout {rollout}: there is none of that name");
+            let reason = beside(stream, rollout).unwrap_or_else(|| "there is none of that name".to_owned());
+            let message = format!("--rollout {rollout}: {reason}");
             Err(Failure::Input(message, format!("these files have {}", names.join(", "))))
         }
         Some(_) | None => Err(Failure::Input(
@@ -189,6 +222,17 @@ pub fn pick<'s>(stream: &'s Stream, rollout: Option<&str>) -> Done<Vec<Release<'
             "give the manifest of a Rollout, and what belongs to it: Services, Ingress".to_owned(),
         )),
     }
+}
+
+/// Why a Deployment is not among the releases.
+fn beside(stream: &Stream, name: &str) -> Option<String> {
+    stream.of_kind("Deployment").find(|deployment| deployment.name == name)?;
+    Some(match stream.of_kind("Rollout").next() {
+        Some(_) => {
+            "that is a Deployment, and beside Rollouts no Deployment is released: give it without them".to_owned()
+        }
+        None => "no Ingress leads to this Deployment, and to others one does: give it without them".to_owned(),
+    })
 }
 
 /// The releases of a stream, each under the scenario that is laid over it.

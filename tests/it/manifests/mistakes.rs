@@ -15,6 +15,8 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("  replicas: 4", "  replicas: 4\n  replicas: 5", "`replicas` stands here twice", ":7:3"),
     ("---\n", "", "put a line `---` between the two objects; the first has it in line 1", ":36:1"),
     ("  replicas: 4", "\treplicas: 4", "YAML is not indented by tabs", ":6:1"),
+    ("kind: Rollout", "kind: Rolout", "there is no kind `Rolout` in argoproj.io/v1alpha1", ":2:7"),
+    ("kind: Rollout", "kind: rollout", "help: did you mean `Rollout`?", ":2:7"),
     ("  replicas: 4", "  replicas: [4", "this is not YAML", ":7:11"),
     ("  name: web\n", "  name: \"{{ .Release.Name }}\"\n", "this looks like a Helm template", ":4:9"),
     ("  name: web\n", "  labels: {}\n", "this Rollout has no name", ":2:7"),
@@ -129,6 +131,7 @@ fn what_is_no_manifest_is_refused() {
     fs::write(folder.join("service.yaml"), "apiVersion: v1\nkind: Service\nmetadata: { name: a }\n").unwrap();
     fs::write(folder.join("binary.yaml"), b"a: \xff\xfe").unwrap();
     fs::write(folder.join("web.yaml"), WEB).unwrap();
+    fs::write(folder.join("manifests"), WEB).unwrap();
     fs::write(folder.join("x.toml"), "[traffic]\nrate = \"1/s\"\n").unwrap();
     for (arguments, message, code) in [
         (&["values.yaml"][..], "error: this is no object of Kubernetes", 2),
@@ -137,6 +140,8 @@ fn what_is_no_manifest_is_refused() {
         (&["empty"], "error: empty holds no manifest", 2),
         (&["*.yml"], "error: no file matches *.yml", 2),
         (&["nowhere.yaml"], "error: cannot read nowhere.yaml: there is no such file", 3),
+        (&["values.yaml", "empty"], "error: this is no object of Kubernetes", 2),
+        (&["manifests"], "error: manifests looks like manifests and is not called so", 2),
         (&["binary.yaml"], "error: binary.yaml is not a text file (byte 3)", 2),
         (&["x.toml", "web.yaml"], "error: x.toml is a scenario, and there are manifests beside it", 2),
         (&["x.toml", "--rollout", "web"], "error: --rollout web: x.toml names no manifests", 2),
@@ -146,6 +151,78 @@ fn what_is_no_manifest_is_refused() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");
     }
     assert!(!folder.join("output").exists());
+}
+
+/// A shell writes a pattern out: folders, notes and values are named along with the manifests.
+#[test]
+fn what_a_pattern_names_along_is_passed_over() {
+    let folder = folder("named_along");
+    fs::create_dir_all(folder.join("sub")).unwrap();
+    fs::write(folder.join("sub/notes.txt"), "nothing\n").unwrap();
+    fs::write(folder.join("README.md"), "# web\n").unwrap();
+    fs::write(folder.join("Chart.yaml"), "name: web\nversion: 1.0.0\n").unwrap();
+    fs::write(folder.join("values.yaml"), "replicas: 1\n").unwrap();
+    fs::write(folder.join("WEB.YAML"), WEB).unwrap();
+    for files in [&["Chart.yaml", "README.md", "WEB.YAML", "sub", "values.yaml"][..], &["*"], &["."]] {
+        for command in ["run", "check"] {
+            let output = sim(&folder, &[&[command, "-v", "--set", "traffic.rate=5/s"], files].concat());
+            let said = stderr(&output);
+            let skipped = "skipped: 2 documents that are no Kubernetes objects\n";
+            assert!(said.contains(skipped) && !said.contains("error"), "{files:?}: {said}");
+            assert_ne!(output.status.code(), Some(2), "{files:?}: {said}");
+            let _ = fs::remove_dir_all(folder.join("output"));
+        }
+    }
+    // Beside an object of the same file it is a mistake.
+    fs::write(folder.join("WEB.YAML"), format!("{WEB}---\nreplicas: 1\n")).unwrap();
+    let output = sim(&folder, &["run", "WEB.YAML"]);
+    assert!(stderr(&output).starts_with("error: this is no object of Kubernetes"), "{}", stderr(&output));
+}
+
+/// `sim check <(helm template …)`, and the same by its name.
+#[cfg(unix)]
+#[test]
+fn a_pipe_by_any_name_is_read() {
+    let folder = folder("pipes");
+    for path in ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
+        if path != "-" && !std::path::Path::new(path).exists() {
+            continue;
+        }
+        let output = sim_with_input(&folder, &["check", path, "--set", "traffic.rate=5/s"], WEB);
+        assert!(super::stdout(&output).contains("Rollout web: no failed request"), "{path}: {}", stderr(&output));
+        let text = WEB.replace("type: ip", "type: ip\n    alb.ingress.kubernetes.io/healthcheck-path: /x");
+        let output = sim_with_input(&folder, &["check", path, "--fix", "--only", "ALB023"], &text);
+        assert_eq!(super::stdout(&output), text.replace("path: /x", "path: \"/\""), "{path}: {}", stderr(&output));
+    }
+}
+
+/// A Deployment that is none of the releases.
+#[test]
+fn why_a_deployment_is_not_released_is_told() {
+    let folder = folder("not_released");
+    let deployment = |name: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: {name} }}\nspec:\n  selector: {{ matchLabels: {{ app: \
+             {name} }} }}\n  template: {{ metadata: {{ labels: {{ app: {name} }} }}, spec: {{ containers: [{{ name: a, image: x \
+             }}] }} }}\n---\n"
+        )
+    };
+    let (_, rest) = WEB.split_once("---\n").unwrap();
+    let ingress = rest.replace("name: web-root", "name: web-stable");
+    let [beside_rollout, beside_ingress] =
+        [format!("{}{WEB}", deployment("worker")), format!("{}{}{ingress}", deployment("worker"), deployment("web"))];
+    for (text, reason) in [
+        (beside_rollout, "that is a Deployment, and beside Rollouts no Deployment is released"),
+        (beside_ingress, "no Ingress leads to this Deployment, and to others one does"),
+    ] {
+        for command in ["run", "check"] {
+            let output = sim_with_input(&folder, &[command, "-", "--rollout", "worker"], &text);
+            let said = stderr(&output);
+            assert!(said.starts_with(&format!("error: --rollout worker: {reason}")), "{said}");
+            assert!(said.contains("these files have web"), "{said}");
+            assert_eq!(output.status.code(), Some(2));
+        }
+    }
 }
 
 #[test]
