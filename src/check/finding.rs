@@ -84,6 +84,8 @@ pub struct Finding {
     pub code: &'static str,
     pub level: Level,
     pub place: Option<Range<usize>>,
+    /// The dotted key that the reader speaks of: of what the command line has set there is no place.
+    pub key: String,
     pub message: String,
     /// What to do, in words: the change, or what the page says where no change of the manifests would help.
     pub help: String,
@@ -138,6 +140,7 @@ impl Finding {
             code: page.code,
             level: page.level,
             place: found.place,
+            key: String::new(),
             message: found.message,
             help,
             remedy: page.remedy,
@@ -160,6 +163,7 @@ impl Finding {
             code,
             level,
             place: problem.place.clone(),
+            key: problem.key.clone(),
             message: problem.message.clone(),
             help: problem.help.clone(),
             remedy: "",

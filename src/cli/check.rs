@@ -22,7 +22,7 @@ use rayon::prelude::*;
 use similar::TextDiff;
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
     let seeds: Vec<u64> = (1..=u64::from(arguments.seeds)).collect();
@@ -315,10 +315,11 @@ fn mend(
     if !is_changed {
         console.note("nothing to change");
     }
+    let base = if arguments.diff { base(sources, &changed, console) } else { PathBuf::new() };
     for (old, new) in sources.texts().iter().zip(changed.texts()) {
         if arguments.diff {
             let diff = TextDiff::from_lines(&old.text, &new.text);
-            let name = old.name.trim_start_matches("./");
+            let name = named_from(&base, &old.name);
             console.print(&diff.unified_diff().header(&format!("a/{name}"), &format!("b/{name}")).to_string())?;
         } else if manifests::is_piped(Path::new(&old.name)) {
             console.print(&new.text)?;
@@ -329,6 +330,40 @@ fn mend(
         }
     }
     Ok(Some(changed).filter(|_| is_changed))
+}
+
+/// The folder from which a diff names its files: no name in it may have `..`, or `git apply` refuses it. That is the current
+/// one, or the nearest above it that has all changed files.
+fn base(sources: &Sources, changed: &Sources, console: &mut Console) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    let is_file = |name: &str| !manifests::is_piped(Path::new(name));
+    let files = sources.texts().iter().zip(changed.texts());
+    let files = files.filter(|(old, new)| old.text != new.text && is_file(&old.name));
+    let files: Vec<PathBuf> = files.map(|(old, _)| absolute(&here, &old.name)).collect();
+    let has_all = |folder: &&Path| files.iter().all(|file| file.starts_with(folder));
+    let base = here.ancestors().find(has_all).unwrap_or(&here).to_path_buf();
+    if base != here {
+        console.note(&format!("the diff names files as seen from {}: apply it there", base.display()));
+    }
+    base
+}
+
+/// Without `.` and `..`.
+fn absolute(here: &Path, name: &str) -> PathBuf {
+    let mut path = PathBuf::new();
+    for component in here.join(name).components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => drop(path.pop()),
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => path.push(component),
+        }
+    }
+    path
+}
+
+fn named_from(base: &Path, name: &str) -> String {
+    let path = absolute(&std::env::current_dir().unwrap_or_default(), name);
+    path.strip_prefix(base).map_or_else(|_| name.to_owned(), |path| path.display().to_string().replace('\\', "/"))
 }
 
 /// What is changed of a release, and what that brings.

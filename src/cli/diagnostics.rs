@@ -25,7 +25,7 @@ pub fn render_finding(finding: &Finding, of: Option<&str>, input: Input<'_>) -> 
     let problem = Problem {
         severity: Severity::Warning,
         code: Some(finding.code).filter(|code| *code != finding::INPUT),
-        key: String::new(),
+        key: finding.key.clone(),
         message: finding.message.clone(),
         place: finding.place.clone(),
         help: text::help(finding),
