@@ -67,6 +67,7 @@ fn round(
     mended: &mut [Option<Mended>],
 ) -> Option<Sources> {
     let choose = |(release, checked): (&Release<'_>, &Checked)| {
+        let checked = Some(checked).filter(|checked| checked.plays_changes())?;
         Some(smallest(&Predictor::new(sources, release, setting), checked.played()?, &checked.findings))
     };
     let chosen: Vec<_> = releases.par_iter().zip(checked).map(choose).collect();

@@ -23,7 +23,7 @@ use crate::scenario::manifests::object::Object;
 use crate::scenario::manifests::release::Release;
 use crate::scenario::sources::Sources;
 use finding::{Finding, Level};
-use predict::{Played, Predictor};
+use predict::{Played, Plays, Predictor};
 use rayon::prelude::*;
 use subject::Subject;
 
@@ -40,6 +40,8 @@ pub struct Checked {
     pub failed: Option<f64>,
     /// All requests of one release, on average.
     pub requests: Option<f64>,
+    /// How it was played, if it was.
+    pub plays: Option<Plays>,
     /// What stands in its manifests without a part in the simulation.
     pub ignored: Vec<Ignored>,
     /// Whether it cannot be simulated because of mistakes that are no findings: of the input.
@@ -54,6 +56,10 @@ impl Checked {
         codes.sort_unstable();
         codes.dedup();
         codes
+    }
+
+    fn plays_changes(&self) -> bool {
+        self.plays.is_some_and(|plays| plays.with_changes)
     }
 
     fn played(&self) -> Option<Played> {
@@ -78,7 +84,7 @@ pub fn check_all(sources: &Sources, releases: &[Release<'_>], setting: Setting<'
 
 pub fn check(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> Checked {
     let mut checked = look(sources, release, setting);
-    if let Some(base) = checked.played() {
+    if let Some(base) = checked.played().filter(|_| checked.plays_changes()) {
         predict::predict(&Predictor::new(sources, release, setting), base, &mut checked.findings);
     }
     checked
@@ -103,6 +109,7 @@ fn look(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> Check
         findings,
         failed: base.map(|base| base.failed),
         requests: base.map(|base| base.requests),
+        plays: scenario.map(|scenario| Plays::new(scenario, setting.seeds.len())),
         ignored: loaded.map_or_else(|_| Vec::new(), |loaded| loaded.ignored),
         is_wrong_input,
     }

@@ -21,6 +21,33 @@ pub struct Played {
     pub requests: f64,
 }
 
+/// A play takes a time that grows with the square of the pods, about half a second for a thousand. From here on one seed
+/// has to do.
+const MANY_PODS: u32 = 1_000;
+/// And from here on the release is played as it is, and no change of it.
+const TOO_MANY_PODS: u32 = 2_000;
+
+/// How a release is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plays {
+    /// As many as the workload may have when nothing is released.
+    pub pods: u32,
+    pub seeds: usize,
+    pub with_changes: bool,
+}
+
+impl Plays {
+    pub fn new(scenario: &Scenario, seeds: usize) -> Self {
+        let most = scenario.hpa.as_ref().map_or(0, |hpa| hpa.autoscaler.max_replicas);
+        Self::of(scenario.workload.replicas().max(most), seeds)
+    }
+
+    fn of(pods: u32, seeds: usize) -> Self {
+        let seeds = if pods > MANY_PODS { seeds.min(1) } else { seeds };
+        Self { pods, seeds, with_changes: pods <= TOO_MANY_PODS }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct Predictor<'a> {
     sources: &'a Sources,
@@ -35,6 +62,7 @@ impl<'a> Predictor<'a> {
 
     pub fn play(&self, scenario: &Scenario) -> Played {
         let seeds = self.setting.seeds;
+        let seeds = &seeds[..Plays::new(scenario, seeds.len()).seeds];
         let runs: Vec<_> = seeds.par_iter().map(|seed| run(scenario, *seed).requests).collect();
         let mean = |sum: u64| sum as f64 / seeds.len().max(1) as f64;
         Played {
@@ -227,4 +255,19 @@ pub fn smallest(predictor: &Predictor<'_>, base: Played, findings: &[Finding]) -
         }
     }
     chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_pods_are_played_less() {
+        let plays = |pods: u32| {
+            let plays = Plays::of(pods, 3);
+            (plays.seeds, plays.with_changes)
+        };
+        assert_eq!([plays(1), plays(1_000), plays(1_001)], [(3, true), (3, true), (1, true)]);
+        assert_eq!([plays(2_000), plays(2_001), plays(10_000)], [(1, true), (1, false), (1, false)]);
+    }
 }

@@ -44,6 +44,7 @@ pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
             findings,
             failed: None,
             requests: None,
+            plays: None,
             ignored: Vec::new(),
             is_wrong_input: true,
         };
@@ -312,6 +313,11 @@ fn mend(
         only => only_those(opened, (releases, checked), (only, setting), console)?,
     };
     let is_changed = sources.texts().iter().zip(changed.texts()).any(|(old, new)| old.text != new.text);
+    let is_played = |checked: &Checked| checked.plays.is_none_or(|plays| plays.with_changes);
+    for checked in checked.iter().filter(|checked| arguments.only.is_empty() && !is_played(checked)) {
+        let help = "name the changes to make: --only CODE";
+        console.note(&format!("{} has too many pods to play its changes; {help}", checked.title));
+    }
     if !is_changed {
         console.note("nothing to change");
     }

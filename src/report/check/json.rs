@@ -14,6 +14,8 @@ pub fn render(findings: &Findings<'_>) -> String {
             "failed": checked.failed,
             "requests": checked.requests,
             "failed_before": findings.before.and_then(|before| before.failed(&checked.identity)),
+            "seeds": checked.plays.map_or(0, |plays| plays.seeds),
+            "changes_are_played": checked.plays.is_some_and(|plays| plays.with_changes),
             "supposes_mended": checked.supposed_mended(),
             "ignored": summary::ignored(&checked.ignored),
             "findings": checked.findings.iter().map(|finding| self::finding(findings, finding)).collect::<Vec<_>>(),

@@ -4,7 +4,7 @@ use super::{Findings, requests};
 use crate::check::Checked;
 use crate::check::finding::{Finding, Level};
 use crate::report::text::{BAD, GOOD, TITLE, ignored, paint};
-use crate::report::{counted, percent};
+use crate::report::{counted, grouped, percent};
 
 /// The verdict, after the findings themselves.
 pub fn render(findings: &Findings<'_>, width: usize) -> String {
@@ -33,7 +33,10 @@ fn deployment(checked: &Checked, seeds: usize) -> String {
     let (Some(failed), Some(all)) = (checked.failed, checked.requests) else {
         return format!("{}: it cannot be simulated\n", paint(TITLE, &checked.title));
     };
-    let mean = if seeds > 1 { format!(", mean of {seeds} seeds") } else { String::new() };
+    let mean = match checked.plays {
+        Some(plays) if plays.seeds > 1 => format!(", mean of {} seeds", plays.seeds),
+        Some(_) | None => String::new(),
+    };
     let verdict = if failed == 0.0 {
         paint(GOOD, "no failed request in a release")
     } else {
@@ -42,6 +45,7 @@ fn deployment(checked: &Checked, seeds: usize) -> String {
     };
     let mended = supposed(checked).map_or(String::new(), |words| format!(", {words}"));
     let mut text = format!("{}: {verdict}{mean}{mended}\n", paint(TITLE, &checked.title));
+    text.extend(bounded(checked, seeds).map(|words| format!("  {words}\n")));
     let mut helping: Vec<(&Finding, f64, &str)> = checked.findings.iter().filter_map(helps).collect();
     helping.sort_by(|a, b| a.1.total_cmp(&b.1));
     let width = helping.iter().map(|(_, _, words)| words.chars().count()).max().unwrap_or(0).min(90);
@@ -49,6 +53,14 @@ fn deployment(checked: &Checked, seeds: usize) -> String {
         text.push_str(&format!("  {:6}  {words:width$}  → {}\n", finding.code, requests(with)));
     }
     text
+}
+
+/// What so many pods keep from being played.
+fn bounded(checked: &Checked, seeds: usize) -> Option<String> {
+    let plays = checked.plays.filter(|plays| plays.seeds < seeds || !plays.with_changes)?;
+    let pods = grouped(u64::from(plays.pods));
+    let changes = if plays.with_changes { "" } else { ", and no change of it" };
+    Some(format!("{pods} pods take long to play: it was played with {} seed{changes}", plays.seeds))
 }
 
 /// Of which errors the numbers know nothing.

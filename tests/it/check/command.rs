@@ -439,3 +439,22 @@ fn a_wrong_override_is_named() {
         assert!(said.contains(&format!("\n--> --set {set}\n")), "{said}");
     }
 }
+
+/// Thousands of pods are played once, and what follows from a change is not.
+#[test]
+fn many_pods_are_played_in_bounded_time() {
+    let folder = folder("check_many");
+    let rollout = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: { name: web }\nspec:\n  replicas: 2001\n  \
+                   selector: { matchLabels: { app: web } }\n  template:\n    metadata: { labels: { app: web } }\n    spec: { \
+                   containers: [{ name: web, image: example.com/web:v1 }] }\n  strategy:\n    canary: { maxSurge: 1, steps: \
+                   [{ setWeight: 1 }, { pause: {} }] }\n";
+    let short = ["--set", "traffic.rate=5/s", "--set", "simulation.duration=2s", "--set", "simulation.warmup=1s"];
+    let output = sim_with_input(&folder, &[&["check", "-"], &short[..]].concat(), rollout);
+    let words = "\n  2,001 pods take long to play: it was played with 1 seed, and no change of it\n";
+    assert!(stdout(&output).contains(words), "{}", stdout(&output));
+    let output = sim_with_input(&folder, &[&["check", "-", "--format", "json"], &short[..]].concat(), rollout);
+    let deployment = json(&stdout(&output))["deployments"][0].clone();
+    assert_eq!((&deployment["seeds"], &deployment["changes_are_played"]), (&Value::from(1), &Value::from(false)));
+    let output = sim_with_input(&folder, &[&["check", "-", "--diff"], &short[..]].concat(), rollout);
+    assert!(stderr(&output).contains("too many pods to play its changes"), "{}", stderr(&output));
+}
