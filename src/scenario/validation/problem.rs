@@ -153,10 +153,8 @@ impl<'a> Refused<'a> {
         let name = violation.field.rsplit('.').next().filter(|_| detail.starts_with("must "));
         let message = name.map_or_else(|| detail.to_owned(), |name| format!("{name} {detail}"));
         let (key, place) = self.located(key);
-        let help = match rule {
-            Rule::MissingSelector | Rule::Selector | Rule::TemplateLabels if self.is_manifest => SAME_LABELS,
-            _ => rule.help(),
-        };
+        let is_of_labels = matches!(rule, Rule::MissingSelector | Rule::Selector | Rule::TemplateLabels);
+        let help = if is_of_labels && self.is_manifest { SAME_LABELS } else { rule.help() };
         Problem { severity: Severity::Error, code: rule.code(), key, message, place, help: help.to_owned() }
     }
 
