@@ -87,11 +87,13 @@ pub struct Finding {
     pub code: &'static str,
     pub level: Level,
     pub place: Option<Range<usize>>,
+    /// The dotted key that the reader speaks of: of what the command line has set there is no place.
+    pub key: String,
     pub message: String,
     /// What to do, in words: the change, or what the page says where no change of the manifests would help.
     pub help: String,
     pub remedy: &'static str,
-    /// The change that is proposed; the others that were thought of are in `changes`.
+    /// The best change; all that were thought of are in `changes`.
     pub change: Option<Change>,
     pub changes: Vec<Change>,
     pub is_played: bool,
@@ -131,12 +133,19 @@ pub const UNKNOWN: Page = Page {
 };
 
 impl Finding {
+    /// The change, unless it leaves more failed requests than there are without it.
+    pub fn proposed(&self) -> Option<&Change> {
+        let raises = self.prediction.is_some_and(|prediction| prediction.with > prediction.without);
+        self.change.as_ref().filter(|_| !raises)
+    }
+
     pub fn new(page: &Page, found: Found) -> Self {
         let help = found.changes.first().map_or_else(|| page.remedy.to_owned(), |change| change.words.clone());
         Self {
             code: page.code,
             level: page.level,
             place: found.place,
+            key: String::new(),
             message: found.message,
             help,
             remedy: page.remedy,
@@ -159,6 +168,7 @@ impl Finding {
             code,
             level,
             place: problem.place.clone(),
+            key: problem.key.clone(),
             message: problem.message.clone(),
             help: problem.help.clone(),
             remedy: "",

@@ -87,7 +87,7 @@ const fn rule(name: &'static str, title: &'static str, words: &'static str, exam
 
 /// Why the Rollouts controller refuses a spec. Until it is mended the controller does nothing at all: the Rollout is
 /// Degraded with the condition InvalidSpec.
-pub const RULES: [Entry; 24] = [
+pub const RULES: [Entry; 25] = [
     rule(
         "V1",
         "a deadline that is not above minReadySeconds",
@@ -232,6 +232,15 @@ pub const RULES: [Entry; 24] = [
         "activeService and previewService must differ; scaleDownDelayRevisionLimit is not above revisionHistoryLimit.",
         include_str!("../../scenarios/findings/V24.bad.yaml"),
     ),
+    Entry {
+        source: "argo-rollouts, rollout/templateref.go, Resolve",
+        ..rule(
+            "V25",
+            "a workloadRef that brings no template",
+            "It refers to a Deployment, a ReplicaSet or a PodTemplate, and nothing else; and beside it there is no template.",
+            include_str!("../../scenarios/findings/V25.bad.yaml"),
+        )
+    },
 ];
 
 /// Words of the reports that are nobody's field.

@@ -9,6 +9,7 @@ pub mod change;
 mod comment;
 pub mod finding;
 pub mod glossary;
+pub mod mend;
 pub mod predict;
 pub mod reproduce;
 pub mod subject;
@@ -18,12 +19,13 @@ use crate::scenario::Loaded;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::Table;
 use crate::scenario::load::{load_annotations, load_release};
+use crate::scenario::manifests::ignored::Ignored;
 use crate::scenario::manifests::object::Object;
 use crate::scenario::manifests::release::{Release, parts};
 use crate::scenario::manifests::stream::Stream;
 use crate::scenario::sources::Sources;
 use finding::{Finding, Level};
-use predict::{Played, Predictor};
+use predict::{Played, Plays, Predictor};
 use rayon::prelude::*;
 use subject::Subject;
 
@@ -37,6 +39,10 @@ pub struct Checked {
     /// In the order of the files.
     pub findings: Vec<Finding>,
     pub simulated: Simulated,
+    /// How it was played, if it was.
+    pub plays: Option<Plays>,
+    /// What stands in its manifests without a part in the simulation.
+    pub ignored: Vec<Ignored>,
 }
 
 /// Whether the release of a deployment was played, and what came of it.
@@ -80,12 +86,33 @@ const MANIFESTS: &str = "the manifests";
 impl Checked {
     /// Texts that are no manifests: the problems are all that there is to say.
     pub fn unread(problems: &[Problem]) -> Self {
+        Self::of_manifests(problems.iter().filter_map(Finding::of_problem).collect(), Simulated::Unread)
+    }
+
+    /// Of no deployment in particular.
+    fn of_manifests(findings: Vec<Finding>, simulated: Simulated) -> Self {
         Self {
             title: MANIFESTS.to_owned(),
             identity: String::new(),
-            findings: problems.iter().filter_map(Finding::of_problem).collect(),
-            simulated: Simulated::Unread,
+            findings,
+            simulated,
+            plays: None,
+            ignored: Vec::new(),
         }
+    }
+
+    /// The codes of the errors that would end the release, or keep it from its requests, before it costs what was played.
+    pub fn supposed_mended(&self) -> Vec<&'static str> {
+        let is_played = self.simulated.played().is_ok();
+        let errors = self.findings.iter().filter(|finding| finding.level == Level::Error && is_played);
+        let mut codes: Vec<_> = errors.map(|finding| finding.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        codes
+    }
+
+    fn plays_changes(&self) -> bool {
+        self.plays.is_some_and(|plays| plays.with_changes)
     }
 }
 
@@ -104,6 +131,17 @@ pub fn check_all(sources: &Sources, releases: &[Release<'_>], setting: Setting<'
 }
 
 pub fn check(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> Checked {
+    let mut checked = look(sources, release, setting);
+    if let Ok(base) = checked.simulated.played()
+        && checked.plays_changes()
+    {
+        predict::predict(&Predictor::new(sources, release, setting), base, &mut checked.findings);
+    }
+    checked
+}
+
+/// What the rules say, and what a release costs as it is; nobody has played the changes yet.
+fn look(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> Checked {
     let loaded = load_release(sources, release, setting.scenario, setting.overrides);
     let subject = Subject::new(sources, release, loaded.as_ref().ok());
     let mut findings: Vec<Finding> = Vec::new();
@@ -113,15 +151,20 @@ pub fn check(sources: &Sources, release: &Release<'_>, setting: Setting<'_>) -> 
     let is_wrong_input = read(&loaded, &mut findings);
     let predictor = Predictor::new(sources, release, setting);
     let simulated = match subject.scenario.map(|scenario| predictor.play(scenario)) {
-        Some(base) => {
-            predict::predict(&predictor, base, &mut findings);
-            Simulated::Played(base)
-        }
+        Some(base) => Simulated::Played(base),
         None if is_wrong_input => Simulated::WrongInput,
         None => Simulated::Refused,
     };
+    let plays = subject.scenario.map(|scenario| Plays::new(scenario, setting.seeds.len()));
     findings.sort_by_key(order);
-    Checked { title: title(release), identity: identity(release.workload), findings, simulated }
+    Checked {
+        title: title(release),
+        identity: identity(release.workload),
+        findings,
+        simulated,
+        plays,
+        ignored: loaded.map_or_else(|_| Vec::new(), |loaded| loaded.ignored),
+    }
 }
 
 /// Files that hold no workload: what can be said of an Ingress, a Service or a Namespace by itself.
@@ -138,12 +181,8 @@ pub fn check_without_workload(sources: &Sources, stream: &Stream) -> Checked {
     findings.sort_by(|a, b| (order(a), &a.message).cmp(&(order(b), &b.message)));
     findings.dedup_by(|next, finding| order(next) == order(finding) && next.message == finding.message);
     let is_wrong_input = findings.iter().any(|finding| finding.code == finding::INPUT);
-    Checked {
-        title: MANIFESTS.to_owned(),
-        identity: String::new(),
-        findings,
-        simulated: if is_wrong_input { Simulated::WrongInput } else { Simulated::NoWorkload },
-    }
+    let simulated = if is_wrong_input { Simulated::WrongInput } else { Simulated::NoWorkload };
+    Checked::of_manifests(findings, simulated)
 }
 
 /// In the order of the files.

@@ -202,14 +202,15 @@ impl<'a> Subject<'a> {
         Some(self.scenario?.pod.pre_stop.unwrap_or(Duration::ZERO))
     }
 
-    /// How long a pod goes on serving behind its deletion: for its preStop hook, or to the end if it ignores SIGTERM.
-    pub fn serves_after_deletion(&self) -> Duration {
-        let Some(scenario) = self.scenario else { return Duration::ZERO };
+    /// How long a pod goes on serving behind its deletion: for its preStop hook, or to the end if it ignores SIGTERM. None
+    /// if nobody has seen its template.
+    pub fn serves_after_deletion(&self) -> Option<Duration> {
+        let scenario = self.scenario.filter(|_| self.template().is_some())?;
         let hook = scenario.pod.pre_stop.unwrap_or(Duration::ZERO).min(scenario.pod.grace_period);
-        match scenario.application.on_sigterm {
+        Some(match scenario.application.on_sigterm {
             OnSigterm::Exit | OnSigterm::Drain => hook,
             OnSigterm::Ignore => scenario.pod.grace_period,
-        }
+        })
     }
 
     /// From the deletion of a pod until the last ALB node sends it nothing any more: a time that is rarely exceeded.

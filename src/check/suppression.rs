@@ -190,12 +190,12 @@ impl Suppression {
 fn read(sources: &Sources) -> Vec<Suppression> {
     let mut suppressions = Vec::new();
     for source in sources.manifests() {
-        let (mut at, mut document) = (source.start, source.start);
+        let (mut at, mut document) = (source.start, None);
         let lines: Vec<&str> = source.text.split_inclusive('\n').collect();
         let (mut is_begin, mut reader) = (true, Reader::new());
         for (index, line) in lines.iter().enumerate() {
             if line.starts_with("---") {
-                (document, is_begin) = (at, true);
+                (document, is_begin) = (None, true);
             }
             let comment = reader.read(line);
             if let Some((comment, mark)) =
@@ -205,7 +205,10 @@ fn read(sources: &Sources) -> Vec<Suppression> {
                 let text = line[mark..].trim_end();
                 let end = at + line.len();
                 let reach = match (is_alone, is_begin) {
-                    (true, true) => document..end_of_document(&lines[index + 1..], end),
+                    (true, true) => {
+                        let document = document.get_or_insert_with(|| document_at(&source.text, at - source.start));
+                        source.start + document.start..source.start + document.end
+                    }
                     // Over further comments to the next line that says something.
                     (true, false) => end..end_of_next(&lines[index + 1..], end),
                     (false, _) => at..end,
@@ -246,10 +249,6 @@ fn is_code(word: &str) -> bool {
     let number = word.trim_start_matches(|character: char| character.is_ascii_uppercase());
     let is_number = !number.is_empty() && number.chars().all(|character| character.is_ascii_digit());
     number.len() < word.len() && is_number || word == INPUT
-}
-
-fn end_of_document(lines: &[&str], start: usize) -> usize {
-    start + lines.iter().take_while(|line| !line.starts_with("---")).map(|line| line.len()).sum::<usize>()
 }
 
 fn end_of_next(lines: &[&str], start: usize) -> usize {

@@ -16,7 +16,8 @@ pub struct Arguments {
     /// Print no report and no list of files
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// With `run`: print every event of the control plane, too, of the first seed (on stderr)
+    /// With `run`: print every event of the control plane, too, of the first seed. With manifests: count what of them is
+    /// skipped (both on stderr)
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }
@@ -89,7 +90,7 @@ pub struct CheckArguments {
     /// to stdout
     #[arg(long, conflicts_with = "diff")]
     pub fix: bool,
-    /// Show what --fix would change
+    /// Show what --fix would change, as a diff for `git apply`
     #[arg(long)]
     pub diff: bool,
     /// With --fix or --diff: the changes of these findings, helpful against failed requests or not

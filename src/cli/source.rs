@@ -31,7 +31,7 @@ pub struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    fn picks(self, release: &Release<'_>) -> bool {
+    pub fn picks(self, release: &Release<'_>) -> bool {
         self.rollout.is_none_or(|rollout| release.workload.name == rollout)
     }
 }
@@ -39,7 +39,7 @@ impl Choice<'_> {
 /// Reads and checks all of them: what is wrong with one does not hide the mistakes of the next. All manifests together are
 /// one stream.
 pub fn read(paths: &[PathBuf], choice: Choice<'_>, console: &mut Console) -> Done<Vec<Given>> {
-    let (manifests, scenarios): (Vec<_>, Vec<_>) = paths.iter().cloned().partition(|path| manifests::is_manifest(path));
+    let (manifests, scenarios) = partition(paths);
     if let (Some(scenario), [_, ..]) = (scenarios.first(), &manifests[..]) {
         let message = format!("{} is a scenario, and there are manifests beside it", scenario.display());
         let help = format!("name them in the scenario: manifests = [\"{}\"]", manifests[0].display());
@@ -59,6 +59,32 @@ pub fn read(paths: &[PathBuf], choice: Choice<'_>, console: &mut Console) -> Don
         }
     }
     if worst == Exit::Fine { Ok(good) } else { Err(Failure::Reported(worst)) }
+}
+
+/// Manifests and scenarios. What is neither by its ending, a README that a shell's pattern names along, counts for nothing
+/// beside manifests.
+pub fn partition(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let (manifests, mut scenarios): (Vec<_>, Vec<_>) =
+        paths.iter().cloned().partition(|path| manifests::is_manifest(path));
+    if !manifests.is_empty() {
+        scenarios.retain(|path| has_ending(path) || !path.is_file());
+    }
+    (manifests, scenarios)
+}
+
+/// Whether it is called a scenario.
+fn has_ending(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"))
+}
+
+/// Manifests in a file whose name does not say so.
+pub fn refuse_manifests(path: &Path, text: &str) -> Done<()> {
+    if has_ending(path) || document::parse(text).is_ok() || !text.contains("apiVersion") {
+        return Ok(());
+    }
+    let shown = path.display();
+    let help = format!("{}, or come through a pipe: < {shown} sim … -", manifests::ENDINGS_HELP);
+    Err(Failure::Input(format!("{shown} looks like manifests and is not called so"), help))
 }
 
 /// Texts that belong together.
@@ -114,6 +140,7 @@ pub fn flattened(path: &Path, console: &mut Console) -> Done<String> {
 /// Reads and checks one scenario; its problems are printed.
 fn scenario_and_manifests(path: &Path, choice: Choice<'_>, console: &mut Console) -> Done<Vec<Given>> {
     let text = text(path)?;
+    refuse_manifests(path, &text)?;
     let shown = path.display();
     let Some(opened) = open_scenario(path, &text)? else {
         if let Some(rollout) = choice.rollout {
@@ -140,7 +167,7 @@ fn manifests_of(document: &Table) -> Option<Vec<String>> {
 }
 
 /// The objects of a stream; what is wrong with it is printed.
-pub fn stream(sources: &Sources, choice: Choice<'_>, console: &mut Console) -> Done<Stream> {
+fn stream(sources: &Sources, choice: Choice<'_>, console: &mut Console) -> Done<Stream> {
     let (mut stream, problems) = Stream::read(sources);
     if !problems.is_empty() {
         show(&problems, Input { sources, overrides: choice.overrides }, console);
@@ -152,8 +179,13 @@ pub fn stream(sources: &Sources, choice: Choice<'_>, console: &mut Console) -> D
 
 /// What is known of a stream before its releases are picked: what rests, and, with `-v`, what is nothing of a release.
 pub fn settle(stream: &mut Stream, sources: &Sources, choice: Choice<'_>, console: &mut Console) {
-    if console.verbose && !stream.others.is_empty() {
-        let kinds: Vec<_> = stream.others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    if console.verbose && (!stream.others.is_empty() || stream.no_objects > 0) {
+        let mut kinds: Vec<_> = stream.others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        kinds.extend(match stream.no_objects {
+            0 => None,
+            1 => Some("1 document that is no Kubernetes object".to_owned()),
+            count => Some(format!("{count} documents that are no Kubernetes objects")),
+        });
         console.note(&format!("skipped: {}", kinds.join(", ")));
     }
     stream.is_scaled_elsewhere = says_replicas(sources, choice.overrides);
@@ -189,7 +221,8 @@ pub fn pick<'s>(stream: &'s Stream, choice: Choice<'_>) -> Done<Vec<Release<'s>>
     match choice.rollout {
         _ if !picked.is_empty() => Ok(picked),
         Some(rollout) if !names.is_empty() => {
-            let message = format!("--rollout {rollout}: there is none of that name");
+            let reason = beside(stream, rollout).unwrap_or_else(|| "there is none of that name".to_owned());
+            let message = format!("--rollout {rollout}: {reason}");
             Err(Failure::Input(message, format!("these files have {}", names.join(", "))))
         }
         Some(_) | None => Err(Failure::Input(
@@ -197,6 +230,17 @@ pub fn pick<'s>(stream: &'s Stream, choice: Choice<'_>) -> Done<Vec<Release<'s>>
             "give the manifest of a Rollout, and what belongs to it: Services, Ingress".to_owned(),
         )),
     }
+}
+
+/// Why a Deployment is not among the releases.
+fn beside(stream: &Stream, name: &str) -> Option<String> {
+    stream.of_kind("Deployment").find(|deployment| deployment.name == name)?;
+    Some(match stream.of_kind("Rollout").next() {
+        Some(_) => {
+            "that is a Deployment, and beside Rollouts no Deployment is released: give it without them".to_owned()
+        }
+        None => "no Ingress leads to this Deployment, and to others one does: give it without them".to_owned(),
+    })
 }
 
 /// The releases of a stream, each under the scenario that is laid over it.
@@ -222,7 +266,7 @@ fn releases(opened: &Opened, choice: Choice<'_>, console: &mut Console) -> Done<
     if worst == Exit::Fine { Ok(given) } else { Err(Failure::Reported(worst)) }
 }
 
-fn show(problems: &[Problem], input: Input<'_>, console: &mut Console) {
+pub fn show(problems: &[Problem], input: Input<'_>, console: &mut Console) {
     for problem in problems {
         console.note(&diagnostics::render(problem, input));
         console.note("");

@@ -75,6 +75,9 @@ fn of_yaml(problem: Problem, sources: &Sources) -> Problem {
     let Some(place) = problem.place.as_ref().filter(|place| sources.is_of_manifest(place.start)) else {
         return problem;
     };
+    // The same things by other names.
+    let message = problem.message.replace(" a table", " a map").replace(" an array", " a list");
+    let problem = Problem { message, ..problem.clone() };
     let word = sources.text(place);
     let number = word.trim_matches(['"', '\'']);
     let is_quoted = problem.message.contains(" is a string, ") && problem.message.contains(" integer");

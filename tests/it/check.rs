@@ -2,6 +2,7 @@
 
 mod command;
 mod explain;
+mod fix;
 mod forms;
 mod reports;
 mod suppression;
@@ -68,13 +69,37 @@ fn each_rule_finds_its_fault_and_spares_the_mended_manifest() {
     }
 }
 
+/// What nobody has seen is told to be missing, and no rule judges its defaults.
+#[test]
+fn a_template_that_is_not_in_the_files_is_not_judged() {
+    let (_, _, unseen) = checked("M011.bad.yaml");
+    let codes: Vec<_> = unseen.findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["M011"]);
+    // Behind an ALB or in blueGreen its hook decides how soon the old pods may go.
+    for name in ["R011.bad.yaml", "ALB018.bad.yaml"] {
+        let text = fs::read_to_string(folder().join(name)).unwrap();
+        let (before, rest) = text.split_once("  template:\n").unwrap();
+        let (_, after) = rest.split_once("\n  strategy:\n").unwrap();
+        let reference = "  workloadRef: { apiVersion: apps/v1, kind: Deployment, name: web }";
+        let unseen = format!("{before}{reference}\n  strategy:\n{after}");
+        let mut sources = Sources::default();
+        sources.add_manifests(name, &unseen, true);
+        let (stream, problems) = Stream::read(&sources);
+        assert_eq!(problems, [], "{unseen}");
+        let setting = Setting { scenario: (None, &Table::default()), overrides: &overrides(&text), seeds: &[1] };
+        let checked = check(&sources, &releases(&stream)[0], setting);
+        assert!(find(&checked, "M011").is_some(), "{unseen}\n{:#?}", checked.findings);
+        assert!(find(&checked, &name[..name.len() - ".bad.yaml".len()]).is_none(), "{name}");
+    }
+}
+
 /// A change that is proposed leaves no fault of its kind, or at least fewer failed requests.
 #[test]
 fn what_is_proposed_helps() {
     for rule in rules() {
         let code = rule.page.code;
         let (text, sources, bad) = checked(&format!("{code}.bad.yaml"));
-        let Some(change) = find(&bad, code).and_then(|finding| finding.change.clone()) else { continue };
+        let Some(change) = find(&bad, code).and_then(|finding| finding.proposed().cloned()) else { continue };
         let changed = rollout_sim::check::change::apply(&sources, &change.edits).unwrap_or_else(|| panic!("{code}"));
         let (stream, problems) = Stream::read(&changed);
         assert_eq!(problems, [], "{code}: {}", changed.texts()[0].text);

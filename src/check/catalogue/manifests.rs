@@ -7,6 +7,7 @@ use crate::check::subject::Subject;
 use crate::model::fenceposts::{IntOrPercent, fenceposts};
 use crate::scenario::document::Node;
 use crate::scenario::manifests::object::Object;
+use crate::scenario::validation::REFERENCED;
 
 pub const RULES: &[Rule] = &[
     OTHER_ROUTER,
@@ -18,6 +19,7 @@ pub const RULES: &[Rule] = &[
     INSTANCE_TARGETS,
     INSTANCE_BINDING,
     SEVERAL_INGRESSES,
+    NO_TEMPLATE,
 ];
 
 const OTHER_ROUTER: Rule = Rule {
@@ -306,5 +308,38 @@ const SEVERAL_INGRESSES: Rule = Rule {
             subject.release.named_ingress().and_then(Node::text).unwrap_or_default()
         );
         vec![Found::at(second.place.clone(), message)]
+    },
+};
+
+const NO_TEMPLATE: Rule = Rule {
+    page: Page {
+        code: "M011",
+        title: "the pod template is not in these files",
+        level: Level::Note,
+        cause: "The Rollout takes its pod template from the object that workloadRef names, and the files do not have it.",
+        consequence: "Pods are simulated as if the template said nothing: without hooks, without probes, with 30 s to stop. What \
+                      it really says of them is not checked.",
+        remedy: "give the file with the object that workloadRef names, too",
+        source: "Argo Rollouts documentation, Migrating to Rollouts: workloadRef",
+        example: include_str!("../../../scenarios/findings/M011.bad.yaml"),
+        run: None,
+    },
+    look: |subject| {
+        let workload = subject.workload();
+        let named = workload.find("spec.workloadRef.name").filter(|_| subject.template().is_none());
+        let Some((node, name)) = named.and_then(|node| Some((node, node.text()?))) else { return Vec::new() };
+        let kind = workload.text("spec.workloadRef.kind").unwrap_or_default();
+        let is_of_namespace = |object: &Object| object.namespace == workload.namespace;
+        // What is another name for one that is there, and what brings no template, is an error.
+        if subject.release.stream.of_kind(kind).any(is_of_namespace)
+            || !REFERENCED.iter().any(|(_, referenced)| *referenced == kind)
+        {
+            return Vec::new();
+        }
+        let message = match kind {
+            "PodTemplate" => format!("the PodTemplate {name} is not read: nothing is known of the pods"),
+            _ => format!("these files do not have the {kind} {name}: nothing is known of the pods"),
+        };
+        vec![Found::at(node.place.clone(), message)]
     },
 };

@@ -1,11 +1,12 @@
 //! The probes of the pod.
 
 use super::Rule;
+use super::services::{is_port_name, only_port, port_names};
 use crate::check::change::Change;
 use crate::check::finding::{Found, Level, Page};
-use crate::check::subject::{Subject, seconds, usual_most};
+use crate::check::subject::{POD, Subject, seconds, usual_most};
 use crate::scenario::document::{Kind, Node, Table};
-use crate::scenario::pre_stop;
+use crate::scenario::{nearest, pre_stop};
 use std::ops::Range;
 
 pub const RULES: &[Rule] = &[
@@ -18,6 +19,8 @@ pub const RULES: &[Rule] = &[
     LIVENESS_LIKE_READINESS,
     SEVERAL_SUCCESSES,
     ASKS_OTHERS,
+    NEVER_PASSES,
+    NEVER_CARRIED_OUT,
 ];
 
 /// A sick pod should be out of the way within this time. Assumption: what the defaults of Kubernetes come to, three
@@ -41,7 +44,7 @@ const NO_READINESS_PROBE: Rule = Rule {
     look: |subject| {
         let is_simulated = subject.scenario.is_some_and(|scenario| scenario.pod.readiness_probe.is_some());
         let has_probe = ["readinessProbe", "startupProbe"].iter().any(|probe| subject.container(probe).is_some());
-        if is_simulated || has_probe || !takes_requests(subject) {
+        if is_simulated || has_probe || subject.containers().is_empty() || !takes_requests(subject) {
             return Vec::new();
         }
         let start = start(subject).map_or_else(String::new, |start| format!(", about {start} s before it answers"));
@@ -327,6 +330,67 @@ fn host_in<'a>(command: &[&'a str]) -> Option<&'a str> {
 fn is_other_host(host: &str) -> bool {
     let own = ["", "localhost", "0.0.0.0", "::1"];
     !own.contains(&host) && !host.starts_with("127.") && !host.contains(['$', '`'])
+}
+
+const NEVER_PASSES: Rule = Rule {
+    page: Page {
+        code: "K042",
+        title: "a probe at a port that its container does not have",
+        level: Level::Error,
+        cause: "The kubelet finds the port of a probe by its name among the ports of the same container, and this one has none \
+                of that name. It throws the result of such a probe away.",
+        consequence: "A readiness probe never passes, and a startup probe neither: no new pod becomes ready, and the release \
+                      hangs until progressDeadlineSeconds.",
+        remedy: "use the name of a port of the container, or its number",
+        source: "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes, named ports; \
+                 `pkg/probe/util.go`, ResolveContainerPort; kubelet, `prober/worker.go`",
+        example: include_str!("../../../scenarios/findings/K042.bad.yaml"),
+        run: None,
+    },
+    look: |subject| at_unknown_ports(subject, &["readinessProbe", "startupProbe"], "no pod ever becomes ready"),
+};
+
+const NEVER_CARRIED_OUT: Rule = Rule {
+    page: Page {
+        code: "K043",
+        title: "a liveness probe at a port that its container does not have",
+        level: Level::Warning,
+        cause: "The kubelet finds the port of a probe by its name among the ports of the same container, and this one has none \
+                of that name. It throws the result of such a probe away.",
+        consequence: "The probe counts as passed for ever: a program that hangs is never restarted.",
+        remedy: "use the name of a port of the container, or its number",
+        source: "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes, named ports; \
+                 `pkg/probe/util.go`, ResolveContainerPort; kubelet, `prober/worker.go`",
+        example: include_str!("../../../scenarios/findings/K043.bad.yaml"),
+        run: None,
+    },
+    look: |subject| at_unknown_ports(subject, &["livenessProbe"], "it never restarts anything"),
+};
+
+/// Probes of these kinds that ask a port by a name that their own container does not have.
+fn at_unknown_ports(subject: &Subject<'_>, probes: &[&str], consequence: &str) -> Vec<Found> {
+    let mut found = Vec::new();
+    for list in ["containers", "initContainers"] {
+        let containers = subject.pod(list).and_then(Node::array).unwrap_or_default();
+        for (index, container) in containers.iter().enumerate() {
+            let (names, only) = (port_names(container), only_port(container));
+            for probe in probes {
+                let port = ["httpGet.port", "tcpSocket.port"].iter().find_map(|port| {
+                    let key = format!("{probe}.{port}");
+                    Some((container.table()?.find(&key)?, key))
+                });
+                let Some((node, key)) = port.filter(|(node, _)| is_port_name(node)) else { continue };
+                let Some(name) = node.text().filter(|name| !names.contains(name)) else { continue };
+                let message =
+                    format!("{probe} asks the port `{name}`, and its container has no such port: {consequence}");
+                let right = nearest(name, &names).map(str::to_owned).or_else(|| only.clone());
+                let change =
+                    right.and_then(|right| subject.set_in_template(&format!("{POD}.{list}[{index}].{key}"), &right));
+                found.push(Found::at(node.place.clone(), message).with(change));
+            }
+        }
+    }
+    found
 }
 
 /// A probe as the kubelet has it, in seconds. Source: Kubernetes, `SetDefaults_Probe`: zero counts as absent.

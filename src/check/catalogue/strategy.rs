@@ -90,7 +90,10 @@ const SHORT_DELAY: Rule = Rule {
             true if is_at_hundred(canary, rule) => (Duration::ZERO, "the weight"),
             true => (rule, "the weight"),
             false if !subject.may_have_ip_targets() => return Vec::new(),
-            false => (targets.saturating_sub(subject.serves_after_deletion()), "its targets"),
+            false => match subject.serves_after_deletion() {
+                Some(time) => (targets.saturating_sub(time), "its targets"),
+                None => return Vec::new(),
+            },
         };
         let delay = canary.scale_down_delay();
         if canary.uses_dynamic_stable_scale() || delay >= needed || delay == Duration::ZERO {
@@ -298,8 +301,10 @@ const SHORT_BLUE_GREEN_DELAY: Rule = Rule {
             return Vec::new();
         };
         let Some(needed) = subject.deregistered_after().filter(|_| blue_green(subject)) else { return Vec::new() };
-        let delay = rollout.scale_down_delay();
-        if delay + subject.serves_after_deletion() >= needed || delay == Duration::ZERO {
+        let (delay, Some(served)) = (rollout.scale_down_delay(), subject.serves_after_deletion()) else {
+            return Vec::new();
+        };
+        if delay + served >= needed || delay == Duration::ZERO {
             return Vec::new();
         }
         let message = format!(

@@ -8,7 +8,7 @@ use crate::check::subject::{Subject, seconds, usual_most};
 use crate::model::deployment;
 use crate::model::fenceposts::{Fenceposts, fenceposts};
 use crate::model::rollout::spec::RolloutSpec;
-use crate::scenario::document::Node;
+use crate::scenario::document::{Entry, Node};
 use crate::scenario::manifests::object::Object;
 use crate::scenario::workload::Workload;
 use crate::units::Duration;
@@ -210,9 +210,7 @@ const BLOCKED_EVICTIONS: Rule = Rule {
         let Some(replicas) = subject.scenario.map(|scenario| scenario.workload.replicas()) else { return Vec::new() };
         let labels = subject.release.labels();
         let is_of_pods = |budget: &&Object| {
-            budget.namespace == subject.workload().namespace
-                && budget.find("spec.selector.matchExpressions").is_none()
-                && Object::selects(budget.entries("spec.selector.matchLabels"), labels)
+            budget.namespace == subject.workload().namespace && !labels.is_empty() && selects(budget, labels)
         };
         let found = |budget: &Object| {
             let (key, node) = blocking(budget, replicas)?;
@@ -338,6 +336,33 @@ fn limits(workload: &Workload) -> Option<(Fenceposts, &'static str)> {
     Some((fenceposts(canary.max_surge, canary.max_unavailable, replicas), "spec.strategy.canary"))
 }
 
+/// Whether the selector of a budget means pods with these labels. One without conditions means all pods, since policy/v1.
+/// Source: Kubernetes documentation, Labels and Selectors; Specifying a Disruption Budget.
+fn selects(budget: &Object, labels: &[Entry]) -> bool {
+    let (wanted, expressions) =
+        (budget.entries("spec.selector.matchLabels"), budget.items("spec.selector.matchExpressions"));
+    if wanted.is_empty() && expressions.is_empty() {
+        return budget.find("spec.selector").is_some() && budget.text("apiVersion") == Some("policy/v1");
+    }
+    (wanted.is_empty() || Object::selects(wanted, labels)) && expressions.iter().all(|node| holds(node, labels))
+}
+
+/// One of `matchExpressions`.
+fn holds(expression: &Node, labels: &[Entry]) -> bool {
+    let Some(table) = expression.table() else { return false };
+    let text = |key: &str| table.find(key).and_then(Node::text).unwrap_or_default();
+    let label = labels.iter().find(|label| label.key == text("key")).map(|label| label.value.text());
+    let values = table.find("values").and_then(Node::array).unwrap_or_default();
+    let is_one_of = |label: Option<&str>| label.is_some() && values.iter().any(|value| value.text() == label);
+    match text("operator") {
+        "In" => label.is_some_and(is_one_of),
+        "NotIn" => !label.is_some_and(is_one_of),
+        "Exists" => label.is_some(),
+        "DoesNotExist" => label.is_none(),
+        _ => false,
+    }
+}
+
 /// The field of a budget that forbids every eviction. Percentages are rounded up. Source: Kubernetes, `disruption.go`.
 fn blocking(budget: &Object, replicas: u32) -> Option<(&'static str, &Node)> {
     let pods = |node: &Node| match node.text() {
@@ -375,6 +400,35 @@ mod tests {
             ["web:v1", "registry.example.com:5000/web:v1", "web@sha256:0123", "web:latest@sha256:0123", "${IMAGE}"]
         {
             assert!(!is_unpinned(image), "{image}");
+        }
+    }
+
+    #[test]
+    fn a_budget_means_the_pods_that_its_selector_selects() {
+        let object = |text: &str| {
+            let text = format!("kind: PodDisruptionBudget\n{text}\n");
+            let documents = crate::scenario::manifests::yaml::documents(&text, 0);
+            Object::new(documents[0].as_ref().unwrap()).unwrap()
+        };
+        let labels = object("apiVersion: v1\nlabels: { app: web, tier: front }");
+        let selects = |selector: &str| {
+            let budget = object(&format!("apiVersion: policy/v1\nspec: {{ {selector} }}"));
+            selects(&budget, labels.entries("labels"))
+        };
+        for (selector, expected) in [
+            ("selector: { matchLabels: { app: web } }", true),
+            ("selector: { matchLabels: { app: shop } }", false),
+            ("selector: { matchExpressions: [{ key: app, operator: In, values: [shop, web] }] }", true),
+            ("selector: { matchExpressions: [{ key: app, operator: In, values: [shop] }] }", false),
+            ("selector: { matchExpressions: [{ key: app, operator: NotIn, values: [web] }] }", false),
+            ("selector: { matchExpressions: [{ key: team, operator: NotIn, values: [web] }] }", true),
+            ("selector: { matchExpressions: [{ key: tier, operator: Exists }] }", true),
+            ("selector: { matchExpressions: [{ key: tier, operator: DoesNotExist }] }", false),
+            ("selector: { matchLabels: { app: web }, matchExpressions: [{ key: team, operator: Exists }] }", false),
+            ("selector: {}", true),
+            ("minAvailable: 1", false),
+        ] {
+            assert_eq!(selects(selector), expected, "{selector}");
         }
     }
 

@@ -61,7 +61,8 @@ fn release(xml: &mut Writer<Vec<u8>>, checked: &Checked) -> io::Result<()> {
             return Ok(());
         }
     };
-    let told = format!("{} failed requests in a release", requests(played.failed));
+    let mended = text::supposed(checked).map_or(String::new(), |words| format!(", {words}"));
+    let told = format!("{} failed requests in a release{mended}", requests(played.failed));
     case.write_inner_content(|case| {
         let content = quick_xml::events::BytesText::new(&told);
         case.create_element("system-out").write_text_content(content).map(|_| ())

@@ -1,5 +1,6 @@
 //! Markdown for a comment on a pull request.
 
+use super::text::supposed;
 use super::{Findings, Position, difference, requests};
 use crate::check::finding::Level;
 use crate::check::{Checked, Simulated};
@@ -17,7 +18,8 @@ pub fn render(findings: &Findings<'_>) -> String {
     text.push_str("| deployment | failed requests per release |\n|---|---:|\n");
     for checked in findings.checked {
         let failed = checked.simulated.played().map_or_else(str::to_owned, |played| requests(played.failed));
-        text.push_str(&format!("| {} | {failed} |\n", cell(&checked.title)));
+        let mended = supposed(checked).map_or(String::new(), |words| format!(", {words}"));
+        text.push_str(&format!("| {} | {failed}{mended} |\n", cell(&checked.title)));
     }
     if findings.all().next().is_some() {
         text.push_str("\n| finding | where | what | what helps | failed requests with it |\n|---|---|---|---|---:|\n");
@@ -46,23 +48,18 @@ pub fn render(findings: &Findings<'_>) -> String {
     text
 }
 
-/// The failed requests of a deployment before the change; None if it was not there or could not be simulated.
-pub fn before(before: &[(String, Option<f64>)], identity: &str) -> Option<f64> {
-    before.iter().find(|(other, _)| other == identity).and_then(|(_, failed)| *failed)
-}
-
 /// What a change does to each deployment, in a sentence.
 pub fn comparison(findings: &Findings<'_>) -> Vec<String> {
     let Some(before) = findings.before else { return Vec::new() };
-    let several = findings.checked.len() > 1;
+    let several = findings.checked.len() + before.removed.len() > 1;
     let sentence = |checked: &Checked| {
         let of = if several { format!(" of {}", checked.title) } else { String::new() };
-        let is_new = before.iter().all(|(identity, _)| *identity != checked.identity);
+        let is_new = before.failed.iter().all(|(identity, _)| *identity != checked.identity);
         let now = match checked.simulated.played() {
             Ok(played) => played.failed,
             Err(why) => return format!("after this change {} {why}", checked.title),
         };
-        match self::before(before, &checked.identity) {
+        match before.failed(&checked.identity) {
             None if is_new => {
                 format!("{} is new: {} failed requests are expected per release", checked.title, requests(now))
             }
@@ -84,8 +81,9 @@ pub fn comparison(findings: &Findings<'_>) -> Vec<String> {
         }
     };
     // Files that have never held a workload have nothing to compare.
-    let is_compared = |checked: &&Checked| !before.is_empty() || checked.simulated != Simulated::NoWorkload;
-    findings.checked.iter().filter(is_compared).map(sentence).collect()
+    let is_compared = |checked: &&Checked| !before.failed.is_empty() || checked.simulated != Simulated::NoWorkload;
+    let removed = before.removed.iter().map(|identity| format!("this change removes {identity}"));
+    findings.checked.iter().filter(is_compared).map(sentence).chain(removed).collect()
 }
 
 #[cfg(test)]
@@ -109,6 +107,8 @@ mod tests {
                 identity: String::new(),
                 findings: vec![finding],
                 simulated: Simulated::Played(Played { failed: 15.4, requests: 100.0 }),
+                plays: None,
+                ignored: Vec::new(),
             }];
             let findings =
                 Findings { sources: &Sources::default(), checked: &checked, suppressed: 0, before: None, seeds: 1 };

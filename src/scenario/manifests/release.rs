@@ -1,6 +1,6 @@
 //! One release of a stream: the Rollout or Deployment, and the objects that belong to it.
 
-use super::object::Object;
+use super::object::{self, Object};
 use super::stream::{Stream, error};
 use crate::scenario::diagnostic::{Problem, Severity};
 use crate::scenario::document::Node;
@@ -75,7 +75,9 @@ impl<'s> Release<'s> {
     pub fn new(stream: &'s Stream, workload: &'s Object) -> Self {
         let namespace = workload.namespace.as_str();
         let template = match workload.text("spec.workloadRef.name") {
-            Some(name) => stream.find(referenced_kind(workload), namespace, name),
+            Some(name) => stream
+                .find(referenced_kind(workload), namespace, name)
+                .filter(|object| object.group == object::group(workload.text("spec.workloadRef.apiVersion"))),
             None => Some(workload),
         };
         let targets = |hpa: &&Object| {

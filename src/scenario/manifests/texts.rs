@@ -1,4 +1,4 @@
-//! Labels, selectors and environment variables are texts: the API server refuses a number or a boolean there, also where a
+//! Names, labels, selectors and environment variables are texts: the API server refuses a number or a boolean there, also where a
 //! word without quotes only looks like a text. A boolean as a key it takes for the text `true` or `false`, which nobody means.
 
 use super::object::Object;
@@ -6,7 +6,7 @@ use super::stream::error;
 use super::yaml::is_boolean_word;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::{Entry, Kind, Node};
-use crate::scenario::sources::Sources;
+use crate::scenario::sources::{Source, Sources};
 use std::ops::Range;
 
 /// Tables of a Rollout, a Deployment or a Service whose values are texts. A Service's selector has no matchLabels, a
@@ -49,6 +49,20 @@ fn in_table(what: &str, entry: &Entry, sources: &Sources) -> Vec<Problem> {
     problems
 }
 
+/// The name or the namespace of an object, if one of them is no text.
+pub fn wrong_name(object: &Object, source: &Source) -> Option<Problem> {
+    let wrong = |what: &str| {
+        let node = object.find(&format!("metadata.{what}"))?;
+        let message = format!("the {what} is {}, it must be a text", kind(node)?);
+        let place = node.place.clone();
+        let within = place.as_ref().map(|place| place.start - source.start..place.end - source.start);
+        let word = within.and_then(|within| source.text.get(within)).unwrap_or_default();
+        Some(error(message, place, in_quotes(word)))
+    };
+    wrong("name").or_else(|| wrong("namespace"))
+}
+
+/// What to write in the place of a word that is no text.
 fn in_quotes(word: &str) -> String {
     if is_boolean_word(word) {
         format!(

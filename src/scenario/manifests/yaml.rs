@@ -339,7 +339,11 @@ impl<'t> Builder<'t> {
             if let Some(first) = keys.insert(key.clone(), key_place.start - self.offset) {
                 let line = self.line(first);
                 let message = format!("`{key}` stands here twice");
-                let help = format!("leave one of them out; the first is in line {line}");
+                // What an object has once was meant to begin another.
+                let help = match depth == 0 && ["apiVersion", "kind"].contains(&key.as_str()) {
+                    true => format!("put a line `---` between the two objects; the first has it in line {line}"),
+                    false => format!("leave one of them out; the first is in line {line}"),
+                };
                 return Err(self.mistake(&message, key_place, &help));
             }
             table.entries.extend(value.map(|value| Entry { key, key_place: Some(key_place), value }));

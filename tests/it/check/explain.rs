@@ -25,7 +25,7 @@ fn there_is_a_page_for_each_finding_cause_rule_and_term() {
         assert!(entry.words.ends_with('.'), "{}", entry.name);
         assert!(all.contains(entry.title), "{}", entry.name);
     }
-    assert_eq!((RULES.len(), TERMS.len() >= 8), (24, true));
+    assert_eq!((RULES.len(), TERMS.len() >= 8), (25, true));
     assert!(explain("k005").contains("no preStop hook"));
     assert!(explain("V9").contains("dynamicStableScale beside scaleDownDelaySeconds"));
     assert!(explain("connection_refused").contains("SYN"));

@@ -37,6 +37,10 @@ fn a_mark_is_a_comment_and_is_understood_or_told() {
         (with("      dynamicStableScale: true # sim-check:ignore ALB020 because x"), &["ALB020", "S003"]),
         (with("      dynamicStableScale: true # sim-check: ignore"), &["ALB020", "S003"]),
         (with("      dynamicStableScale: true # as sim-check: says"), &["ALB020"]),
+        // Above the whole document: behind its `---`, or in front of the first.
+        (format!("# Ours.\n# sim-check: ignore ALB020 because x\n{}", article()), &[]),
+        (article().replacen("---\n", "---\n# sim-check: ignore ALB020 because x\n", 1), &[]),
+        (article().replacen("---\n", "# sim-check: ignore ALB020 because x\n", 1), &[]),
     ] {
         let codes = codes(&folder, &text, &[]);
         let found: Vec<_> = codes.iter().filter(|code| code.starts_with('S') || *code == "ALB020").collect();
@@ -66,7 +70,7 @@ fn a_mark_in_a_shared_document_is_unused_only_if_all_say_so() {
         codes.into_iter().filter(|code| code.starts_with('S') || code == "ALB023").collect::<Vec<_>>()
     };
     // The health check asks what the probe of shop asks, and not what that of web asks.
-    let shop = article().split("---\n").next().unwrap().replacen("name: web", "name: shop", 1);
+    let shop = article().split("---\n").nth(1).unwrap().replacen("name: web", "name: shop", 1);
     let shop = shop.replace("path: /healthz", "path: /");
     let ingress = "kind: Ingress\nmetadata:\n  name: web\n";
     let marked = |mark: &str| article().replace(ingress, &ingress.replace("web\n", &format!("web # {mark}\n")));
@@ -75,7 +79,7 @@ fn a_mark_in_a_shared_document_is_unused_only_if_all_say_so() {
     assert_ne!(mark, article());
     assert_eq!(told(&format!("{shop}---\n{mark}"), &shop_alone), [""; 0]);
     assert_eq!(told(&format!("{shop}---\n{mark}"), &all), [""; 0]);
-    assert_eq!(told(&format!("{shop}---\n{}", mark.split("---\n").nth(1).unwrap()), &all), ["S001"]);
+    assert_eq!(told(&format!("{shop}---\n{}", mark.split("---\n").nth(2).unwrap()), &all), ["S001"]);
     // What is wrong whoever reads it is told.
     let malformed = marked("sim-check: ALB023");
     assert_eq!(told(&format!("{shop}---\n{malformed}"), &shop_alone), ["S003"]);
