@@ -1,6 +1,7 @@
 //! What is found, and the page that explains it.
 
 use super::change::Change;
+use super::reproduce::Run;
 use crate::scenario::diagnostic::{Problem, Severity};
 use std::ops::Range;
 
@@ -36,8 +37,10 @@ pub struct Page {
     pub remedy: &'static str,
     /// Where it is written, by somebody else.
     pub source: &'static str,
-    /// A command that shows it.
-    pub reproduce: &'static str,
+    /// The smallest manifests that show it.
+    pub example: &'static str,
+    /// A release that shows more of what comes of it.
+    pub run: Option<Run>,
 }
 
 /// What a rule found.
@@ -84,11 +87,13 @@ pub struct Finding {
     pub code: &'static str,
     pub level: Level,
     pub place: Option<Range<usize>>,
+    /// The dotted key that the reader speaks of: of what the command line has set there is no place.
+    pub key: String,
     pub message: String,
     /// What to do, in words: the change, or what the page says where no change of the manifests would help.
     pub help: String,
     pub remedy: &'static str,
-    /// The change that is proposed; the others that were thought of are in `changes`.
+    /// The best change; all that were thought of are in `changes`.
     pub change: Option<Change>,
     pub changes: Vec<Change>,
     pub is_played: bool,
@@ -109,7 +114,8 @@ pub const UNREADABLE: Page = Page {
     consequence: "The release cannot be simulated, and nobody can say what the controllers would make of it.",
     remedy: "mend the line that the message names",
     source: "Kubernetes documentation, API Conventions; the documentation of the controller that reads the field",
-    reproduce: "sim check tests/findings/INPUT.bad.yaml",
+    example: include_str!("../../scenarios/findings/INPUT.bad.yaml"),
+    run: None,
 };
 
 /// The page of [`UNKNOWN_FIELD`].
@@ -122,16 +128,24 @@ pub const UNKNOWN: Page = Page {
                   level too high is none.",
     remedy: "write the name as the API has it, in its place",
     source: "Kubernetes documentation, API Concepts: Field validation",
-    reproduce: "sim check tests/findings/M001.bad.yaml",
+    example: include_str!("../../scenarios/findings/M001.bad.yaml"),
+    run: None,
 };
 
 impl Finding {
+    /// The change, unless it leaves more failed requests than there are without it.
+    pub fn proposed(&self) -> Option<&Change> {
+        let raises = self.prediction.is_some_and(|prediction| prediction.with > prediction.without);
+        self.change.as_ref().filter(|_| !raises)
+    }
+
     pub fn new(page: &Page, found: Found) -> Self {
         let help = found.changes.first().map_or_else(|| page.remedy.to_owned(), |change| change.words.clone());
         Self {
             code: page.code,
             level: page.level,
             place: found.place,
+            key: String::new(),
             message: found.message,
             help,
             remedy: page.remedy,
@@ -154,6 +168,7 @@ impl Finding {
             code,
             level,
             place: problem.place.clone(),
+            key: problem.key.clone(),
             message: problem.message.clone(),
             help: problem.help.clone(),
             remedy: "",

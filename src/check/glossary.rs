@@ -1,6 +1,7 @@
 //! What `sim explain` says besides the findings: causes of failed answers, the Rollouts controller's rules for a spec, and
 //! terms.
 
+use super::reproduce::Run;
 use crate::model::outcome::Cause;
 
 /// A page about a word of the reports.
@@ -10,66 +11,73 @@ pub struct Entry {
     pub title: &'static str,
     pub words: &'static str,
     pub source: &'static str,
-    /// A command that shows it.
-    pub reproduce: &'static str,
+    pub reproduce: Reproduce,
+}
+
+/// How to see what a page speaks of.
+#[derive(Clone, Copy, Debug)]
+pub enum Reproduce {
+    /// The smallest manifests that show it.
+    Example(&'static str),
+    Run(Run),
 }
 
 /// The page about a cause.
 pub const fn cause(cause: Cause) -> Entry {
-    let (words, reproduce) = match cause {
+    let (words, run) = match cause {
         Cause::ConnectionRefused => (
             "The target answers the SYN with RST: its program has closed the port or is gone, while its pod still has a network. \
              This is the usual answer of a pod without a preStop hook, from SIGTERM until the last ALB node has let go of it. In \
              the access log the three times are -1, and TargetConnectionErrorCount counts it.",
-            "sim run scenarios/article/1-original.toml",
+            Run::of("article/1-original"),
         ),
         Cause::HostUnreachable => (
             "The pod's network is gone, and its node says so by ICMP. It takes the place of connection_refused once the sandbox of \
              the pod has been removed; in the access log the two look alike.",
-            "sim run scenarios/article/1-original.toml",
+            Run::of("article/1-original"),
         ),
         Cause::ResetInFlight => (
             "The connection broke while the target worked on the request: the program exited, or SIGKILL came at the end of the \
              grace period. In the access log target_processing_time is above 0 and response_processing_time is -1.",
-            "sim run scenarios/first-run.toml",
+            Run::of("first-run"),
         ),
         Cause::KeepAliveRace => (
             "The target closed an idle connection in the moment in which the load balancer sent a request on it: its keep-alive \
              time is not longer than the load balancer's idle time-out. It happens outside of releases, too.",
-            "sim run scenarios/first-run.toml --set traffic.rate=10/s --set application.keep_alive=1s",
+            Run { scenario: "first-run", set: &["traffic.rate=10/s", "application.keep_alive=1s"] },
         ),
         Cause::DeregistrationDelayExpired => (
             "The target was still working on the request when deregistration_delay.timeout_seconds ran out: the load balancer \
              closes the connection.",
-            "sim run scenarios/first-run.toml --set traffic.service_time=70s --set application.concurrency=100000",
+            Run { scenario: "first-run", set: &["traffic.service_time=70s", "application.concurrency=100000"] },
         ),
         Cause::NoRegisteredTargets => (
             "The weighted rule chose a target group in which no target may get the request: all have been deregistered, or the new \
              ones have not passed their first health check. Behind an ALB a weighted rule never falls back to the other group.",
-            "sim run scenarios/article/2b-empty-group.toml",
+            Run::of("article/2b-empty-group"),
         ),
         Cause::ConnectTimeout => (
             "Nobody answered the SYN within 10 s: the pod's address is gone. The client waits those 10 s.",
-            "sim run scenarios/field-reports/lbc-2366-traffic-after-draining.toml",
+            Run::of("field-reports/lbc-2366-traffic-after-draining"),
         ),
         Cause::BacklogFull => (
             "Nobody answered the SYN within 10 s, although the pod lives: more requests wait for its workers than its queue of \
              connections holds. Too few pods have too large a share.",
-            "sim run scenarios/hazards/h10-third-version-in-the-middle.toml",
+            Run::of("hazards/h10-third-version-in-the-middle"),
         ),
         Cause::IdleTimeout => (
             "The target took the request and gave no answer within the load balancer's idle time-out (60 s unless set).",
-            "sim run scenarios/first-run.toml --set traffic.service_time=70s --set application.concurrency=100000",
+            Run { scenario: "first-run", set: &["traffic.service_time=70s", "application.concurrency=100000"] },
         ),
         Cause::MissingBackend => (
             "The rule that took the request has a fixed response: its Ingress names an action annotation or a Service that \
              does not exist, and the AWS Load Balancer Controller wrote 503 in its place.",
-            "sim run scenarios/routing/missing-backend.toml",
+            Run { scenario: "routing/missing-backend", set: &[] },
         ),
         Cause::NoMatchingRule => (
             "No rule of the listener took the request, so the default action answered: 404, unless the Ingress has a default \
              backend. It is no 5xx and counts by itself.",
-            "sim run scenarios/routing/no-matching-rule.toml",
+            Run { scenario: "routing/no-matching-rule", set: &[] },
         ),
     };
     Entry {
@@ -77,103 +85,172 @@ pub const fn cause(cause: Cause) -> Entry {
         title: cause.description(),
         words,
         source: "Elastic Load Balancing, User Guide for Application Load Balancers: Troubleshoot, Access logs",
-        reproduce,
+        reproduce: Reproduce::Run(run),
     }
 }
 
 const VALIDATION: &str = "argo-rollouts, pkg/apis/rollouts/validation/validation.go at 9f8d111d (after 1.10.0-rc1)";
 
-const fn rule(name: &'static str, title: &'static str, words: &'static str) -> Entry {
-    Entry { name, title, words, source: VALIDATION, reproduce: "sim check FILE, with such a Rollout in it" }
+const fn rule(name: &'static str, title: &'static str, words: &'static str, example: &'static str) -> Entry {
+    Entry { name, title, words, source: VALIDATION, reproduce: Reproduce::Example(example) }
 }
 
 /// Why the Rollouts controller refuses a spec. Until it is mended the controller does nothing at all: the Rollout is
 /// Degraded with the condition InvalidSpec.
-pub const RULES: [Entry; 24] = [
+pub const RULES: [Entry; 25] = [
     rule(
         "V1",
         "a deadline that is not above minReadySeconds",
         "progressDeadlineSeconds must be greater than minReadySeconds.",
+        include_str!("../../scenarios/findings/V1.bad.yaml"),
     ),
-    rule("V2", "no strategy, or two", "A Rollout has one of canary and blueGreen under strategy."),
+    rule(
+        "V2",
+        "no strategy, or two",
+        "A Rollout has one of canary and blueGreen under strategy.",
+        include_str!("../../scenarios/findings/V2.bad.yaml"),
+    ),
     rule(
         "V3",
         "selector and labels that do not fit",
         "selector must be there, must not be empty, and must match the labels of the pod template.",
+        include_str!("../../scenarios/findings/V3.bad.yaml"),
     ),
-    rule("V4", "maxSurge and maxUnavailable are both 0", "With both at 0 no pod could ever be replaced."),
-    rule("V5", "one Service for stable and canary", "canaryService and stableService must be two Services."),
+    rule(
+        "V4",
+        "maxSurge and maxUnavailable are both 0",
+        "With both at 0 no pod could ever be replaced.",
+        include_str!("../../scenarios/findings/V4.bad.yaml"),
+    ),
+    rule(
+        "V5",
+        "one Service for stable and canary",
+        "canaryService and stableService must be two Services.",
+        include_str!("../../scenarios/findings/V5.bad.yaml"),
+    ),
     rule(
         "V6",
         "a router without its Services",
         "Most routers need both canaryService and stableService; an ALB may have pingPong instead.",
+        include_str!("../../scenarios/findings/V6.bad.yaml"),
     ),
     rule(
         "V7",
         "scaleDownDelaySeconds without a router",
         "Without trafficRouting the old pods go as the new ones come: there is nothing to delay.",
+        include_str!("../../scenarios/findings/V7.bad.yaml"),
     ),
     rule(
         "V8",
         "dynamicStableScale without a router",
         "Without trafficRouting the numbers of pods are the weights already.",
+        include_str!("../../scenarios/findings/V8.bad.yaml"),
     ),
     rule(
         "V9",
         "dynamicStableScale beside scaleDownDelaySeconds",
         "The two exclude each other: with dynamicStableScale nothing is left to delay after the promotion.",
+        include_str!("../../scenarios/findings/V9.bad.yaml"),
     ),
-    rule("V10", "maxTrafficWeight with a router that has none", "Only nginx and plugins know another whole than 100."),
-    rule("V11", "a weight that is no share", "setWeight lies between 0 and 100, or maxTrafficWeight."),
+    rule(
+        "V10",
+        "maxTrafficWeight with a router that has none",
+        "Only nginx and plugins know another whole than 100.",
+        include_str!("../../scenarios/findings/V10.bad.yaml"),
+    ),
+    rule(
+        "V11",
+        "a weight that is no share",
+        "setWeight lies between 0 and 100, or maxTrafficWeight.",
+        include_str!("../../scenarios/findings/V11.bad.yaml"),
+    ),
     rule(
         "V12",
         "a pause that is no duration",
         "A pause has seconds, or a Go duration: 60, 60s, 1h30m. There is no unit for days.",
+        include_str!("../../scenarios/findings/V12.bad.yaml"),
     ),
-    rule("V13", "setCanaryScale without a router", "Without trafficRouting the number of canary pods is the weight."),
-    rule("V14", "setHeaderRoute with a router that has none", "Header routes need Istio, an ALB, Apisix or a plugin."),
+    rule(
+        "V13",
+        "setCanaryScale without a router",
+        "Without trafficRouting the number of canary pods is the weight.",
+        include_str!("../../scenarios/findings/V13.bad.yaml"),
+    ),
+    rule(
+        "V14",
+        "setHeaderRoute with a router that has none",
+        "Header routes need Istio, an ALB, Apisix or a plugin.",
+        include_str!("../../scenarios/findings/V14.bad.yaml"),
+    ),
     rule(
         "V15",
         "a header that an ALB cannot match",
         "Behind an ALB a header matches by exact, not by regex or prefix.",
+        include_str!("../../scenarios/findings/V15.bad.yaml"),
     ),
     rule(
         "V16",
         "a header match of no kind, or of several",
         "A header value has exactly one of exact, regex and prefix.",
+        include_str!("../../scenarios/findings/V16.bad.yaml"),
     ),
     rule(
         "V17",
         "setMirrorRoute with a router that has none",
         "Only Istio and plugins mirror requests; an ALB does not.",
+        include_str!("../../scenarios/findings/V17.bad.yaml"),
     ),
-    rule("V18", "a route without managedRoutes", "Steps that set routes need trafficRouting.managedRoutes."),
-    rule("V19", "a route that is not managed", "The name of a route must stand in trafficRouting.managedRoutes."),
+    rule(
+        "V18",
+        "a route without managedRoutes",
+        "Steps that set routes need trafficRouting.managedRoutes.",
+        include_str!("../../scenarios/findings/V18.bad.yaml"),
+    ),
+    rule(
+        "V19",
+        "a route that is not managed",
+        "The name of a route must stand in trafficRouting.managedRoutes.",
+        include_str!("../../scenarios/findings/V19.bad.yaml"),
+    ),
     rule(
         "V20",
         "a step of no kind, or of several",
         "A step has one of setWeight, pause, experiment and analysis at most, and something at all.",
+        include_str!("../../scenarios/findings/V20.bad.yaml"),
     ),
     rule(
         "V21",
         "a weight for an experiment that nobody can give",
         "Experiments get a share of the traffic from SMI, an ALB, Istio or a plugin alone.",
+        include_str!("../../scenarios/findings/V21.bad.yaml"),
     ),
     rule(
         "V22",
         "pingPong that cannot work",
         "It needs two different Services, an ALB, Istio or a plugin, and with an ALB a rootService.",
+        include_str!("../../scenarios/findings/V22.bad.yaml"),
     ),
     rule(
         "V23",
         "antiAffinity of no kind, or of two",
         "One of required and preferred, and the weight of a preference from 1 to 100.",
+        include_str!("../../scenarios/findings/V23.bad.yaml"),
     ),
     rule(
         "V24",
         "blueGreen with one Service, or a limit above the history",
         "activeService and previewService must differ; scaleDownDelayRevisionLimit is not above revisionHistoryLimit.",
+        include_str!("../../scenarios/findings/V24.bad.yaml"),
     ),
+    Entry {
+        source: "argo-rollouts, rollout/templateref.go, Resolve",
+        ..rule(
+            "V25",
+            "a workloadRef that brings no template",
+            "It refers to a Deployment, a ReplicaSet or a PodTemplate, and nothing else; and beside it there is no template.",
+            include_str!("../../scenarios/findings/V25.bad.yaml"),
+        )
+    },
 ];
 
 /// Words of the reports that are nobody's field.
@@ -184,7 +261,7 @@ pub const TERMS: [Entry; 13] = [
         words: "502, 503 or 504 without an answer of the target: elb_status_code is set and target_status_code is `-`. In CloudWatch: \
                 HTTPCode_ELB_5XX_Count. What the program itself answers is target_5xx.",
         source: "Elastic Load Balancing, CloudWatch metrics for your Application Load Balancer",
-        reproduce: "sim run scenarios/article/1-original.toml",
+        reproduce: Reproduce::Run(Run::of("article/1-original")),
     },
     Entry {
         name: "elb_502",
@@ -193,7 +270,7 @@ pub const TERMS: [Entry; 13] = [
                 host_unreachable, reset_in_flight, keep_alive_race and deregistration_delay_expired. In CloudWatch: \
                 HTTPCode_ELB_502_Count.",
         source: "Elastic Load Balancing, User Guide for Application Load Balancers: Troubleshoot",
-        reproduce: "sim run scenarios/article/1-original.toml",
+        reproduce: Reproduce::Run(Run::of("article/1-original")),
     },
     Entry {
         name: "elb_503",
@@ -201,7 +278,7 @@ pub const TERMS: [Entry; 13] = [
         words: "The rule chose a target group without a target that may get requests: no_registered_targets. In CloudWatch: \
                 HTTPCode_ELB_503_Count.",
         source: "Elastic Load Balancing, User Guide for Application Load Balancers: Troubleshoot",
-        reproduce: "sim run scenarios/article/2b-empty-group.toml",
+        reproduce: Reproduce::Run(Run::of("article/2b-empty-group")),
     },
     Entry {
         name: "elb_504",
@@ -209,7 +286,7 @@ pub const TERMS: [Entry; 13] = [
         words: "Nobody answered the SYN within 10 s, or the request within the idle time-out: connect_timeout, backlog_full and \
                 idle_timeout. In CloudWatch: HTTPCode_ELB_504_Count.",
         source: "Elastic Load Balancing, User Guide for Application Load Balancers: Troubleshoot",
-        reproduce: "sim run scenarios/field-reports/lbc-2366-traffic-after-draining.toml",
+        reproduce: Reproduce::Run(Run::of("field-reports/lbc-2366-traffic-after-draining")),
     },
     Entry {
         name: "setWeight",
@@ -218,7 +295,7 @@ pub const TERMS: [Entry; 13] = [
                 goes on at once: the load balancer follows after the rule lag. Without trafficRouting the number of canary pods is the \
                 share.",
         source: "argo-rollouts, Canary; AWS Load Balancer Controller issue 3588",
-        reproduce: "sim run scenarios/article/1-original.toml",
+        reproduce: Reproduce::Run(Run::of("article/1-original")),
     },
     Entry {
         name: "pause",
@@ -226,7 +303,7 @@ pub const TERMS: [Entry; 13] = [
         words: "With a duration (60, 60s, 1h30m) it ends by itself; without one somebody has to promote the Rollout. It counts from \
                 the moment in which the controller reaches the step, not from that in which the weight before it is effective.",
         source: "argo-rollouts, Canary",
-        reproduce: "sim run scenarios/article/1-original.toml",
+        reproduce: Reproduce::Run(Run::of("article/1-original")),
     },
     Entry {
         name: "effective",
@@ -235,7 +312,7 @@ pub const TERMS: [Entry; 13] = [
                 lag; the load balancer collects changes for a while and pushes them to its nodes, one later than the other. The weight \
                 is effective when the last of them routes by it.",
         source: "AWS Load Balancer Controller issues 3588 and 4039, argo-rollouts issue 3617",
-        reproduce: "sim run scenarios/article/1-original.toml",
+        reproduce: Reproduce::Run(Run::of("article/1-original")),
     },
     Entry {
         name: "rule lag",
@@ -243,7 +320,10 @@ pub const TERMS: [Entry; 13] = [
         words: "All Ingresses of a group are one work item of the load balancer controller. A busy account, or a group with many rules, \
                 makes a reconcile take a minute and more. load_balancer_controller.rule_lag says how long.",
         source: "AWS Load Balancer Controller issue 3588",
-        reproduce: "sim run scenarios/article/1-original.toml --set load_balancer_controller.rule_lag=5s",
+        reproduce: Reproduce::Run(Run {
+            scenario: "article/1-original",
+            set: &["load_balancer_controller.rule_lag=5s"],
+        }),
     },
     Entry {
         name: "deregistration",
@@ -252,7 +332,7 @@ pub const TERMS: [Entry; 13] = [
                 (load_balancer.deregistration), and the deregistration delay, in which requests that are under way may end \
                 (deregistration_delay.timeout_seconds, 300 s unless set).",
         source: "AWS Load Balancer Controller issues 1719 and 2366; Elastic Load Balancing, target group attributes",
-        reproduce: "sim run scenarios/field-reports/lbc-2366-traffic-after-draining.toml",
+        reproduce: Reproduce::Run(Run::of("field-reports/lbc-2366-traffic-after-draining")),
     },
     Entry {
         name: "extra pod-seconds",
@@ -260,7 +340,7 @@ pub const TERMS: [Entry; 13] = [
         words: "The time of all pods that exist, terminating ones included, beyond what the replicas alone would have cost. 3,600 \
                 pod-seconds are a pod for an hour.",
         source: "Kubernetes counts a terminating pod's requests until its containers have ended",
-        reproduce: "sim run scenarios/article/4-fixed.toml",
+        reproduce: Reproduce::Run(Run::of("article/4-fixed")),
     },
     Entry {
         name: "readiness gate",
@@ -269,7 +349,10 @@ pub const TERMS: [Entry; 13] = [
                 target group whose Service selects the pod at its creation. The first pods of a canary without pingPong have none: \
                 the Service selects them later.",
         source: "AWS Load Balancer Controller, pod readiness gate",
-        reproduce: "sim run scenarios/first-run.toml --set namespace.labels='{\"elbv2.k8s.aws/pod-readiness-gate-inject\"=\"enabled\"}'",
+        reproduce: Reproduce::Run(Run {
+            scenario: "first-run",
+            set: &["namespace.labels={\"elbv2.k8s.aws/pod-readiness-gate-inject\"=\"enabled\"}"],
+        }),
     },
     Entry {
         name: "fingerprint",
@@ -277,7 +360,7 @@ pub const TERMS: [Entry; 13] = [
         words: "It folds every event of the control plane and the outcome of every request. The same version, scenario and seed have \
                 the same fingerprint on any machine; a manifest and the scenario that it amounts to, too.",
         source: "this program",
-        reproduce: "sim run scenarios/first-run.toml",
+        reproduce: Reproduce::Run(Run::of("first-run")),
     },
     Entry {
         name: "outcome",
@@ -286,7 +369,7 @@ pub const TERMS: [Entry; 13] = [
                 controller has given up, or cannot go on. running: it was not over at simulation.horizon. Whatever is not over \
                 says on what it waits.",
         source: "argo-rollouts, phases of a Rollout",
-        reproduce: "sim run scenarios/strategies/analysis-of-a-bad-version.toml",
+        reproduce: Reproduce::Run(Run::of("strategies/analysis-of-a-bad-version")),
     },
 ];
 
@@ -313,7 +396,7 @@ const fn not_checked(code: &'static str, why: &'static str) -> Reference {
     Reference { code, instead: Instead::NotChecked(why) }
 }
 
-pub const REFERENCES: [Reference; 27] = [
+pub const REFERENCES: [Reference; 26] = [
     see("ALB001", "K005"),
     see("ALB002", "K006"),
     see("ALB003", "K002"),
@@ -324,6 +407,7 @@ pub const REFERENCES: [Reference; 27] = [
     see("ALB013", "K018"),
     see("ALB038", "K023"),
     see("ALB041", "K017"),
+    see("ALB042", "K038"),
     not_checked("ALB014", "the webhook that injects readiness gates is installed with the load balancer controller."),
     not_checked(
         "ALB016",
@@ -341,18 +425,24 @@ pub const REFERENCES: [Reference; 27] = [
     not_checked("ALB035", "the replicas of the load balancer controller are none of this release's manifests."),
     not_checked("ALB040", "a listener counts the rules of all its Ingresses, and they are not in these files."),
     not_checked(
-        "ALB042",
-        "what the program asks of others before it answers its readiness probe stands in no manifest.",
-    ),
-    not_checked(
         "ALB045",
         "what ends the nodes stands in no manifest of a release; K029 is about the notice of spot instances.",
     ),
-    not_checked("K016", "how long the program takes to answer its probe stands in no manifest."),
-    not_checked("K022", "how many pods the nodes have room for stands in no manifest."),
-    not_checked("K031", "the size of an image stands in no manifest; pod.startup_time says how long a start takes."),
-    not_checked("K036", "what a pod-hour may cost is yours to say; sim run tells the extra pod-seconds of a release."),
-    not_checked("K038", "what the program asks of others before it answers its readiness probe stands in no manifest."),
+    not_checked(
+        "K016",
+        "how long the program works on a probe stands in no manifest. That a probe has to wait behind requests, up to \
+         timeoutSeconds, is simulated.",
+    ),
+    not_checked(
+        "K022",
+        "how many pods the nodes have room for stands in no manifest; cluster.scheduling says how long a pod waits for a node.",
+    ),
+    not_checked("K031", "the size of an image stands in no manifest; cluster.image_pull says how long a pull takes."),
+    not_checked(
+        "K036",
+        "what a pod-hour may cost is yours to say: sim run tells the extra pod-seconds of a release, and a threshold on \
+         pods.extra_pod_seconds judges them.",
+    ),
 ];
 
 /// All entries.

@@ -1,7 +1,7 @@
 //! Failed requests with and without a change, by playing both.
 
 use super::Setting;
-use super::change::{Edit, apply};
+use super::change::{Change, Edit, apply};
 use super::finding::{Finding, Prediction};
 use crate::scenario::Scenario;
 use crate::scenario::load::load_release;
@@ -14,11 +14,38 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Means over the seeds.
+/// What came of playing a release: means over the seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Played {
     pub failed: f64,
     pub requests: f64,
+}
+
+/// A play takes a time that grows with the square of the pods, about half a second for a thousand. From here on one seed
+/// has to do.
+const MANY_PODS: u32 = 1_000;
+/// And from here on the release is played as it is, and no change of it.
+const TOO_MANY_PODS: u32 = 2_000;
+
+/// How a release is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plays {
+    /// As many as the workload may have when nothing is released.
+    pub pods: u32,
+    pub seeds: usize,
+    pub with_changes: bool,
+}
+
+impl Plays {
+    pub fn new(scenario: &Scenario, seeds: usize) -> Self {
+        let most = scenario.hpa.as_ref().map_or(0, |hpa| hpa.autoscaler.max_replicas);
+        Self::of(scenario.workload.replicas().max(most), seeds)
+    }
+
+    fn of(pods: u32, seeds: usize) -> Self {
+        let seeds = if pods > MANY_PODS { seeds.min(1) } else { seeds };
+        Self { pods, seeds, with_changes: pods <= TOO_MANY_PODS }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +62,7 @@ impl<'a> Predictor<'a> {
 
     pub fn play(&self, scenario: &Scenario) -> Played {
         let seeds = self.setting.seeds;
+        let seeds = &seeds[..Plays::new(scenario, seeds.len()).seeds];
         let runs: Vec<_> = seeds.par_iter().map(|seed| run(scenario, *seed).requests).collect();
         let mean = |sum: u64| sum as f64 / seeds.len().max(1) as f64;
         Played {
@@ -139,11 +167,14 @@ fn is_same(a: &Object, b: &Object) -> bool {
     (&a.kind, &a.namespace, &a.name) == (&b.kind, &b.namespace, &b.name)
 }
 
-/// The document of a text that has this byte: from a line `---` to the next.
+/// The document of a text that has this byte: from a line `---` to the next. What stands above the first of these lines
+/// belongs to the document behind it, if it is nothing but comments.
 pub fn document_at(text: &str, byte: usize) -> Range<usize> {
+    let says_nothing = |line: &str| line.trim().is_empty() || line.starts_with(['#', '%', '\u{feff}']);
     let begins = |line: usize| {
         let rest = text[line..].strip_prefix("---");
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+        let is_mark = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        is_mark && !text[..line].lines().all(says_nothing)
     };
     let mut start = text[..byte].rfind('\n').map_or(0, |newline| newline + 1);
     while start > 0 && !begins(start) {
@@ -158,8 +189,8 @@ pub fn document_at(text: &str, byte: usize) -> Range<usize> {
     }
 }
 
-/// Of the changes of each finding the first that leaves the fewest failed requests; a change that spoils the manifests is
-/// none, and one that leaves more failed requests than before is no help.
+/// Of the changes of each finding the first that leaves the fewest failed requests, be they more than before: that is told,
+/// too. A change that spoils the manifests is none.
 pub fn predict(predictor: &Predictor<'_>, base: Played, findings: &mut [Finding]) {
     findings.par_iter_mut().for_each(|finding| {
         if !finding.is_played {
@@ -176,13 +207,13 @@ pub fn predict(predictor: &Predictor<'_>, base: Played, findings: &mut [Finding]
             }
         }
         match best {
-            Some((with, index)) if with <= base.failed => {
+            Some((with, index)) => {
                 let change = finding.changes[index].clone();
                 finding.help.clone_from(&change.words);
                 finding.change = Some(change);
                 finding.prediction = Some(Prediction { without: base.failed, with });
             }
-            Some(_) | None => {
+            None => {
                 finding.change = None;
                 finding.help = finding.remedy.to_owned();
             }
@@ -190,32 +221,53 @@ pub fn predict(predictor: &Predictor<'_>, base: Played, findings: &mut [Finding]
     });
 }
 
-/// The fewest changes that bring the failed requests to zero, or as low as they go: each time the one that helps most.
-pub fn smallest(
-    predictor: &Predictor<'_>,
-    base: Played,
-    findings: &[Finding],
-) -> (Vec<Edit>, Vec<&'static str>, Played) {
-    let (mut edits, mut codes, mut now) = (Vec::new(), Vec::new(), base);
-    while now.failed > 0.0 {
-        let candidates: Vec<&Finding> = findings
-            .iter()
-            .filter(|finding| finding.is_played && finding.change.is_some() && !codes.contains(&finding.code))
-            .collect();
-        let play = |finding: &&Finding| {
-            let change = finding.change.as_ref()?;
-            let with = [&edits[..], &change.edits].concat();
-            Some((predictor.play_with(&with)?, with, finding.code))
+/// What is changed, and what that brings.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    pub edits: Vec<Edit>,
+    pub codes: Vec<&'static str>,
+    pub played: Played,
+}
+
+/// The fewest changes that bring the failed requests to zero, or as low as they go: each time the one that helps most with
+/// those before it, whatever it would bring alone.
+pub fn smallest(predictor: &Predictor<'_>, base: Played, findings: &[Finding]) -> Chosen {
+    let mut chosen = Chosen { edits: Vec::new(), codes: Vec::new(), played: base };
+    let mut left: Vec<&Finding> = findings.iter().filter(|finding| finding.is_played).collect();
+    while chosen.played.failed > 0.0 {
+        let changes = left.iter().enumerate().flat_map(|(place, finding)| {
+            let changes = finding.changes.iter();
+            changes.map(move |change| (place, change))
+        });
+        let play = |(place, change): (usize, &Change)| {
+            let edits = [&chosen.edits[..], &change.edits].concat();
+            Some((predictor.play_with(&edits)?, edits, place))
         };
-        let played: Vec<_> = candidates.par_iter().filter_map(play).collect();
+        let played: Vec<_> = changes.collect::<Vec<_>>().into_par_iter().filter_map(play).collect();
         let least = played.into_iter().min_by(|a, b| a.0.failed.total_cmp(&b.0.failed));
         match least {
-            Some((played, with, code)) if played.failed < now.failed => {
-                (edits, now) = (with, played);
-                codes.push(code);
+            Some((played, edits, place)) if played.failed < chosen.played.failed => {
+                let finding = left.remove(place);
+                chosen.codes.push(finding.code);
+                (chosen.edits, chosen.played) = (edits, played);
             }
             Some(_) | None => break,
         }
     }
-    (edits, codes, now)
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_pods_are_played_less() {
+        let plays = |pods: u32| {
+            let plays = Plays::of(pods, 3);
+            (plays.seeds, plays.with_changes)
+        };
+        assert_eq!([plays(1), plays(1_000), plays(1_001)], [(3, true), (3, true), (1, true)]);
+        assert_eq!([plays(2_000), plays(2_001), plays(10_000)], [(1, true), (1, false), (1, false)]);
+    }
 }

@@ -4,12 +4,12 @@ use super::change::{Change, List};
 use crate::model::application::OnSigterm;
 use crate::model::load_balancer_controller::LoadBalancerControllerSpec;
 use crate::random::Distribution;
-use crate::scenario::Scenario;
 use crate::scenario::document::{Entry, Node};
 use crate::scenario::manifests::object::Object;
 use crate::scenario::manifests::pod::main_container;
 use crate::scenario::manifests::release::Release;
 use crate::scenario::sources::Sources;
+use crate::scenario::{Loaded, Origin, Parameter, Scenario};
 use crate::units::Duration;
 use std::ops::Range;
 
@@ -28,11 +28,23 @@ pub struct Subject<'a> {
     pub release: &'a Release<'a>,
     /// None if the manifests cannot be simulated.
     pub scenario: Option<&'a Scenario>,
+    /// What the scenario was made of.
+    parameters: &'a [Parameter],
 }
 
 impl<'a> Subject<'a> {
-    pub fn new(sources: &'a Sources, release: &'a Release<'a>, scenario: Option<&'a Scenario>) -> Self {
-        Self { sources, release, scenario }
+    pub fn new(sources: &'a Sources, release: &'a Release<'a>, loaded: Option<&'a Loaded>) -> Self {
+        Self {
+            sources,
+            release,
+            scenario: loaded.map(|loaded| &loaded.scenario),
+            parameters: loaded.map_or(&[], |loaded| &loaded.parameters),
+        }
+    }
+
+    /// Whether a parameter has its value from somebody, and is not the default: it may have the same.
+    pub fn is_said(&self, key: &str) -> bool {
+        self.parameters.iter().any(|parameter| parameter.key == key && parameter.origin != Origin::Default)
     }
 
     /// The Rollout or Deployment.
@@ -190,14 +202,15 @@ impl<'a> Subject<'a> {
         Some(self.scenario?.pod.pre_stop.unwrap_or(Duration::ZERO))
     }
 
-    /// How long a pod goes on serving behind its deletion: for its preStop hook, or to the end if it ignores SIGTERM.
-    pub fn serves_after_deletion(&self) -> Duration {
-        let Some(scenario) = self.scenario else { return Duration::ZERO };
+    /// How long a pod goes on serving behind its deletion: for its preStop hook, or to the end if it ignores SIGTERM. None
+    /// if nobody has seen its template.
+    pub fn serves_after_deletion(&self) -> Option<Duration> {
+        let scenario = self.scenario.filter(|_| self.template().is_some())?;
         let hook = scenario.pod.pre_stop.unwrap_or(Duration::ZERO).min(scenario.pod.grace_period);
-        match scenario.application.on_sigterm {
+        Some(match scenario.application.on_sigterm {
             OnSigterm::Exit | OnSigterm::Drain => hook,
             OnSigterm::Ignore => scenario.pod.grace_period,
-        }
+        })
     }
 
     /// From the deletion of a pod until the last ALB node sends it nothing any more: a time that is rarely exceeded.

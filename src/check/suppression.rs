@@ -27,7 +27,8 @@ pub const UNUSED: Page = Page {
     consequence: "Whoever reads it believes in a risk that is gone; when it comes back, nobody is told.",
     remedy: "remove the comment",
     source: "Practice of linters: ESLint `--report-unused-disable-directives`, Ruff RUF100.",
-    reproduce: "sim check FILE, with the comment on a line without findings",
+    example: include_str!("../../scenarios/findings/S001.bad.yaml"),
+    run: None,
 };
 
 /// A suppression that does not say why.
@@ -39,7 +40,8 @@ pub const WITHOUT_REASON: Page = Page {
     consequence: "The next reader cannot tell a decision from a convenience.",
     remedy: "write `because` and the reason behind the code",
     source: "Practice of linters: ESLint `require-description`, Ruff's documentation on `noqa`.",
-    reproduce: "sim check FILE, with `# sim-check: ignore K023` in it",
+    example: include_str!("../../scenarios/findings/S002.bad.yaml"),
+    run: None,
 };
 
 /// A comment that was meant to be a suppression.
@@ -51,7 +53,8 @@ pub const MALFORMED: Page = Page {
     consequence: "It suppresses nothing.",
     remedy: "write # sim-check: ignore CODE because REASON",
     source: "Practice of linters: ESLint on directives that it cannot parse, Ruff RUF102.",
-    reproduce: "sim check FILE, with `# sim-check:ignore K023` in it",
+    example: include_str!("../../scenarios/findings/S003.bad.yaml"),
+    run: None,
 };
 
 #[derive(Debug)]
@@ -84,31 +87,61 @@ pub fn suppress(sources: &Sources, checked: &mut [Checked]) -> usize {
     let wrong = suppressions.iter().zip(used).filter_map(|(suppression, used)| suppression.wrong(used));
     let mut wrong: Vec<Finding> = wrong.collect();
     if !wrong.is_empty() {
-        let of_others = of_others(sources, checked);
-        let is_of_others = |place: &Range<usize>| of_others.iter().any(|document| document.contains(&place.start));
-        wrong.retain(|finding| !finding.place.as_ref().is_some_and(is_of_others));
+        let owners = Owners::new(sources, checked);
+        wrong.retain(|finding| owners.allow(finding));
     }
     if let Some(first) = checked.first_mut() {
         first.findings.extend(wrong);
-        first.findings.sort_by_key(|finding| (finding.place.as_ref().map(|place| place.start), finding.code));
+        first.findings.sort_by_key(super::order);
     }
     count
 }
 
-/// The documents of releases that are not checked, and of none that is: what is suppressed there shows when they are.
-fn of_others(sources: &Sources, checked: &[Checked]) -> Vec<Range<usize>> {
-    let (stream, _) = Stream::read(sources);
-    let is_checked = |release: &Release<'_>| {
-        let identity = super::identity(release.workload);
-        checked.iter().any(|checked| checked.identity == identity)
-    };
-    let (these, others): (Vec<_>, Vec<_>) = releases(&stream).into_iter().partition(is_checked);
-    let documents = |releases: &[Release<'_>]| -> BTreeSet<(usize, usize)> {
-        let objects = releases.iter().flat_map(objects);
-        objects.filter_map(|object| document(sources, object)).map(|document| (document.start, document.end)).collect()
-    };
-    let (these, others) = (documents(&these), documents(&others));
-    others.difference(&these).map(|(start, end)| *start..*end).collect()
+/// Whose documents the texts have: what is suppressed for a release that is not asked for shows when it is.
+struct Owners {
+    asked_for: BTreeSet<Document>,
+    not_asked_for: BTreeSet<Document>,
+    /// Of what is not simulated many findings that could be ignored do not show.
+    played: BTreeSet<Document>,
+    unplayed: BTreeSet<Document>,
+    are_all_played: bool,
+}
+
+/// Where a document begins and ends in all texts.
+type Document = (usize, usize);
+
+impl Owners {
+    fn new(sources: &Sources, checked: &[Checked]) -> Self {
+        let (stream, _) = Stream::read(sources);
+        let all = releases(&stream);
+        let documents = |is_meant: &dyn Fn(&Checked) -> bool| {
+            let is_meant = |release: &&Release<'_>| {
+                let identity = super::identity(release.workload);
+                checked.iter().any(|checked| checked.identity == identity && is_meant(checked))
+            };
+            let (these, others): (Vec<_>, Vec<_>) = all.iter().partition(is_meant);
+            [these, others].map(|releases| {
+                let objects = releases.into_iter().flat_map(objects);
+                objects.filter_map(|object| document(sources, object)).collect::<BTreeSet<_>>()
+            })
+        };
+        let is_played = |checked: &Checked| checked.simulated.played().is_ok();
+        let [asked_for, not_asked_for] = documents(&|_| true);
+        let [played, unplayed] = documents(&is_played);
+        let are_all_played = unplayed.is_empty() && checked.iter().all(is_played);
+        Self { asked_for, not_asked_for, played, unplayed, are_all_played }
+    }
+
+    /// Whether what is wrong with a comment may be told. That it ignores nothing is known only if nobody else may have a
+    /// finding there: a document of no release at all may be anybody's.
+    fn allow(&self, finding: &Finding) -> bool {
+        let Some(place) = &finding.place else { return true };
+        let is_in =
+            |documents: &BTreeSet<Document>| documents.iter().any(|(start, end)| (*start..*end).contains(&place.start));
+        let is_of_others = is_in(&self.not_asked_for) && !is_in(&self.asked_for);
+        let is_known = self.are_all_played || is_in(&self.played) && !is_in(&self.unplayed);
+        !is_of_others && (is_known || finding.code != UNUSED.code)
+    }
 }
 
 /// What a release alone is made of, or shares with another.
@@ -124,11 +157,10 @@ fn objects<'s>(release: &Release<'s>) -> Vec<&'s Object> {
     std::iter::once(release.workload).chain(others.into_iter().flatten()).chain(services).chain(budgets).collect()
 }
 
-/// Where the document of an object stands in all texts.
-fn document(sources: &Sources, object: &Object) -> Option<Range<usize>> {
+fn document(sources: &Sources, object: &Object) -> Option<Document> {
     let (source, within) = sources.locate(&object.place)?;
     let document = document_at(&source.text, within.start);
-    Some(source.start + document.start..source.start + document.end)
+    Some((source.start + document.start, source.start + document.end))
 }
 
 impl Suppression {
@@ -158,12 +190,12 @@ impl Suppression {
 fn read(sources: &Sources) -> Vec<Suppression> {
     let mut suppressions = Vec::new();
     for source in sources.manifests() {
-        let (mut at, mut document) = (source.start, source.start);
+        let (mut at, mut document) = (source.start, None);
         let lines: Vec<&str> = source.text.split_inclusive('\n').collect();
         let (mut is_begin, mut reader) = (true, Reader::new());
         for (index, line) in lines.iter().enumerate() {
             if line.starts_with("---") {
-                (document, is_begin) = (at, true);
+                (document, is_begin) = (None, true);
             }
             let comment = reader.read(line);
             if let Some((comment, mark)) =
@@ -173,7 +205,10 @@ fn read(sources: &Sources) -> Vec<Suppression> {
                 let text = line[mark..].trim_end();
                 let end = at + line.len();
                 let reach = match (is_alone, is_begin) {
-                    (true, true) => document..end_of_document(&lines[index + 1..], end),
+                    (true, true) => {
+                        let document = document.get_or_insert_with(|| document_at(&source.text, at - source.start));
+                        source.start + document.start..source.start + document.end
+                    }
                     // Over further comments to the next line that says something.
                     (true, false) => end..end_of_next(&lines[index + 1..], end),
                     (false, _) => at..end,
@@ -214,10 +249,6 @@ fn is_code(word: &str) -> bool {
     let number = word.trim_start_matches(|character: char| character.is_ascii_uppercase());
     let is_number = !number.is_empty() && number.chars().all(|character| character.is_ascii_digit());
     number.len() < word.len() && is_number || word == INPUT
-}
-
-fn end_of_document(lines: &[&str], start: usize) -> usize {
-    start + lines.iter().take_while(|line| !line.starts_with("---")).map(|line| line.len()).sum::<usize>()
 }
 
 fn end_of_next(lines: &[&str], start: usize) -> usize {

@@ -16,7 +16,8 @@ pub struct Arguments {
     /// Print no report and no list of files
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// With `run`: print every event of the control plane, too, of the first seed (on stderr)
+    /// With `run`: print every event of the control plane, too, of the first seed. With manifests: count what of them is
+    /// skipped (both on stderr)
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }
@@ -89,33 +90,47 @@ pub struct CheckArguments {
     /// to stdout
     #[arg(long, conflicts_with = "diff")]
     pub fix: bool,
-    /// Show what --fix would change
+    /// Show what --fix would change, as a diff for `git apply`
     #[arg(long)]
     pub diff: bool,
     /// With --fix or --diff: the changes of these findings, helpful against failed requests or not
     #[arg(long, value_name = "CODE,CODE,…", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// What to print on stdout: the findings, or JSON
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[command(flatten)]
+    pub reports: Reports,
     /// Write SARIF 2.1.0
     #[arg(long, value_name = "FILE")]
     pub sarif: Option<PathBuf>,
-    /// Write JUnit XML: one test case per finding
+    /// The least level that makes the exit code 1
+    #[arg(long, value_enum, default_value_t = FailOn::Warning)]
+    pub fail_on: FailOn,
+}
+
+/// What people and CI systems read of a check or a sweep.
+#[derive(Debug, Args)]
+pub struct Reports {
+    /// What to print on stdout: the report, or its numbers as JSON
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Write JUnit XML: one test case per finding, or per cell of a sweep
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Write Markdown, for a comment on a pull request
+    /// Write Markdown, for the summary of a job or a comment on a pull request
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
     /// Write a GitLab Code Quality report
     #[arg(long, value_name = "FILE")]
     pub gitlab: Option<PathBuf>,
-    /// The least level that makes the exit code 1
-    #[arg(long, value_enum, default_value_t = FailOn::Warning)]
-    pub fail_on: FailOn,
-    /// Exit with 0 where findings would give 1
+    /// Exit with 0 where findings or unmet thresholds would give 1
     #[arg(long)]
     pub exit_zero: bool,
+}
+
+impl Reports {
+    /// The files that are written.
+    pub fn targets(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.junit, &self.markdown, &self.gitlab].into_iter().flatten()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -189,30 +204,17 @@ pub struct MergeArguments {
     pub reports: SweepReports,
 }
 
-/// What CI systems read.
+/// What is told of a sweep.
 #[derive(Debug, Args)]
 pub struct SweepReports {
     /// The figure of the picture and the table, like elb_502 or pods.peak
     #[arg(long, value_name = "NAME", default_value = "elb_5xx")]
     pub figure: String,
-    /// What to print on stdout: the table, or its numbers as JSON
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-    /// Write JUnit XML: one test case per cell
-    #[arg(long, value_name = "FILE")]
-    pub junit: Option<PathBuf>,
-    /// Write a Markdown summary
-    #[arg(long, value_name = "FILE")]
-    pub markdown: Option<PathBuf>,
-    /// Write a GitLab Code Quality report
-    #[arg(long, value_name = "FILE")]
-    pub gitlab: Option<PathBuf>,
+    #[command(flatten)]
+    pub shared: Reports,
     /// Write runs.parquet beside runs.csv (needs --runs, and a build with --features parquet)
     #[arg(long)]
     pub parquet: bool,
-    /// Exit with 0 where unmet thresholds would give 1
-    #[arg(long)]
-    pub exit_zero: bool,
 }
 
 #[derive(Debug, Args)]

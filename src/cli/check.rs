@@ -3,16 +3,18 @@
 use super::arguments::{CheckArguments, FailOn, Format};
 use super::console::Console;
 use super::diagnostics::{self, Input};
-use super::source::{self, Opened};
+use super::source::{self, Choice, Opened};
 use super::{Done, Exit, Failure, files, manifests};
 use crate::check::catalogue::pages;
 use crate::check::change::{self, Edit};
-use crate::check::finding::{Finding, Level};
-use crate::check::predict::{Played, Predictor, smallest};
-use crate::check::{Checked, Setting, check_all, suppression};
-use crate::report::check::{Findings, github, gitlab, json, junit, markdown, sarif, text};
+use crate::check::finding::{Finding, INPUT, Level};
+use crate::check::mend;
+use crate::check::predict::Predictor;
+use crate::check::{Checked, Setting, check_all, check_without_workload, suppression};
+use crate::report::check::{Before, Findings, github, gitlab, json, junit, markdown, sarif, text};
+use crate::scenario::diagnostic::Problem;
 use crate::scenario::document::Table;
-use crate::scenario::manifests::release::Release;
+use crate::scenario::manifests::release::{Release, releases};
 use crate::scenario::manifests::stream::Stream;
 use crate::scenario::nearest;
 use crate::scenario::sources::Sources;
@@ -20,40 +22,32 @@ use rayon::prelude::*;
 use similar::TextDiff;
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
     let seeds: Vec<u64> = (1..=u64::from(arguments.seeds)).collect();
     let opened = open(&arguments.files, &arguments.set, console)?;
-    let old =
-        if arguments.against.is_empty() { None } else { Some(open(&arguments.against, &arguments.set, console)?) };
+    let old = match &arguments.against[..] {
+        [] => None,
+        against => Some(open_old(against, &arguments.set, console)?),
+    };
     check_targets(arguments, [Some(&opened), old.as_ref()])?;
     let before = old.map(|old| failed_before(&old, arguments, &seeds, console)).transpose()?;
     let empty = Table::default();
     let setting = setting(&opened, &empty, arguments, &seeds);
-    let before = before.as_deref();
-    let (mut stream, problems) = Stream::read(&opened.sources);
+    let (mut stream, problems) = read(&opened.sources);
+    let before = before.map(|failed| Before { removed: removed(&failed, &stream, &problems), failed });
+    let before = before.as_ref();
     if !problems.is_empty() {
-        // Nothing is simulated, and the reports say why.
-        let findings = problems.iter().filter_map(Finding::of_problem).collect();
-        let unread = Checked {
-            title: "the manifests".to_owned(),
-            identity: String::new(),
-            findings,
-            failed: None,
-            requests: None,
-            is_wrong_input: true,
-        };
+        let unread = [Checked::unread(&problems)];
         return conclude(
-            Findings { sources: &opened.sources, checked: &[unread], suppressed: 0, before, seeds: seeds.len() },
+            Findings { sources: &opened.sources, checked: &unread, suppressed: 0, before, seeds: seeds.len() },
             arguments,
             console,
         );
     }
-    source::settle(&mut stream, &opened.sources, &arguments.set, console);
-    let releases = source::pick(&stream, arguments.rollout.as_deref())?;
-    let mut checked = check_all(&opened.sources, &releases, setting);
-    let suppressed = suppression::suppress(&opened.sources, &mut checked);
+    source::settle(&mut stream, &opened.sources, choice(arguments), console);
+    let Judged { releases, checked, suppressed } = judge(&opened.sources, &stream, (arguments, setting))?;
     let changed = match arguments.fix || arguments.diff {
         true => mend(&opened, (&releases, &checked), (arguments, setting), console)?,
         false => None,
@@ -68,9 +62,7 @@ pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
     // What is left after the change is what counts.
     let (mut left, _) = Stream::read(&changed);
     left.is_scaled_elsewhere = stream.is_scaled_elsewhere;
-    let releases = source::pick(&left, arguments.rollout.as_deref())?;
-    let mut checked = check_all(&changed, &releases, setting);
-    let suppressed = suppression::suppress(&changed, &mut checked);
+    let Judged { checked, suppressed, .. } = judge(&changed, &left, (arguments, setting))?;
     conclude(
         Findings { sources: &changed, checked: &checked, suppressed, before, seeds: seeds.len() },
         arguments,
@@ -78,15 +70,89 @@ pub fn check(arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
     )
 }
 
+/// The releases of a stream, and what is found.
+struct Judged<'s> {
+    /// None if the files hold no workload.
+    releases: Vec<Release<'s>>,
+    checked: Vec<Checked>,
+    /// How many findings comments take out.
+    suppressed: usize,
+}
+
+/// Files that hold no workload are checked as far as they say something by themselves; but whoever names a release, or has
+/// written a scenario for it, misses it.
+fn judge<'s>(
+    sources: &Sources,
+    stream: &'s Stream,
+    (arguments, setting): (&CheckArguments, Setting<'_>),
+) -> Done<Judged<'s>> {
+    let is_of_release = arguments.rollout.is_some() || setting.scenario.0.is_some();
+    let has_workload = !releases(stream).is_empty();
+    let (releases, mut checked) = if has_workload || is_of_release || stream.objects.is_empty() {
+        let releases = source::pick(stream, choice(arguments))?;
+        let checked = check_all(sources, &releases, setting);
+        (releases, checked)
+    } else {
+        (Vec::new(), vec![check_without_workload(sources, stream)])
+    };
+    let suppressed = suppression::suppress(sources, &mut checked);
+    Ok(Judged { releases, checked, suppressed })
+}
+
+/// The objects of manifests, and what is wrong with them, in the words of this command.
+fn read(sources: &Sources) -> (Stream, Vec<Problem>) {
+    let (stream, mut problems) = Stream::read(sources);
+    for problem in &mut problems {
+        problem.help = problem.help.replace("| sim run -", "| sim check -");
+    }
+    (stream, problems)
+}
+
+/// Who was there before and is no more; of manifests that cannot be read nobody knows.
+fn removed(before: &[(String, Option<f64>)], stream: &Stream, problems: &[Problem]) -> Vec<String> {
+    let now: Vec<_> = releases(stream).iter().map(|release| crate::check::identity(release.workload)).collect();
+    let is_gone = |(identity, _): &&(String, Option<f64>)| problems.is_empty() && !now.contains(identity);
+    before.iter().filter(is_gone).map(|(identity, _)| identity.clone()).collect()
+}
+
+/// What is not there yet, as the folder of a new deployment on the branch before it, is empty.
+fn open_old(paths: &[PathBuf], overrides: &[String], console: &mut Console) -> Done<Opened> {
+    let is_absent = |path: &&PathBuf| !is_special(path) && path.symlink_metadata().is_err();
+    let (absent, there): (Vec<_>, Vec<_>) = paths.iter().partition(is_absent);
+    for path in absent {
+        console.note(&format!(
+            "--against {}: there is no such file or folder, so nothing was there before",
+            path.display()
+        ));
+    }
+    match &there[..] {
+        [] => Ok(Opened { sources: Sources::default(), inputs: Vec::new(), scenario: None }),
+        there => open(&there.iter().map(|path| (*path).clone()).collect::<Vec<_>>(), overrides, console),
+    }
+}
+
+/// A pipe, or a pattern.
+fn is_special(path: &Path) -> bool {
+    manifests::is_piped(path) || path.to_string_lossy().contains(['*', '?'])
+}
+
 /// All manifests are one stream; a scenario has its own.
 fn open(paths: &[PathBuf], overrides: &[String], console: &mut Console) -> Done<Opened> {
-    let (named, scenarios): (Vec<_>, Vec<_>) = paths.iter().cloned().partition(|path| manifests::is_manifest(path));
+    let (named, scenarios) = source::partition(paths);
     match (&scenarios[..], &named[..]) {
         ([], named) => source::open_manifests(named),
-        ([path], []) => source::open_scenario((path, &source::text(path)?), overrides, console)?.ok_or_else(|| {
-            let message = format!("{} names no manifests: there is nothing to check", path.display());
-            Failure::Input(message, "add manifests = [\"rollout.yaml\"], or run it: sim run".to_owned())
-        }),
+        ([path], []) if path.symlink_metadata().is_err() => {
+            let message = format!("cannot read {}: there is no such file or folder", path.display());
+            Err(Failure::World(message, String::new()))
+        }
+        ([path], []) => {
+            let text = source::text(path)?;
+            source::refuse_manifests(path, &text)?;
+            source::open_scenario((path, &text), overrides, console)?.ok_or_else(|| {
+                let message = format!("{} names no manifests: there is nothing to check", path.display());
+                Failure::Input(message, "add manifests = [\"rollout.yaml\"], or run it: sim run".to_owned())
+            })
+        }
         ([path, ..], _) => {
             let message = format!("{} is a scenario, and it is not alone", path.display());
             Err(Failure::Input(message, "check one scenario at a time, or manifests".to_owned()))
@@ -100,6 +166,10 @@ fn setting<'a>(opened: &'a Opened, empty: &'a Table, arguments: &'a CheckArgumen
     Setting { scenario, overrides: &arguments.set, seeds }
 }
 
+fn choice(arguments: &CheckArguments) -> Choice<'_> {
+    Choice { rollout: arguments.rollout.as_deref(), overrides: &arguments.set }
+}
+
 /// Prints and writes what was found.
 fn conclude(findings: Findings<'_>, arguments: &CheckArguments, console: &mut Console) -> Done<Exit> {
     // Where stdout carries a diff or manifests, nothing else may stand in it.
@@ -107,13 +177,21 @@ fn conclude(findings: Findings<'_>, arguments: &CheckArguments, console: &mut Co
     if !is_taken {
         print(&findings, arguments, console)?;
     }
-    let is_text = !is_taken && arguments.format == Format::Text;
+    if is_taken || console.quiet {
+        // What cannot be read is no report, but the reason why there is none.
+        let input = Input { sources: findings.sources, overrides: &arguments.set };
+        for finding in findings.all().filter(|finding| finding.code == INPUT) {
+            console.note(&diagnostics::render_finding(finding, None, input));
+            console.note("");
+        }
+    }
+    let is_text = !is_taken && arguments.reports.format == Format::Text;
     tell(&findings, arguments, is_text, console)?;
     Ok(exit(&findings, arguments))
 }
 
 fn exit(findings: &Findings<'_>, arguments: &CheckArguments) -> Exit {
-    if findings.checked.iter().any(|checked| checked.is_wrong_input) {
+    if findings.checked.iter().any(|checked| checked.simulated.is_wrong_input()) {
         return Exit::Input;
     }
     let least = match arguments.fail_on {
@@ -122,7 +200,7 @@ fn exit(findings: &Findings<'_>, arguments: &CheckArguments) -> Exit {
         FailOn::Error => Level::Error,
     };
     let fails = findings.all().any(|finding| finding.level >= least);
-    if fails && !arguments.exit_zero { Exit::Unmet } else { Exit::Fine }
+    if fails && !arguments.reports.exit_zero { Exit::Unmet } else { Exit::Fine }
 }
 
 /// The failed requests of each deployment before a change; one that cannot be read there has none.
@@ -132,44 +210,64 @@ fn failed_before(
     seeds: &[u64],
     console: &mut Console,
 ) -> Done<Vec<(String, Option<f64>)>> {
-    let stream = source::stream(&old.sources, &arguments.set, console)?;
+    let (mut stream, problems) = read(&old.sources);
+    if !problems.is_empty() {
+        source::show(&problems, Input { sources: &old.sources, overrides: &arguments.set }, console);
+        return Err(Failure::Reported(Exit::Input));
+    }
+    source::settle(&mut stream, &old.sources, choice(arguments), console);
     let empty = Table::default();
     let setting = setting(old, &empty, arguments, seeds);
     let failed = |release: &Release<'_>| {
         let played = Predictor::new(&old.sources, release, setting).play_with(&[]);
         (crate::check::identity(release.workload), played.map(|played| played.failed))
     };
-    Ok(crate::scenario::manifests::release::releases(&stream).par_iter().map(failed).collect())
+    let releases = releases(&stream);
+    let meant: Vec<_> = releases.iter().filter(|release| choice(arguments).picks(release)).collect();
+    Ok(meant.into_par_iter().map(failed).collect())
 }
 
 fn is_piped(sources: &Sources) -> bool {
-    sources.manifests().any(|source| source.name == "-")
+    sources.manifests().any(|source| manifests::is_piped(Path::new(&source.name)))
 }
 
 fn print(findings: &Findings<'_>, arguments: &CheckArguments, console: &mut Console) -> Done<()> {
     if console.quiet {
         return Ok(());
     }
-    if arguments.format == Format::Json {
+    if arguments.reports.format == Format::Json {
         return console.print(&json::render(findings));
     }
     let input = Input { sources: findings.sources, overrides: &arguments.set };
-    for finding in findings.all() {
-        let report = diagnostics::render_finding(finding, input);
+    for told in findings.told() {
+        // What is wrong with a suppression is nobody's in particular.
+        let is_plain = findings.checked.len() == 1 || told.finding.code.starts_with('S');
+        let of = (!is_plain).then(|| of(&told.titles));
+        let report = diagnostics::render_finding(told.finding, of.as_deref(), input);
         console.print(&format!("{}\n\n", report.trim_end()))?;
     }
-    console.print(&text::render(findings))
+    console.print(&text::render(findings, console.width()))
+}
+
+/// Whose a finding is, if there are several deployments.
+fn of(titles: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    let more = match titles.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("of {}{more}", titles[..titles.len().min(SHOWN)].join(", "))
 }
 
 /// What CI systems read.
 fn tell(findings: &Findings<'_>, arguments: &CheckArguments, is_text: bool, console: &mut Console) -> Done<()> {
-    let junit = arguments.junit.as_ref().map(|path| Ok((path, junit::render(findings)?))).transpose();
+    let junit = arguments.reports.junit.as_ref().map(|path| Ok((path, junit::render(findings)?))).transpose();
     let junit = junit.map_err(|error: std::io::Error| Failure::World(error.to_string(), String::new()))?;
     let reports = [
         arguments.sarif.as_ref().map(|path| (path, sarif::render(findings, pages()))),
         junit,
-        arguments.markdown.as_ref().map(|path| (path, markdown::render(findings).into_bytes())),
-        arguments.gitlab.as_ref().map(|path| (path, gitlab::render(findings))),
+        arguments.reports.markdown.as_ref().map(|path| (path, markdown::render(findings).into_bytes())),
+        arguments.reports.gitlab.as_ref().map(|path| (path, gitlab::render(findings))),
     ];
     for (path, bytes) in reports.into_iter().flatten() {
         let (folder, name) = files::split(path).expect("the targets have been checked");
@@ -187,15 +285,8 @@ fn tell(findings: &Findings<'_>, arguments: &CheckArguments, is_text: bool, cons
 /// Reports that take each other's place, or that of anything that was read, are refused before anything is played; so are
 /// codes that nobody knows.
 fn check_targets(arguments: &CheckArguments, opened: [Option<&Opened>; 2]) -> Done<()> {
-    let targets = [&arguments.sarif, &arguments.junit, &arguments.markdown, &arguments.gitlab];
-    let targets: Vec<PathBuf> = targets.into_iter().flatten().cloned().collect();
-    for (place, target) in targets.iter().enumerate() {
-        files::check_target(target)?;
-        if targets[..place].iter().any(|other| files::are_same(other, target)) {
-            let message = format!("two reports would go to {}", target.display());
-            return Err(Failure::Input(message, "name a file for each".to_owned()));
-        }
-    }
+    let targets: Vec<PathBuf> = arguments.sarif.iter().chain(arguments.reports.targets()).cloned().collect();
+    files::check_targets(&targets)?;
     let inputs: Vec<PathBuf> = opened.into_iter().flatten().flat_map(|opened| opened.inputs.clone()).collect();
     if let Some(target) = targets.iter().find(|target| inputs.iter().any(|input| files::are_same(input, target))) {
         let message = format!("the report would take the place of {}, which has been read", target.display());
@@ -223,42 +314,32 @@ fn mend(
     console: &mut Console,
 ) -> Done<Option<Sources>> {
     let sources = &opened.sources;
-    let mut edits: Vec<Edit> = Vec::new();
-    for (release, checked) in releases.iter().zip(checked) {
-        let predictor = Predictor::new(sources, release, setting);
-        let (more, codes) = match (&arguments.only[..], checked.failed.zip(checked.requests)) {
-            ([], None) => continue,
-            ([], Some((failed, requests))) => {
-                let (edits, codes, _) = smallest(&predictor, Played { failed, requests }, &checked.findings);
-                (edits, codes)
+    let changed = match &arguments.only[..] {
+        [] => {
+            let (changed, mended) = mend::mend(sources, (releases, checked), setting);
+            for mended in mended.iter().filter(|mended| !mended.codes.is_empty()) {
+                console.note(&said(&mended.title, &mended.codes, Some(mended.before), mended.after));
             }
-            (only, _) => of_findings(checked, only),
-        };
-        if let Some(played) = predictor.play_with(&more).filter(|_| !more.is_empty()) {
-            let before = checked.failed.map_or("?".to_owned(), crate::report::check::requests);
-            let after = crate::report::check::requests(played.failed);
-            let codes = codes.join(", ");
-            console.note(&format!("{}: {codes}: failed requests of a release {before} → {after}", checked.title));
+            changed
         }
-        edits.extend(more);
+        only => only_those(opened, (releases, checked), (only, setting), console)?,
+    };
+    let is_changed = sources.texts().iter().zip(changed.texts()).any(|(old, new)| old.text != new.text);
+    let is_played = |checked: &Checked| checked.plays.is_none_or(|plays| plays.with_changes);
+    for checked in checked.iter().filter(|checked| arguments.only.is_empty() && !is_played(checked)) {
+        let help = "name the changes to make: --only CODE";
+        console.note(&format!("{} has too many pods to play its changes; {help}", checked.title));
     }
-    if edits.is_empty() {
-        if !arguments.only.is_empty() {
-            let message = format!("{} proposes no change here", arguments.only.join(", "));
-            return Err(Failure::Input(message, "sim check shows which findings propose one".to_owned()));
-        }
+    if !is_changed {
         console.note("nothing to change");
     }
-    let Some(changed) = change::apply(sources, &edits) else {
-        let message = "these changes touch the same place".to_owned();
-        return Err(Failure::Input(message, "make one of them at a time: --only CODE".to_owned()));
-    };
+    let base = if arguments.diff { base(sources, &changed, console) } else { PathBuf::new() };
     for (old, new) in sources.texts().iter().zip(changed.texts()) {
         if arguments.diff {
             let diff = TextDiff::from_lines(&old.text, &new.text);
-            let name = old.name.trim_start_matches("./");
+            let name = named_from(&base, &old.name);
             console.print(&diff.unified_diff().header(&format!("a/{name}"), &format!("b/{name}")).to_string())?;
-        } else if old.name == "-" {
+        } else if manifests::is_piped(Path::new(&old.name)) {
             console.print(&new.text)?;
         } else if old.text != new.text {
             let (folder, name) = files::split(Path::new(&old.name)).expect("it has been read");
@@ -266,7 +347,78 @@ fn mend(
             console.note(&format!("changed {}", old.name));
         }
     }
-    Ok(Some(changed).filter(|_| !edits.is_empty()))
+    Ok(Some(changed).filter(|_| is_changed))
+}
+
+/// The folder from which a diff names its files: no name in it may have `..`, or `git apply` refuses it. That is the current
+/// one, or the nearest above it that has all changed files.
+fn base(sources: &Sources, changed: &Sources, console: &mut Console) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    let is_file = |name: &str| !manifests::is_piped(Path::new(name));
+    let files = sources.texts().iter().zip(changed.texts());
+    let files = files.filter(|(old, new)| old.text != new.text && is_file(&old.name));
+    let files: Vec<PathBuf> = files.map(|(old, _)| absolute(&here, &old.name)).collect();
+    let has_all = |folder: &&Path| files.iter().all(|file| file.starts_with(folder));
+    let base = here.ancestors().find(has_all).unwrap_or(&here).to_path_buf();
+    if base != here {
+        console.note(&format!("the diff names files as seen from {}: apply it there", base.display()));
+    }
+    base
+}
+
+/// Without `.` and `..`.
+fn absolute(here: &Path, name: &str) -> PathBuf {
+    let mut path = PathBuf::new();
+    for component in here.join(name).components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => drop(path.pop()),
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => path.push(component),
+        }
+    }
+    path
+}
+
+fn named_from(base: &Path, name: &str) -> String {
+    let path = absolute(&std::env::current_dir().unwrap_or_default(), name);
+    path.strip_prefix(base).map_or_else(|_| name.to_owned(), |path| path.display().to_string().replace('\\', "/"))
+}
+
+/// What is changed of a release, and what that brings.
+fn said(title: &str, codes: &[&str], before: Option<f64>, after: f64) -> String {
+    let before = before.map_or("?".to_owned(), crate::report::check::requests);
+    let after = crate::report::check::requests(after);
+    format!("{title}: {}: failed requests of a release {before} → {after}", codes.join(", "))
+}
+
+/// `--only`: the changes of these codes, whatever they bring.
+fn only_those(
+    opened: &Opened,
+    (releases, checked): (&[Release<'_>], &[Checked]),
+    (only, setting): (&[String], Setting<'_>),
+    console: &mut Console,
+) -> Done<Sources> {
+    let mut edits: Vec<Edit> = Vec::new();
+    for (index, checked) in checked.iter().enumerate() {
+        let (more, codes) = of_findings(checked, only);
+        if more.is_empty() {
+            continue;
+        }
+        // Files without a workload have findings, and no release.
+        let predictor = releases.get(index).map(|release| Predictor::new(&opened.sources, release, setting));
+        if let Some(played) = predictor.and_then(|predictor| predictor.play_with(&more)) {
+            console.note(&said(&checked.title, &codes, checked.simulated.failed(), played.failed));
+        }
+        edits.extend(more);
+    }
+    if edits.is_empty() {
+        let message = format!("{} proposes no change here", only.join(", "));
+        return Err(Failure::Input(message, "sim check shows which findings propose one".to_owned()));
+    }
+    change::apply(&opened.sources, &edits).ok_or_else(|| {
+        let message = "these changes touch the same place".to_owned();
+        Failure::Input(message, "make one of them at a time: --only CODE".to_owned())
+    })
 }
 
 /// The changes of the findings of these codes.

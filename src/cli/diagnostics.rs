@@ -15,8 +15,8 @@ pub struct Input<'a> {
     pub overrides: &'a [String],
 }
 
-/// One finding, coloured.
-pub fn render_finding(finding: &Finding, input: Input<'_>) -> String {
+/// One finding, coloured, and whose it is, where that is not plain.
+pub fn render_finding(finding: &Finding, of: Option<&str>, input: Input<'_>) -> String {
     let level = match finding.level {
         finding::Level::Error => Level::ERROR,
         finding::Level::Warning => Level::WARNING,
@@ -25,12 +25,12 @@ pub fn render_finding(finding: &Finding, input: Input<'_>) -> String {
     let problem = Problem {
         severity: Severity::Warning,
         code: Some(finding.code).filter(|code| *code != finding::INPUT),
-        key: String::new(),
+        key: finding.key.clone(),
         message: finding.message.clone(),
         place: finding.place.clone(),
         help: text::help(finding),
     };
-    render_as(level, &problem, input)
+    render_as(level, &problem, of, input)
 }
 
 /// One problem, coloured.
@@ -39,10 +39,10 @@ pub fn render(problem: &Problem, input: Input<'_>) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    render_as(level, problem, input)
+    render_as(level, problem, None, input)
 }
 
-fn render_as(level: Level<'_>, problem: &Problem, input: Input<'_>) -> String {
+fn render_as(level: Level<'_>, problem: &Problem, of: Option<&str>, input: Input<'_>) -> String {
     let title = level.primary_title(problem.message.as_str());
     let title = match problem.code {
         Some(code) => title.id(code),
@@ -61,7 +61,8 @@ fn render_as(level: Level<'_>, problem: &Problem, input: Input<'_>) -> String {
         None => title.element(Origin::path(origin(problem, input))),
     };
     let help = (!problem.help.is_empty()).then(|| Level::HELP.message(problem.help.as_str()));
-    Renderer::styled().render(&[group.elements(help)])
+    let of = of.map(|of| Level::NOTE.message(of));
+    Renderer::styled().render(&[group.elements(help).elements(of)])
 }
 
 /// Whether a place is in a document that says `kind: Secret`: nothing of it is shown, even if it is no YAML.

@@ -70,6 +70,13 @@ pub fn spare_inputs(targets: impl IntoIterator<Item = PathBuf>, inputs: &[PathBu
     }
 }
 
+/// As the user named it; what lies below the current folder by its way from there, as reports of CI systems want it.
+pub fn from_here(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let below = path.strip_prefix(&here).ok().filter(|_| path.is_absolute() && here.is_absolute());
+    below.unwrap_or(path).display().to_string()
+}
+
 /// Whether two names mean one file, there or not yet.
 pub fn are_same(a: &Path, b: &Path) -> bool {
     let place = |path: &Path| {
@@ -90,6 +97,18 @@ pub fn check_target(path: &Path) -> Done<()> {
         Some((folder, _)) if folder.exists() && !folder.is_dir() => refuse("lies in something that is no folder"),
         Some(_) => Ok(()),
     }
+}
+
+/// The same of several reports, none of which may take the place of another.
+pub fn check_targets(targets: &[PathBuf]) -> Done<()> {
+    for (place, target) in targets.iter().enumerate() {
+        check_target(target)?;
+        if targets[..place].iter().any(|other| are_same(other, target)) {
+            let message = format!("two reports would go to {}", target.display());
+            return Err(Failure::Input(message, "name a file for each".to_owned()));
+        }
+    }
+    Ok(())
 }
 
 /// Writes one file piece by piece, for what is too large to be held.

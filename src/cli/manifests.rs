@@ -1,5 +1,6 @@
 //! Manifests from the disk or from a pipe.
 
+use super::files::from_here;
 use super::{Done, Failure};
 use crate::scenario::sources::Sources;
 use std::fs;
@@ -14,12 +15,21 @@ const MAX_TOTAL_BYTES: usize = 64 << 20;
 const MAX_FILES: usize = 20_000;
 
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+pub const ENDINGS_HELP: &str = "manifests end in .yaml, .yml or .json";
 
 /// Whether a name on the command line means manifests, and not a scenario.
 pub fn is_manifest(path: &Path) -> bool {
     let shown = path.to_string_lossy();
     let is_pattern = shown.contains(['*', '?']) && !shown.ends_with(".toml");
-    path == Path::new("-") || has_ending(path) || is_pattern || path.is_dir() && !is_of_runs(path)
+    is_piped(path) || has_ending(path) || is_pattern || path.is_dir() && !is_of_runs(path)
+}
+
+/// Whether it comes through a pipe: `-`, `/dev/stdin`, or `<(helm template …)`, which a shell calls `/dev/fd/63`. A pipe
+/// with a name of its own may have nobody at the other end.
+pub fn is_piped(path: &Path) -> bool {
+    const FOLDERS: [&str; 2] = ["/dev/fd", "/proc/self/fd"];
+    let is_open_file = path.parent().is_some_and(|parent| FOLDERS.iter().any(|folder| parent == Path::new(folder)));
+    path == Path::new("-") || path == Path::new("/dev/stdin") || is_open_file
 }
 
 /// Whether a folder is that of a run, or one of runs, or bears the name of a scenario.
@@ -32,28 +42,30 @@ fn is_of_runs(folder: &Path) -> bool {
 }
 
 fn has_ending(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
+    path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }
 
 /// Reads files, folders, patterns and `-`, in this order, into `sources`. Returns the files that were read.
 pub fn read(paths: &[PathBuf], sources: &mut Sources) -> Done<Vec<PathBuf>> {
     let mut files: Vec<(PathBuf, bool)> = Vec::new();
+    // A shell that writes out a pattern names folders, too.
+    let mut empty = None;
     for path in paths {
         let shown = path.to_string_lossy();
-        if path == Path::new("-") {
-            files.push((path.clone(), true));
-        } else if path.is_dir() {
+        if path.is_dir() {
             let before = files.len();
             walk(path, &mut files)?;
             if files.len() == before {
-                let message = format!("{shown} holds no manifest");
-                return Err(Failure::Input(message, "manifests end in .yaml, .yml or .json".to_owned()));
+                empty.get_or_insert(path);
             }
         } else if shown.contains(['*', '?']) && path.symlink_metadata().is_err() {
             files.extend(matching(&shown)?.into_iter().map(|path| (path, false)));
         } else {
             files.push((path.clone(), true));
         }
+    }
+    if let Some(folder) = empty.filter(|_| files.is_empty()) {
+        return Err(Failure::Input(format!("{} holds no manifest", folder.display()), ENDINGS_HELP.to_owned()));
     }
     let mut read: Vec<PathBuf> = Vec::new();
     let mut bytes = 0;
@@ -68,17 +80,10 @@ pub fn read(paths: &[PathBuf], sources: &mut Sources) -> Done<Vec<PathBuf>> {
             let message = format!("these manifests are larger than {} MiB together", MAX_TOTAL_BYTES >> 20);
             return Err(Failure::Input(message, "give those that belong to the release".to_owned()));
         }
-        sources.add_manifests(&name(&path), &text, is_named);
+        sources.add_manifests(&from_here(&path), &text, is_named);
         read.push(path);
     }
     Ok(read)
-}
-
-/// As the user named it; what lies below the current folder by its way from there, as reports of CI systems want it.
-fn name(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    let below = path.strip_prefix(&here).ok().filter(|_| path.is_absolute() && here.is_absolute());
-    below.unwrap_or(path).display().to_string()
 }
 
 /// The manifests of a folder and of the folders in it, in the order of their names.
@@ -105,7 +110,7 @@ fn walk(folder: &Path, files: &mut Vec<(PathBuf, bool)>) -> Done<()> {
 fn matching(pattern: &str) -> Done<Vec<PathBuf>> {
     let refuse = |message: String| Failure::Input(message, "write, say, deploy/*.yaml".to_owned());
     let paths = glob::glob(pattern).map_err(|error| refuse(format!("{pattern} is no pattern: {error}")))?;
-    let paths: Vec<_> = paths.filter_map(Result::ok).filter(|path| path.is_file()).collect();
+    let paths: Vec<_> = paths.filter_map(Result::ok).filter(|path| path.is_file() && has_ending(path)).collect();
     if paths.is_empty() { Err(refuse(format!("no file matches {pattern}"))) } else { Ok(paths) }
 }
 
@@ -115,6 +120,9 @@ fn text(path: &Path) -> Done<String> {
     if path == Path::new("-") {
         let input = std::io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes);
         input.map_err(|error| unreadable(path, &error))?;
+    } else if is_piped(path) {
+        let pipe = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
+        pipe.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     } else {
         let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
         // Before it is opened: a named pipe without a writer would keep us waiting for ever.

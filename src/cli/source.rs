@@ -2,6 +2,7 @@
 
 use super::console::Console;
 use super::diagnostics::{self, Input};
+use super::files::from_here;
 use super::{Done, Exit, Failure, arrivals, conclude, gallery, manifests};
 use crate::model::traffic::recording::Recording;
 use crate::report::resolved;
@@ -31,10 +32,16 @@ pub struct Choice<'a> {
     pub overrides: &'a [String],
 }
 
+impl Choice<'_> {
+    pub fn picks(self, release: &Release<'_>) -> bool {
+        self.rollout.is_none_or(|rollout| release.workload.name == rollout)
+    }
+}
+
 /// Reads and checks all of them: what is wrong with one does not hide the mistakes of the next. All manifests together are
 /// one stream.
 pub fn read(paths: &[PathBuf], choice: Choice<'_>, console: &mut Console) -> Done<Vec<Given>> {
-    let (manifests, scenarios): (Vec<_>, Vec<_>) = paths.iter().cloned().partition(|path| manifests::is_manifest(path));
+    let (manifests, scenarios) = partition(paths);
     if let (Some(scenario), [_, ..]) = (scenarios.first(), &manifests[..]) {
         let message = format!("{} is a scenario, and there are manifests beside it", scenario.display());
         let help = format!("name them in the scenario: manifests = [\"{}\"]", manifests[0].display());
@@ -54,6 +61,32 @@ pub fn read(paths: &[PathBuf], choice: Choice<'_>, console: &mut Console) -> Don
         }
     }
     if worst == Exit::Fine { Ok(good) } else { Err(Failure::Reported(worst)) }
+}
+
+/// Manifests and scenarios. What is neither by its ending, a README that a shell's pattern names along, counts for nothing
+/// beside manifests.
+pub fn partition(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let (manifests, mut scenarios): (Vec<_>, Vec<_>) =
+        paths.iter().cloned().partition(|path| manifests::is_manifest(path));
+    if !manifests.is_empty() {
+        scenarios.retain(|path| has_ending(path) || !path.is_file());
+    }
+    (manifests, scenarios)
+}
+
+/// Whether it is called a scenario.
+fn has_ending(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"))
+}
+
+/// Manifests in a file whose name does not say so.
+pub fn refuse_manifests(path: &Path, text: &str) -> Done<()> {
+    if has_ending(path) || document::parse(text).is_ok() || !text.contains("apiVersion") {
+        return Ok(());
+    }
+    let shown = path.display();
+    let help = format!("{}, or come through a pipe: < {shown} sim … -", manifests::ENDINGS_HELP);
+    Err(Failure::Input(format!("{shown} looks like manifests and is not called so"), help))
 }
 
 /// Texts that belong together.
@@ -77,7 +110,7 @@ pub fn open_manifests(paths: &[PathBuf]) -> Done<Opened> {
 pub fn open_scenario((path, text): (&Path, &str), overrides: &[String], console: &mut Console) -> Done<Option<Opened>> {
     let named = document::parse(text).ok().and_then(|document| Some((manifests_of(&document)?, document)));
     let Some((patterns, document)) = named else { return Ok(None) };
-    let mut sources = Sources::scenario(&path.display().to_string(), text);
+    let mut sources = Sources::scenario(&from_here(path), text);
     let folder = path.parent().unwrap_or(Path::new(""));
     let patterns: Vec<_> = patterns.iter().map(|pattern| folder.join(pattern)).collect();
     let mut inputs = manifests::read(&patterns, &mut sources)?;
@@ -127,6 +160,7 @@ pub fn flattened(path: &Path, overrides: &[String], console: &mut Console) -> Do
 /// Reads and checks one scenario; its problems are printed.
 fn scenario_and_manifests(path: &Path, choice: Choice<'_>, console: &mut Console) -> Done<Vec<Given>> {
     let text = text(path)?;
+    refuse_manifests(path, &text)?;
     let shown = path.display();
     let Some(opened) = open_scenario((path, &text), choice.overrides, console)? else {
         if let Some(rollout) = choice.rollout {
@@ -157,24 +191,30 @@ fn manifests_of(document: &Table) -> Option<Vec<String>> {
 }
 
 /// The objects of a stream; what is wrong with it is printed.
-pub fn stream(sources: &Sources, overrides: &[String], console: &mut Console) -> Done<Stream> {
+fn stream(sources: &Sources, choice: Choice<'_>, console: &mut Console) -> Done<Stream> {
     let (mut stream, problems) = Stream::read(sources);
     if !problems.is_empty() {
-        show(&problems, Input { sources, overrides }, console);
+        show(&problems, Input { sources, overrides: choice.overrides }, console);
         return Err(Failure::Reported(Exit::Input));
     }
-    settle(&mut stream, sources, overrides, console);
+    settle(&mut stream, sources, choice, console);
     Ok(stream)
 }
 
 /// What is known of a stream before its releases are picked: what rests, and, with `-v`, what is nothing of a release.
-pub fn settle(stream: &mut Stream, sources: &Sources, overrides: &[String], console: &mut Console) {
-    if console.verbose && !stream.others.is_empty() {
-        let kinds: Vec<_> = stream.others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+pub fn settle(stream: &mut Stream, sources: &Sources, choice: Choice<'_>, console: &mut Console) {
+    if console.verbose && (!stream.others.is_empty() || stream.no_objects > 0) {
+        let mut kinds: Vec<_> = stream.others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        kinds.extend(match stream.no_objects {
+            0 => None,
+            1 => Some("1 document that is no Kubernetes object".to_owned()),
+            count => Some(format!("{count} documents that are no Kubernetes objects")),
+        });
         console.note(&format!("skipped: {}", kinds.join(", ")));
     }
-    stream.is_scaled_elsewhere = says_replicas(sources, overrides);
-    let (resting, released): (Vec<_>, Vec<_>) = release::releases(stream).into_iter().partition(Release::is_at_rest);
+    stream.is_scaled_elsewhere = says_replicas(sources, choice.overrides);
+    let picked = release::releases(stream).into_iter().filter(|release| choice.picks(release));
+    let (resting, released): (Vec<_>, Vec<_>) = picked.partition(Release::is_at_rest);
     // If there is no other, that is an error.
     for release in resting.iter().filter(|_| !released.is_empty()) {
         console.note(&format!("{} has replicas: 0: nothing is released", release.workload.title()));
@@ -192,20 +232,21 @@ fn says_replicas(sources: &Sources, overrides: &[String]) -> bool {
 }
 
 /// All releases, or the one that is named. Without pods there is none.
-pub fn pick<'s>(stream: &'s Stream, rollout: Option<&str>) -> Done<Vec<Release<'s>>> {
+pub fn pick<'s>(stream: &'s Stream, choice: Choice<'_>) -> Done<Vec<Release<'s>>> {
     let all = release::releases(stream);
     let names: Vec<_> = all.iter().map(|release| release.workload.name.as_str()).collect();
-    let is_picked = |release: &Release<'_>| rollout.is_none_or(|rollout| release.workload.name == rollout);
-    let (resting, picked): (Vec<_>, Vec<_>) = all.iter().copied().filter(is_picked).partition(Release::is_at_rest);
+    let picked = all.iter().copied().filter(|release| choice.picks(release));
+    let (resting, picked): (Vec<_>, Vec<_>) = picked.partition(Release::is_at_rest);
     if let (Some(release), []) = (resting.first(), picked.as_slice()) {
         let message = format!("{} has replicas: 0: nothing is released", release.workload.title());
         let key = if release.is_rollout() { "rollout" } else { "deployment" };
         return Err(Failure::Input(message, format!("say how many there are: --set {key}.replicas=4")));
     }
-    match rollout {
+    match choice.rollout {
         _ if !picked.is_empty() => Ok(picked),
         Some(rollout) if !names.is_empty() => {
-            let message = format!("--rollout {rollout}: there is none of that name");
+            let reason = beside(stream, rollout).unwrap_or_else(|| "there is none of that name".to_owned());
+            let message = format!("--rollout {rollout}: {reason}");
             Err(Failure::Input(message, format!("these files have {}", names.join(", "))))
         }
         Some(_) | None => Err(Failure::Input(
@@ -215,14 +256,25 @@ pub fn pick<'s>(stream: &'s Stream, rollout: Option<&str>) -> Done<Vec<Release<'
     }
 }
 
+/// Why a Deployment is not among the releases.
+fn beside(stream: &Stream, name: &str) -> Option<String> {
+    stream.of_kind("Deployment").find(|deployment| deployment.name == name)?;
+    Some(match stream.of_kind("Rollout").next() {
+        Some(_) => {
+            "that is a Deployment, and beside Rollouts no Deployment is released: give it without them".to_owned()
+        }
+        None => "no Ingress leads to this Deployment, and to others one does: give it without them".to_owned(),
+    })
+}
+
 /// The releases of a stream, each under the scenario that is laid over it.
 fn releases(opened: &Opened, choice: Choice<'_>, console: &mut Console) -> Done<Vec<Given>> {
     let Opened { sources, inputs, scenario } = opened;
-    let stream = stream(sources, choice.overrides, console)?;
+    let stream = stream(sources, choice, console)?;
     let input = Input { sources, overrides: choice.overrides };
     let (mut worst, mut given) = (Exit::Fine, Vec::new());
     let empty = Table::default();
-    for release in pick(&stream, choice.rollout)? {
+    for release in pick(&stream, choice)? {
         let laid_over = scenario.as_ref().map_or((None, &empty), |(name, document)| (Some(name.as_str()), document));
         match load_release(sources, &release, laid_over, choice.overrides) {
             Ok(loaded) => {
@@ -248,7 +300,7 @@ pub fn show(problems: &[Problem], input: Input<'_>, console: &mut Console) {
 /// Checks a scenario without manifests; its problems are printed.
 pub fn check(path: &Path, scenario: &Flattened, overrides: &[String], console: &mut Console) -> Done<Loaded> {
     let Flattened { text, recording } = scenario;
-    let sources = Sources::scenario(&path.display().to_string(), text);
+    let sources = Sources::scenario(&from_here(path), text);
     let input = Input { sources: &sources, overrides };
     match load_with(text, recording.as_ref(), (&name(path), overrides)) {
         Ok(loaded) => {

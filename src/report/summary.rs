@@ -74,7 +74,7 @@ pub fn summary(loaded: &Loaded, run: &Run, verdicts: &[Verdict]) -> Value {
         },
         "thresholds": thresholds.collect::<Vec<_>>(),
         "assumptions": assumed(loaded).map(assumption).collect::<Vec<_>>(),
-        "ignored": loaded.ignored.iter().filter(|ignored| ignored.reason != Reason::WithoutEffect).map(ignored).collect::<Vec<_>>(),
+        "ignored": ignored(&loaded.ignored),
     });
     classes::summary::add(&mut summary, loaded, run);
     summary
@@ -90,14 +90,17 @@ pub(super) fn assumed(loaded: &Loaded) -> impl Iterator<Item = &Parameter> {
     loaded.parameters.iter().filter(is_assumed)
 }
 
-/// A field of a manifest that could change the answer.
-fn ignored(ignored: &Ignored) -> Value {
-    let reason = match ignored.reason {
-        Reason::WithoutEffect => "without_effect",
-        Reason::NotSimulated => "not_simulated",
-        Reason::Unknown => "unknown",
+/// The fields of manifests that could change the answer.
+pub(super) fn ignored(ignored: &[Ignored]) -> Vec<Value> {
+    let field = |ignored: &Ignored| {
+        let reason = match ignored.reason {
+            Reason::WithoutEffect => return None,
+            Reason::NotSimulated => "not_simulated",
+            Reason::Unknown => "unknown",
+        };
+        Some(json!({ "key": ignored.key, "reason": reason, "note": ignored.consequence() }))
     };
-    json!({ "key": ignored.key, "reason": reason, "note": ignored.consequence() })
+    ignored.iter().filter_map(field).collect()
 }
 
 fn assumption(parameter: &Parameter) -> Value {

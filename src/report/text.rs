@@ -13,7 +13,7 @@ use crate::model::outcome::Cause;
 use crate::model::traffic::Arrivals;
 use crate::run::{Requests, RolloutOutcome, RolloutRecord, Run, StepRecord};
 use crate::scenario::manifests::A_LOOK;
-use crate::scenario::manifests::ignored::Reason;
+use crate::scenario::manifests::ignored::{Ignored, Reason};
 use crate::scenario::{Loaded, Origin, Parameter};
 use crate::units::Duration;
 use anstyle::{AnsiColor, Style};
@@ -62,7 +62,7 @@ pub fn render(loaded: &Loaded, run: &Run, verdicts: &[Verdict], width: usize) ->
         lines.extend(paragraph(if number == 0 { "who" } else { "" }, &words(sentence), " ", width));
     }
     lines.extend(assumptions(loaded, width));
-    lines.extend(ignored(loaded, width));
+    lines.extend(ignored(&loaded.ignored, width));
     lines.push(String::new());
     lines.join("\n")
 }
@@ -451,9 +451,9 @@ fn assumptions(loaded: &Loaded, width: usize) -> Vec<String> {
 }
 
 /// What of the manifests could change the answer, and has no part in it.
-fn ignored(loaded: &Loaded, width: usize) -> Vec<String> {
+pub(super) fn ignored(ignored: &[Ignored], width: usize) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
-    for ignored in loaded.ignored.iter().filter(|ignored| ignored.reason == Reason::NotSimulated) {
+    for ignored in ignored.iter().filter(|ignored| ignored.reason == Reason::NotSimulated) {
         let word = match ignored.consequence() {
             Some(consequence) => format!("{} ({consequence})", ignored.name()),
             None => ignored.name().to_owned(),

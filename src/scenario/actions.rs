@@ -3,8 +3,10 @@
 use super::document::Node;
 use super::document::Table;
 use super::monitoring::{self, MonitoringSpec};
+use super::pass::Pass;
 use super::path;
-use super::reader::{Pass, Reader, count_from, duration_from};
+use super::reader::Reader;
+use super::value::{count_from, duration_from};
 use crate::model::people::{Action, Trigger, Verb};
 use crate::units::Duration;
 use serde_json::{Value, json};
@@ -136,7 +138,7 @@ fn verb(pass: &mut Pass, key: &str, item: &Node) -> Option<Verb> {
     let Some(verb) = VERBS.iter().find(|verb| Some(verb.name()) == entry.value.text()) else {
         let names = VERBS.map(Verb::name);
         let written = entry.value.text().unwrap_or_default();
-        let help = match super::reader::nearest(written, &names) {
+        let help = match super::nearest::nearest(written, &names) {
             // The plugin has no such command, either.
             _ if written == "resume" => {
                 "write do = \"promote\": it ends a pause, also one that somebody has begun by `pause`".to_owned()

@@ -6,7 +6,8 @@
 use super::document::Node;
 use super::entry::Entry;
 use super::monitoring::{self, MonitoringSpec};
-use super::reader::{Pass, Reader};
+use super::pass::Pass;
+use super::reader::Reader;
 use crate::model::analysis::condition::Condition;
 use crate::model::analysis::metric::Metric;
 use crate::model::metrics::Query;

@@ -1,8 +1,10 @@
 //! A table inside of a list: read key by key, as the tables of the file are, but reported as a part of its list.
 
 use super::document::Node;
+use super::nearest::nearest;
+use super::pass::Pass;
 use super::path;
-use super::reader::{Pass, duration_from, nearest};
+use super::value::duration_from;
 use crate::units::Duration;
 
 /// A table inside of the file whose values are no parameters by themselves: the whole list is one.

@@ -4,7 +4,8 @@
 use super::document::Entry;
 use super::preset::{self, Preset};
 use super::quoted::quoted;
-use super::reader::{Reader, text_from};
+use super::reader::Reader;
+use super::value::text_from;
 use crate::model::load_balancer::cookie::CookieSpec;
 use crate::model::load_balancer::hold::Hold;
 use crate::model::load_balancer::{EmptyTargetGroup, InitialOnly, LoadBalancerSpec, TargetGroupSelection};

@@ -1,8 +1,10 @@
 //! `load_balancer.hold`: how changes of the routes are held back.
 
 use super::document::{Node, Table};
+use super::nearest::nearest;
 use super::path;
-use super::reader::{Reader, duration_from, nearest};
+use super::reader::Reader;
+use super::value::duration_from;
 use crate::model::load_balancer::hold::Hold;
 use crate::units::Duration;
 use serde_json::{Value, json};

@@ -3,8 +3,9 @@
 
 use super::document::{Node, Table};
 use super::entry::Entry;
+use super::pass::Pass;
 use super::path;
-use super::reader::{Pass, Reader};
+use super::reader::Reader;
 use super::workload::MAX_REPLICAS;
 use crate::model::horizontal_pod_autoscaler::scaling::{Behavior, Policy, PolicyValue, ScalingRules, SelectPolicy};
 use crate::model::horizontal_pod_autoscaler::{

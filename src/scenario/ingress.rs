@@ -3,14 +3,16 @@
 use super::document::{Entry, Node};
 use super::ingress_rules::{self, Written};
 use super::manifests::ignored::Reason;
+use super::nearest::nearest;
 use super::quoted::quoted;
-use super::reader::{Reader, nearest, text_from};
+use super::reader::Reader;
 use super::target_group_attributes::{self, Selection};
+use super::value::text_from;
 use crate::model::load_balancer::TargetGroupSpec;
 use crate::units::Duration;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 const PREFIX: &str = "alb.ingress.kubernetes.io/";
 const INTERVAL: &str = "alb.ingress.kubernetes.io/healthcheck-interval-seconds";
@@ -69,6 +71,51 @@ const NAMED: [&str; 4] = ["actions.", "conditions.", "transforms.", "listener-at
 const DEREGISTRATION_DELAY: &str = "deregistration_delay.timeout_seconds";
 const MINIMUM_HEALTHY: &str = "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count";
 const IDLE_TIMEOUT: &str = "idle_timeout.timeout_seconds";
+
+/// The keys in them. Source: Elastic Load Balancing API Reference, TargetGroupAttribute and
+/// LoadBalancerAttribute: those of Application Load Balancers.
+const OF_TARGET_GROUP: [&str; 15] = [
+    DEREGISTRATION_DELAY,
+    "lambda.multi_value_headers.enabled",
+    "load_balancing.algorithm.anomaly_mitigation",
+    "load_balancing.algorithm.type",
+    "load_balancing.cross_zone.enabled",
+    "slow_start.duration_seconds",
+    "stickiness.app_cookie.cookie_name",
+    "stickiness.app_cookie.duration_seconds",
+    "stickiness.enabled",
+    "stickiness.lb_cookie.duration_seconds",
+    "stickiness.type",
+    "target_group_health.dns_failover.minimum_healthy_targets.count",
+    "target_group_health.dns_failover.minimum_healthy_targets.percentage",
+    MINIMUM_HEALTHY,
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage",
+];
+const OF_LOAD_BALANCER: [&str; 23] = [
+    "access_logs.s3.bucket",
+    "access_logs.s3.enabled",
+    "access_logs.s3.prefix",
+    "client_keep_alive.seconds",
+    "connection_logs.s3.bucket",
+    "connection_logs.s3.enabled",
+    "connection_logs.s3.prefix",
+    "deletion_protection.enabled",
+    "health_check_logs.s3.bucket",
+    "health_check_logs.s3.enabled",
+    "health_check_logs.s3.prefix",
+    IDLE_TIMEOUT,
+    "ipv6.deny_all_igw_traffic",
+    "load_balancing.cross_zone.enabled",
+    "routing.http.desync_mitigation_mode",
+    "routing.http.drop_invalid_header_fields.enabled",
+    "routing.http.preserve_host_header.enabled",
+    "routing.http.x_amzn_tls_version_and_cipher_suite.enabled",
+    "routing.http.xff_client_port.enabled",
+    "routing.http.xff_header_processing.mode",
+    "routing.http2.enabled",
+    "waf.fail_open.enabled",
+    "zonal_shift.config.enabled",
+];
 
 /// What the annotations say.
 #[derive(Debug)]
@@ -226,8 +273,18 @@ fn attributes<const N: usize>(
             },
         }
     }
+    let known: &[&str] = if name == TARGET_GROUP_ATTRIBUTES { &OF_TARGET_GROUP } else { &OF_LOAD_BALANCER };
     for (attribute, value) in string_map(&text) {
-        judge_attribute(reader, &key, node, &attribute, &value);
+        if known.contains(&attribute.as_str()) || !attribute.contains('.') && value.is_empty() {
+            judge_attribute(reader, &key, node, &attribute, &value);
+            continue;
+        }
+        let help = match nearest(&attribute, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "an Application Load Balancer has no such attribute".to_owned(),
+        };
+        let place = within(node, &attribute).or_else(|| place.clone());
+        reader.pass.unknown(&key, place, format!("unknown attribute `{attribute}`"), help);
     }
     reader.pass.parameter(key, quoted(&written), Some(node), note);
     (values, string_map(&text))
@@ -239,6 +296,18 @@ fn selection_of_targets(reader: &mut Reader<'_, '_>, attributes: &[(String, Stri
         reader.error_at(TARGET_GROUP_ATTRIBUTES, message, &help);
         target_group_attributes::selection(&[]).expect("nothing is refused of nothing")
     })
+}
+
+/// Where a part of a text stands, if the text stands in one piece, in quotes or without.
+fn within(node: &Node, part: &str) -> Option<Range<usize>> {
+    let (text, place) = (node.text()?, node.place.as_ref()?);
+    let begin = match place.len().checked_sub(text.len())? {
+        0 => place.start,
+        2 => place.start + 1,
+        _ => return None,
+    };
+    let start = begin + text.find(part)?;
+    Some(start..start + part.len())
 }
 
 /// Attributes that change the result and that this version does not follow.

@@ -5,10 +5,12 @@
 
 use super::document::{Node, Table};
 use super::entry::Entry;
+use super::pass::Pass;
 use super::path;
-use super::reader::{Pass, Reader, count_from};
+use super::reader::Reader;
 use super::service_names::ServiceNames;
 use super::validation;
+use super::value::count_from;
 use super::{Scenario, diagnostic::Problem, diagnostic::Severity};
 use crate::model::ingress::{Backend, HttpPath, Ingress, IngressRule, PathType, ServicePort, USE_ANNOTATION};
 use crate::model::load_balancer::listener_rule::{Listener, MAX_RULES};

@@ -5,8 +5,9 @@ use super::document::{self, Node, Table};
 use super::draft::Draft;
 use super::manifests::release::Release;
 use super::manifests::{self, Imported};
+use super::pass::Pass;
 use super::preset::Preset;
-use super::reader::{Pass, Reader};
+use super::reader::Reader;
 use super::service_names::ServiceNames;
 use super::sources::Sources;
 use super::threshold;
@@ -73,12 +74,25 @@ pub fn load_release(
     loaded.map_err(|problems| problems.into_iter().map(|problem| of_yaml(problem, sources)).collect())
 }
 
+/// What is wrong with the annotations of an Ingress, and of the Service that it leads to: all that a scenario reads of files
+/// without a workload.
+pub fn load_annotations(sources: &Sources, release: &Release<'_>) -> Vec<Problem> {
+    let document = manifests::import_annotations(release);
+    let from = sources.manifests().next().map(|source| source.start);
+    let mut pass = Pass { manifests_from: from, ..Pass::default() };
+    Reader::new(&mut pass, String::new(), Some(&document), None).table("ingress", "", ingress::read);
+    pass.problems.into_iter().map(|problem| of_yaml(problem, sources)).collect()
+}
+
 /// A word that only looks like a text is the likeliest reason of a wrong kind, and quotes around a number the next. What
 /// to write in a manifest is YAML.
 fn of_yaml(problem: Problem, sources: &Sources) -> Problem {
     let Some(place) = problem.place.as_ref().filter(|place| sources.is_of_manifest(place.start)) else {
         return problem;
     };
+    // The same things by other names.
+    let message = problem.message.replace(" a table", " a map").replace(" an array", " a list");
+    let problem = Problem { message, ..problem.clone() };
     let word = sources.text(place);
     let number = word.trim_matches(['"', '\'']);
     let is_quoted = problem.message.contains(" is a string, ") && problem.message.contains(" integer");

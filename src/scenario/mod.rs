@@ -22,6 +22,8 @@ pub mod load;
 pub mod manifests;
 pub mod metric;
 pub mod monitoring;
+mod nearest;
+mod pass;
 pub mod path;
 mod pod_template;
 pub mod pre_stop;
@@ -50,6 +52,7 @@ mod traffic;
 mod traffic_routing;
 mod users;
 pub mod validation;
+mod value;
 mod virtual_service;
 pub mod workload;
 
@@ -70,7 +73,7 @@ use monitoring::MonitoringSpec;
 use service_names::ServiceNames;
 use workload::Workload;
 
-pub use reader::nearest;
+pub use nearest::nearest;
 
 /// A checked scenario: it cannot fail any more.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,7 @@
 //! `[monitoring]`, and the conditions on what it shows: `elb_5xx.rate > 1%`, `canary.latency_ms.p99 > 800`.
 
-use super::reader::{Reader, nearest};
+use super::nearest::nearest;
+use super::reader::Reader;
 use crate::model::comparison::Comparison;
 use crate::model::metrics::{Condition, Of, Query, Series};
 use crate::units::Duration;

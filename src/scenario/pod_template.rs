@@ -1,8 +1,9 @@
 //! `template`: the pod template of a Rollout or a Deployment.
 
 use super::document::Node;
+use super::pass::Pass;
 use super::pre_stop::{self, PreStop};
-use super::reader::{Pass, Reader};
+use super::reader::Reader;
 use super::workload::MAX_SECONDS;
 use crate::model::pod::{PodSpec, ReadinessProbe};
 use crate::units::Duration;
@@ -69,12 +70,16 @@ fn containers(reader: &mut Reader<'_, '_>) -> (Option<ReadinessProbe>, PreStop) 
     const NOTE: &str = "The pod's container; exactly one is simulated for now";
     let node = reader.take("containers", || json!({ "type": "array", "maxItems": 1 }), NOTE);
     let path = format!("{}[0]", reader.key("containers"));
-    const HELP: &str = "write [[rollout.template.spec.containers]]";
+    // A list in YAML has dashes.
+    let help = match node.is_some_and(|node| reader.pass.is_of_manifest(node.place.as_ref())) {
+        true => "begin each container with a dash: - name: web",
+        false => "write [[rollout.template.spec.containers]]",
+    };
     let items = node.and_then(Node::array).unwrap_or_default();
     if let Some(node) = node
         && node.array().is_none()
     {
-        reader.pass.error(&path, node.place.clone(), "`containers` must be an array", HELP);
+        reader.pass.error(&path, node.place.clone(), "`containers` must be an array", help);
     }
     if let Some(second) = items.get(1) {
         let key = format!("{}[1]", reader.key("containers"));
@@ -87,7 +92,7 @@ fn containers(reader: &mut Reader<'_, '_>) -> (Option<ReadinessProbe>, PreStop) 
         && table.is_none()
     {
         let message = format!("a container is a table, this is {}", item.kind_name());
-        reader.pass.error(&path, item.place.clone(), message, HELP);
+        reader.pass.error(&path, item.place.clone(), message, help);
     }
     let place = first.and_then(|item| item.place.clone());
     let mut container = Reader::new(reader.pass, path, table, place);

@@ -2,8 +2,10 @@
 
 use super::document::{Kind, Node};
 use super::entry::Entry;
+use super::pass::Pass;
 use super::path;
-use super::reader::{Pass, Reader, duration_from, wrong_kind};
+use super::reader::Reader;
+use super::value::{duration_from, wrong_kind};
 use crate::model::traffic::RateProfile;
 use crate::model::traffic::rate_profile::{Burst, Step};
 use crate::units::{Duration, Rate};

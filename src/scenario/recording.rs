@@ -1,8 +1,8 @@
 //! A file of arrivals: a CSV with the column `time_s`, and perhaps `class` and `user`.
 
 use super::document::{Node, Table, set};
+use super::nearest::nearest;
 use super::quoted::quoted;
-use super::reader::nearest;
 use crate::model::traffic::ANONYMOUS;
 use crate::model::traffic::MAX_CLASSES;
 use crate::model::traffic::recording::{Recorded, RecordedClass, Recording};

@@ -1,7 +1,8 @@
 //! `arrivals = { file = "arrivals.csv" }`: how the requests of a file and the classes of a scenario go together.
 
 use super::document::Node;
-use super::reader::{Reader, text_from};
+use super::reader::Reader;
+use super::value::text_from;
 use crate::model::traffic::recording::{RecordedClass, Recording};
 use crate::model::traffic::{Activity, Arrivals, ClassSpec, RateProfile, UsersSpec};
 use crate::units::Rate;

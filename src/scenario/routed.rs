@@ -2,7 +2,7 @@
 //! would refuse at every pass.
 
 use super::document::Table;
-use super::reader::Pass;
+use super::pass::Pass;
 use super::router::RouterKind;
 use super::{Scenario, path};
 use crate::model::http_route::{HttpRoute, HttpRouteMatch, HttpRouteRule, PathMatch};

@@ -2,10 +2,12 @@
 
 use super::document::{Node, Table};
 use super::entry::Entry;
+use super::nearest::nearest;
+use super::pass::Pass;
 use super::path;
-use super::reader::{Pass, nearest, text_from};
 use super::steps::inner_table;
 use super::string_match;
+use super::value::text_from;
 use crate::model::request_match::StringMatch;
 use crate::model::rollout::step::{HeaderMatch, HeaderRoute, MirrorMatch, MirrorRoute};
 use crate::units::Percent;

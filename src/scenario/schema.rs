@@ -1,8 +1,8 @@
 //! The file format as a JSON Schema (draft-07), from the same pass that reads it.
 
 use super::document::Table;
+use super::pass::Pass;
 use super::path::{self, Segment};
-use super::reader::Pass;
 use crate::random::{Distribution, Tail};
 use serde_json::{Map, Value, json};
 

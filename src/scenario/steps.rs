@@ -1,8 +1,9 @@
 //! `rollout.strategy.canary.steps`.
 
 use super::document::{Entry, Node, Table};
+use super::nearest::nearest;
+use super::pass::Pass;
 use super::path;
-use super::reader::{Pass, nearest};
 use super::routes;
 use super::validation::rule::Rule;
 use crate::model::rollout::step::{CanaryScale, Step, pause_seconds};
@@ -191,7 +192,7 @@ fn canary_scale(pass: &mut Pass, key: &str, node: &Node) -> Option<CanaryScale> 
         None => None,
         Some((key, node)) => {
             let range = 0..=super::workload::MAX_REPLICAS;
-            let count = super::reader::count_from("replicas", node, &range);
+            let count = super::value::count_from("replicas", node, &range);
             Some(count.map_err(|(message, help)| pass.error(&key, node.place.clone(), message, help)).ok()?)
         }
     };

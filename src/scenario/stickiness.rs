@@ -4,7 +4,7 @@
 
 use super::Scenario;
 use super::document::Table;
-use super::reader::Pass;
+use super::pass::Pass;
 
 const ATTRIBUTES: &str = "ingress.annotations.\"alb.ingress.kubernetes.io/target-group-attributes\"";
 const CONFIG: &str = "rollout.strategy.canary.trafficRouting.alb.stickinessConfig";

@@ -2,9 +2,12 @@
 
 use super::document::{Entry, Node};
 use super::metric::{Metric, Unit};
+use super::nearest::nearest;
+use super::pass::Pass;
 use super::path;
-use super::reader::{Pass, Reader, nearest, text_from};
+use super::reader::Reader;
 use super::spread::Spread;
+use super::value::text_from;
 use crate::model::comparison::Comparison;
 use crate::run::Run;
 use crate::units::Duration;

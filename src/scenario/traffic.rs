@@ -3,7 +3,8 @@
 use super::document::Node;
 use super::path;
 use super::quoted::quoted;
-use super::reader::{Reader, number_from, text_from, wrong_kind};
+use super::reader::Reader;
+use super::value::{number_from, text_from, wrong_kind};
 use super::{rate_profile, recording, replay, users};
 use crate::model::http_request::HttpRequest;
 use crate::model::traffic::{Arrivals, Caller, ClassSpec, MAX_CLASSES, RateProfile, TrafficSpec};

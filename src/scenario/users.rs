@@ -1,7 +1,8 @@
 //! `users` of a class of traffic: how many, how active, and in which sessions.
 
 use super::document::{Kind, Node};
-use super::reader::{Reader, count_from, number_from, wrong_kind};
+use super::reader::Reader;
+use super::value::{count_from, number_from, wrong_kind};
 use crate::model::traffic::{Activity, SessionSpec, UsersSpec};
 use crate::random::Distribution;
 use crate::units::Duration;

@@ -2,12 +2,15 @@
 
 mod command;
 mod explain;
+mod fix;
 mod forms;
 mod reports;
 mod suppression;
+mod without_workload;
 
 use rollout_sim::check::catalogue::{pages, rules};
 use rollout_sim::check::finding::{Finding, INPUT, UNKNOWN_FIELD};
+use rollout_sim::check::glossary::RULES;
 use rollout_sim::check::{Checked, Setting, check, check_all};
 use rollout_sim::scenario::document::Table;
 use rollout_sim::scenario::manifests::release::releases;
@@ -18,7 +21,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/findings")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/findings")
 }
 
 /// What the lines `# --set KEY=VALUE` say. A few requests are enough to see what they meet.
@@ -27,7 +30,7 @@ fn overrides(text: &str) -> Vec<String> {
     std::iter::once("traffic.rate=20/s").chain(said).map(str::to_owned).collect()
 }
 
-/// A manifest of `tests/findings`, checked. Lines `# --set KEY=VALUE` say what no manifest can.
+/// A manifest of `scenarios/findings`, checked. Lines `# --set KEY=VALUE` say what no manifest can.
 fn checked(name: &str) -> (String, Sources, Checked) {
     let path = folder().join(name);
     let text = fs::read_to_string(&path).unwrap_or_else(|problem| panic!("{}: {problem}", path.display()));
@@ -66,13 +69,37 @@ fn each_rule_finds_its_fault_and_spares_the_mended_manifest() {
     }
 }
 
+/// What nobody has seen is told to be missing, and no rule judges its defaults.
+#[test]
+fn a_template_that_is_not_in_the_files_is_not_judged() {
+    let (_, _, unseen) = checked("M011.bad.yaml");
+    let codes: Vec<_> = unseen.findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["M011"]);
+    // Behind an ALB or in blueGreen its hook decides how soon the old pods may go.
+    for name in ["R011.bad.yaml", "ALB018.bad.yaml"] {
+        let text = fs::read_to_string(folder().join(name)).unwrap();
+        let (before, rest) = text.split_once("  template:\n").unwrap();
+        let (_, after) = rest.split_once("\n  strategy:\n").unwrap();
+        let reference = "  workloadRef: { apiVersion: apps/v1, kind: Deployment, name: web }";
+        let unseen = format!("{before}{reference}\n  strategy:\n{after}");
+        let mut sources = Sources::default();
+        sources.add_manifests(name, &unseen, true);
+        let (stream, problems) = Stream::read(&sources);
+        assert_eq!(problems, [], "{unseen}");
+        let setting = Setting { scenario: (None, &Table::default()), overrides: &overrides(&text), seeds: &[1] };
+        let checked = check(&sources, &releases(&stream)[0], setting);
+        assert!(find(&checked, "M011").is_some(), "{unseen}\n{:#?}", checked.findings);
+        assert!(find(&checked, &name[..name.len() - ".bad.yaml".len()]).is_none(), "{name}");
+    }
+}
+
 /// A change that is proposed leaves no fault of its kind, or at least fewer failed requests.
 #[test]
 fn what_is_proposed_helps() {
     for rule in rules() {
         let code = rule.page.code;
         let (text, sources, bad) = checked(&format!("{code}.bad.yaml"));
-        let Some(change) = find(&bad, code).and_then(|finding| finding.change.clone()) else { continue };
+        let Some(change) = find(&bad, code).and_then(|finding| finding.proposed().cloned()) else { continue };
         let changed = rollout_sim::check::change::apply(&sources, &change.edits).unwrap_or_else(|| panic!("{code}"));
         let (stream, problems) = Stream::read(&changed);
         assert_eq!(problems, [], "{code}: {}", changed.texts()[0].text);
@@ -80,7 +107,7 @@ fn what_is_proposed_helps() {
         let set = overrides(&text);
         let setting = Setting { scenario: (None, &Table::default()), overrides: &set, seeds: &[1] };
         let after = check(&changed, &releases[0], setting);
-        let helped = after.failed < bad.failed;
+        let helped = after.simulated.failed() < bad.simulated.failed();
         assert!(find(&after, code).is_none() || helped, "{code}: {}\n{:#?}", change.words, after.findings);
         // Comments and everything else stay as they were.
         let kept: BTreeSet<&str> = changed.texts()[0].text.lines().collect();
@@ -105,7 +132,7 @@ fn a_release_among_others_is_played_as_if_alone() {
         let checked = check_all(&sources, &releases(&stream), setting);
         let checked = checked.into_iter().find(|checked| checked.title == format!("Rollout {name}")).unwrap();
         let told = |finding: &Finding| (finding.code, finding.prediction, finding.help.clone());
-        (checked.failed, checked.findings.iter().map(told).collect::<Vec<_>>())
+        (checked.simulated.failed(), checked.findings.iter().map(told).collect::<Vec<_>>())
     };
     let alone = predictions(&[of("shop")], "shop");
     assert!(alone.1.iter().any(|(_, prediction, _)| prediction.is_some()), "{alone:?}");
@@ -123,18 +150,15 @@ fn every_page_is_whole() {
         }
         assert!(!page.title.ends_with('.') && page.title.len() < 80, "{}", page.code);
         assert!(page.cause.ends_with('.') && page.consequence.ends_with('.'), "{}", page.code);
-        assert!(page.reproduce.starts_with("sim "), "{}", page.code);
-        for file in page.reproduce.split(' ').filter(|word| word.ends_with(".toml") || word.ends_with(".yaml")) {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-            assert!(path.is_file(), "{}: {file}", page.code);
-        }
+        let example = fs::read_to_string(folder().join(format!("{}.bad.yaml", page.code))).unwrap();
+        assert_eq!(page.example, example, "{}", page.code);
     }
 }
 
-/// No manifest of the tests is left over.
+/// No manifest is left over.
 #[test]
-fn every_manifest_belongs_to_a_rule() {
-    let codes: BTreeSet<_> = codes().collect();
+fn every_manifest_belongs_to_a_page() {
+    let codes: BTreeSet<_> = pages().map(|page| page.code).chain(RULES.iter().map(|rule| rule.name)).collect();
     for entry in fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(codes.contains(name.split('.').next().unwrap()), "{name}");

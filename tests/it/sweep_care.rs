@@ -145,6 +145,11 @@ fn the_first_failure_is_told_to_the_ci_system() {
     assert!(lines[0].starts_with("::error title=cell could not run::x: rule_lag = never: "), "{annotations}");
     assert!(lines[1].starts_with("::error title=cell is not safe::x: rule_lag = 45s: elb_5xx"), "{annotations}");
     assert_eq!(lines.len(), 2);
+    // A scenario below the current folder is named from there.
+    let whole = folder.join("x.toml").to_str().unwrap().to_owned();
+    sim(&folder, &["sweep", &whole, "-q", "--fail-fast", "--gitlab", "g.json", "--vary", vary, "-o", "whole"]);
+    let gitlab = fs::read_to_string(folder.join("g.json")).unwrap();
+    assert!(gitlab.contains("\"path\": \"x.toml\""), "{gitlab}");
     assert!(
         fs::read_to_string(folder.join("j.xml"))
             .unwrap()

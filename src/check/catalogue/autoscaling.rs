@@ -3,6 +3,7 @@
 use super::Rule;
 use crate::check::change::Change;
 use crate::check::finding::{Found, Level, Page};
+use crate::check::reproduce::Run;
 use crate::check::subject::Subject;
 use crate::model::rollout::step::{CanaryScale, Step};
 use crate::scenario::document::{Node, Table};
@@ -25,7 +26,8 @@ const REPLICAS_BESIDE_AUTOSCALER: Rule = Rule {
                  for a moment",
         source: "Kubernetes documentation, Horizontal Pod Autoscaling, migrating Deployments to horizontal autoscaling; Argo CD \
                  documentation, Best Practices, leaving room for imperativeness",
-        reproduce: "sim check tests/findings/K024.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K024.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (key, Some(hpa)) = ("spec.replicas", subject.release.autoscaler) else { return Vec::new() };
@@ -53,7 +55,8 @@ const MEMORY_METRIC: Rule = Rule {
                       and stay there until the end of the release.",
         remedy: "scale by CPU or by requests, or keep the canary small with setCanaryScale",
         source: "argo-rollouts issues 2857, 3849, 4369; pull request 4868",
-        reproduce: "sim run scenarios/field-reports/p26-autoscaler-and-canary.toml",
+        example: include_str!("../../../scenarios/findings/K025.bad.yaml"),
+        run: Some(Run::of("field-reports/p26-autoscaler-and-canary")),
     },
     look: |subject| {
         let Some(hpa) = hpa_of_routed_canary(subject) else { return Vec::new() };
@@ -88,7 +91,8 @@ const AVERAGE_VALUE: Rule = Rule {
         consequence: "The stable pods swing between two numbers during the release: pods start and stop for nothing.",
         remedy: "keep the canary small with setCanaryScale, or use a metric of type Value",
         source: "argo-rollouts issue 4847; Kubernetes, `podautoscaler/replica_calculator.go`",
-        reproduce: "sim check tests/findings/K026.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K026.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(hpa) = hpa_of_routed_canary(subject) else { return Vec::new() };
@@ -117,7 +121,8 @@ const NO_REQUEST: Rule = Rule {
         consequence: "The metric fails with FailedGetResourceMetric, and the autoscaler does not scale at all.",
         remedy: "give every container of the pod a request for that resource, sidecars included",
         source: "Kubernetes documentation, Horizontal Pod Autoscaling, how it works; `podautoscaler/replica_calculator.go`",
-        reproduce: "sim check tests/findings/K027.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K027.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(hpa) = subject.release.autoscaler else { return Vec::new() };
@@ -227,7 +232,8 @@ const OTHER_TARGET: Rule = Rule {
                       of pods under any load.",
         remedy: "name the Rollout: scaleTargetRef: { apiVersion: argoproj.io/v1alpha1, kind: Rollout, name: … }",
         source: "Argo Rollouts documentation, Horizontal Pod Autoscaling; Kubernetes API reference, CrossVersionObjectReference",
-        reproduce: "sim check tests/findings/K041.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K041.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (release, workload) = (subject.release, subject.workload());

@@ -35,7 +35,8 @@ const WEIGHTS_IN_GIT: Rule = Rule {
                       controller and then the load balancer controller repair it. Under selfHeal they fight for it.",
         remedy: "leave the annotation out of the manifest, or have Argo CD ignore it, with RespectIgnoreDifferences=true",
         source: "Argo CD documentation, Diff Customization and Sync Options; Argo Rollouts documentation, AWS ALB",
-        reproduce: "sim check tests/findings/G001.bad.yaml",
+        example: include_str!("../../../scenarios/findings/G001.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some(ingress), Some(root), true) =
@@ -97,7 +98,8 @@ const ROUTES_UNDER_SELF_HEAL: Rule = Rule {
         remedy: "add to the Application's spec, beside syncPolicy.syncOptions: [RespectIgnoreDifferences=true]: \
                  ignoreDifferences: [{ group: networking.k8s.io, kind: Ingress, jsonPointers: [/spec/rules] }]",
         source: "Argo CD documentation, Diff Customization and Sync Options; argo-rollouts issues 2463, 4486",
-        reproduce: "sim check tests/findings/G002.bad.yaml",
+        example: include_str!("../../../scenarios/findings/G002.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(ingress) = subject.release.ingress.filter(|_| subject.is_routed_by_alb()) else { return Vec::new() };
@@ -151,7 +153,8 @@ const REPLACE: Rule = Rule {
                       does not hear of it; the Services select the pods of both versions.",
         remedy: "leave Replace=true out, or say it of the objects that need it, by annotation",
         source: "Argo CD documentation, Sync Options: Replace Resource Instead Of Applying Changes",
-        reproduce: "sim check tests/findings/G003.bad.yaml",
+        example: include_str!("../../../scenarios/findings/G003.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         if !subject.is_routed_by_alb() {

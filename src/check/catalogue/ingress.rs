@@ -8,7 +8,7 @@ use crate::scenario::document::{Entry, Node};
 use crate::scenario::manifests::object::Object;
 use serde_json::Value;
 
-pub const RULES: &[Rule] = &[REFUSED_ACTION, NO_ANNOTATION, NO_JSON, OTHER_CLASS];
+pub const RULES: &[Rule] = &[REFUSED_ACTION, NO_ANNOTATION, NO_JSON, OTHER_CLASS, MISSING_PORT];
 
 /// A path's port of this name takes its action from an annotation.
 const USE_ANNOTATION: &str = "use-annotation";
@@ -64,7 +64,8 @@ const REFUSED_ACTION: Rule = Rule {
                       Service that is missing the ALB answers 503.",
         remedy: "write the action as the controller's documentation has it, with a weight for each target group",
         source: "AWS Load Balancer Controller: Ingress annotations, actions; pkg/ingress/config_types.go",
-        reproduce: "sim check tests/findings/ALB036.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB036.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(ingress) = subject.alb_ingress() else { return Vec::new() };
@@ -135,7 +136,8 @@ const NO_ANNOTATION: Rule = Rule {
         consequence: "The canary gets no request at any weight, and every release goes to all users at its promotion.",
         remedy: "write port: { name: use-annotation } in the path's backend",
         source: "Argo Rollouts documentation, AWS ALB; AWS Load Balancer Controller, pkg/ingress/enhanced_backend_builder.go",
-        reproduce: "sim check tests/findings/ALB037.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB037.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some(ingress), true) = (subject.release.ingress, subject.is_routed_by_alb()) else { return Vec::new() };
@@ -182,7 +184,8 @@ const NO_JSON: Rule = Rule {
         consequence: "The whole Ingress group stays as it was: no change of it reaches the ALB, no weight either.",
         remedy: "write JSON: {\"type\":\"forward\",\"forwardConfig\":{\"targetGroups\":[…]}}",
         source: "AWS Load Balancer Controller: Ingress annotations, actions; pkg/annotations/parser.go",
-        reproduce: "sim check tests/findings/ALB046.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB046.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(ingress) = subject.alb_ingress() else { return Vec::new() };
@@ -207,7 +210,8 @@ const OTHER_CLASS: Rule = Rule {
                       the weights.",
         remedy: "set ingressClassName: alb",
         source: "AWS Load Balancer Controller documentation, IngressClass; Argo Rollouts, --alb-ingress-classes",
-        reproduce: "sim check tests/findings/ALB047.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB047.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         const CLASS: &str = "spec.ingressClassName";
@@ -251,4 +255,50 @@ fn leads_to_alb(subject: &Subject<'_>, name: Option<&str>) -> bool {
             None => name.contains("alb"),
         },
     }
+}
+
+const MISSING_PORT: Rule = Rule {
+    page: Page {
+        code: "ALB049",
+        title: "a servicePort that the Services do not have",
+        level: Level::Error,
+        cause: "The Rollouts controller writes trafficRouting.alb.servicePort into the action with the weights, and the load \
+                balancer controller looks for that port in each Service of the action. It is the Service's port, not its \
+                targetPort.",
+        consequence: "The model of the whole Ingress group cannot be built: `unable to find port … on service …`. No change of it \
+                      reaches the ALB, no weight either.",
+        remedy: "set servicePort to the port of the Services",
+        source: "AWS Load Balancer Controller, pkg/ingress/model_build_target_group.go, buildTargetGroup; pkg/k8s, \
+                 LookupServicePort",
+        example: include_str!("../../../scenarios/findings/ALB049.bad.yaml"),
+        run: None,
+    },
+    look: |subject| {
+        const KEY: &str = "spec.strategy.canary.trafficRouting.alb.servicePort";
+        let node = subject.workload().find(KEY).and_then(|node| Some((node, node.integer()?)));
+        let Some((node, port)) = node else { return Vec::new() };
+        let services = subject.release.named_services();
+        let mut services: Vec<(&str, Vec<i64>)> =
+            services.iter().filter_map(|(_, name)| with_ports(subject.release.service(name.text()?)?)).collect();
+        services.dedup();
+        let lacking: Vec<&str> =
+            services.iter().filter(|(_, ports)| !ports.contains(&port)).map(|(name, _)| *name).collect();
+        if lacking.is_empty() {
+            return Vec::new();
+        }
+        let verb = if lacking.len() == 1 { "has" } else { "have" };
+        let message = format!("{} {verb} no port {port}: no weight reaches the ALB", lacking.join(" and "));
+        let only = match &services[0].1[..] {
+            [only] if services.iter().all(|(_, ports)| ports.contains(only)) => subject.set(KEY, &only.to_string()),
+            _ => None,
+        };
+        vec![Found::at(node.place.clone(), message).with(only)]
+    },
+};
+
+/// The name of a Service and its ports. Of an ExternalName any number is a port.
+fn with_ports(service: &Object) -> Option<(&str, Vec<i64>)> {
+    let port = |port: &Node| port.table()?.find("port")?.integer();
+    let ports: Vec<_> = service.items("spec.ports").iter().filter_map(port).collect();
+    (!ports.is_empty() && service.text("spec.type") != Some("ExternalName")).then_some((service.name.as_str(), ports))
 }

@@ -2,10 +2,12 @@
 
 use super::Rule;
 use crate::check::finding::{Found, Level, Page};
+use crate::check::reproduce::Run;
 use crate::check::subject::Subject;
 use crate::model::fenceposts::{IntOrPercent, fenceposts};
 use crate::scenario::document::Node;
 use crate::scenario::manifests::object::Object;
+use crate::scenario::validation::REFERENCED;
 
 pub const RULES: &[Rule] = &[
     OTHER_ROUTER,
@@ -17,6 +19,7 @@ pub const RULES: &[Rule] = &[
     INSTANCE_TARGETS,
     INSTANCE_BINDING,
     SEVERAL_INGRESSES,
+    NO_TEMPLATE,
 ];
 
 const OTHER_ROUTER: Rule = Rule {
@@ -31,7 +34,8 @@ const OTHER_ROUTER: Rule = Rule {
         remedy: "measure your router, and set [load_balancer_controller] and [load_balancer] in a scenario; [router] names \
                  another preset",
         source: "Argo Rollouts documentation, Traffic Management",
-        reproduce: "sim check tests/findings/M002.bad.yaml",
+        example: include_str!("../../../scenarios/findings/M002.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         const ROUTING: &str = "spec.strategy.canary.trafficRouting";
@@ -68,7 +72,8 @@ const NO_SERVICES: Rule = Rule {
                       count.",
         remedy: "give the files with the Services, too, or what helm template or kustomize build prints",
         source: "Argo Rollouts documentation, Canary: canaryService and stableService",
-        reproduce: "sim check tests/findings/M003.bad.yaml",
+        example: include_str!("../../../scenarios/findings/M003.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let namespace = subject.workload().namespace.as_str();
@@ -93,7 +98,8 @@ const NO_INGRESS: Rule = Rule {
                       not checked.",
         remedy: "give the file with the Ingress, too",
         source: "Argo Rollouts documentation, AWS ALB",
-        reproduce: "sim check tests/findings/M004.bad.yaml",
+        example: include_str!("../../../scenarios/findings/M004.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let namespace = subject.workload().namespace.as_str();
@@ -118,7 +124,8 @@ const NO_ANALYSIS: Rule = Rule {
         remedy: "write [[analysis_templates]] of the same name in a scenario that names these manifests: it asks the run's own \
                  monitoring",
         source: "Argo Rollouts documentation, Analysis & Progressive Delivery",
-        reproduce: "sim run scenarios/strategies/analysis-of-a-bad-version.toml",
+        example: include_str!("../../../scenarios/findings/M005.bad.yaml"),
+        run: Some(Run::of("strategies/analysis-of-a-bad-version")),
     },
     look: |subject| {
         let known = subject.scenario.map_or(&[][..], |scenario| &scenario.analysis_templates);
@@ -169,7 +176,8 @@ const TEXT_WITHOUT_PERCENT: Rule = Rule {
         consequence: "Other numbers of pods come and go at once than it seems: slower, or with less capacity.",
         remedy: "write a number without quotes, or a percentage with its sign",
         source: "argo-rollouts, utils/replicaset/replicaset.go and utils/defaults/defaults.go",
-        reproduce: "sim check tests/findings/M006.bad.yaml",
+        example: include_str!("../../../scenarios/findings/M006.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(canary) = subject.scenario.and_then(|scenario| scenario.workload.canary()) else { return Vec::new() };
@@ -203,7 +211,8 @@ const SEVERAL_CONTAINERS: Rule = Rule {
         consequence: "A sidecar that starts later or stops sooner fails requests, too; that is not in the numbers.",
         remedy: "give each container on the way of a request the same preStop hook, or make proxies native sidecars",
         source: "Kubernetes documentation, Sidecar Containers",
-        reproduce: "sim check tests/findings/M007.bad.yaml",
+        example: include_str!("../../../scenarios/findings/M007.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let containers = subject.containers();
@@ -229,7 +238,8 @@ const INSTANCE_TARGETS: Rule = Rule {
                       pods, and each node learns of a pod's end in its own time.",
         remedy: "set target-type: ip, so that the pods are the targets; or read the numbers with that in mind",
         source: "AWS Load Balancer Controller, Ingress annotations: target-type",
-        reproduce: "sim check tests/findings/M008.bad.yaml",
+        example: include_str!("../../../scenarios/findings/M008.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(ingress) = subject.alb_ingress() else { return Vec::new() };
@@ -259,7 +269,8 @@ const INSTANCE_BINDING: Rule = Rule {
                       pods, and each node learns of a pod's end in its own time.",
         remedy: "set targetType: ip and bind a target group of that type; or read the numbers with that in mind",
         source: "AWS Load Balancer Controller, TargetGroupBinding",
-        reproduce: "sim check tests/findings/M009.bad.yaml",
+        example: include_str!("../../../scenarios/findings/M009.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let namespace = subject.workload().namespace.as_str();
@@ -292,7 +303,8 @@ const SEVERAL_INGRESSES: Rule = Rule {
                       later than the first, are not in the numbers.",
         remedy: "check with each of them in the first place",
         source: "Argo Rollouts documentation, AWS ALB: ingresses",
-        reproduce: "sim check tests/findings/M010.bad.yaml",
+        example: include_str!("../../../scenarios/findings/M010.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some((second, others)) = subject.release.further_ingresses().split_first() else { return Vec::new() };
@@ -302,5 +314,38 @@ const SEVERAL_INGRESSES: Rule = Rule {
             subject.release.named_ingress().and_then(Node::text).unwrap_or_default()
         );
         vec![Found::at(second.place.clone(), message)]
+    },
+};
+
+const NO_TEMPLATE: Rule = Rule {
+    page: Page {
+        code: "M011",
+        title: "the pod template is not in these files",
+        level: Level::Note,
+        cause: "The Rollout takes its pod template from the object that workloadRef names, and the files do not have it.",
+        consequence: "Pods are simulated as if the template said nothing: without hooks, without probes, with 30 s to stop. What \
+                      it really says of them is not checked.",
+        remedy: "give the file with the object that workloadRef names, too",
+        source: "Argo Rollouts documentation, Migrating to Rollouts: workloadRef",
+        example: include_str!("../../../scenarios/findings/M011.bad.yaml"),
+        run: None,
+    },
+    look: |subject| {
+        let workload = subject.workload();
+        let named = workload.find("spec.workloadRef.name").filter(|_| subject.template().is_none());
+        let Some((node, name)) = named.and_then(|node| Some((node, node.text()?))) else { return Vec::new() };
+        let kind = workload.text("spec.workloadRef.kind").unwrap_or_default();
+        let is_of_namespace = |object: &Object| object.namespace == workload.namespace;
+        // What is another name for one that is there, and what brings no template, is an error.
+        if subject.release.stream.of_kind(kind).any(is_of_namespace)
+            || !REFERENCED.iter().any(|(_, referenced)| *referenced == kind)
+        {
+            return Vec::new();
+        }
+        let message = match kind {
+            "PodTemplate" => format!("the PodTemplate {name} is not read: nothing is known of the pods"),
+            _ => format!("these files do not have the {kind} {name}: nothing is known of the pods"),
+        };
+        vec![Found::at(node.place.clone(), message)]
     },
 };

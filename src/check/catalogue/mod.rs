@@ -4,7 +4,9 @@
 
 mod autoscaling;
 mod gitops;
+mod health_check;
 mod ingress;
+mod load_balancer;
 mod manifests;
 mod pod;
 mod probes;
@@ -28,9 +30,17 @@ pub struct Rule {
 /// All rules.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     let of_pods = [pod::RULES, probes::RULES, workload::RULES, autoscaling::RULES, services::RULES];
-    let of_the_load_balancer = [target_group::RULES, ingress::RULES];
+    let of_the_load_balancer = [target_group::RULES, health_check::RULES, load_balancer::RULES, ingress::RULES];
     let of_the_release = [strategy::RULES, steps::RULES, gitops::RULES, manifests::RULES];
     of_pods.into_iter().chain(of_the_load_balancer).chain(of_the_release).flatten()
+}
+
+/// What these find needs no pods: an Ingress, a Service or a Namespace by itself is enough.
+const WITHOUT_WORKLOAD: [&str; 8] = ["ALB022", "ALB025", "ALB027", "ALB036", "ALB039", "ALB046", "K034", "K040"];
+
+/// The rules for files that hold no workload.
+pub fn rules_without_workload() -> impl Iterator<Item = &'static Rule> {
+    rules().filter(|rule| WITHOUT_WORKLOAD.contains(&rule.page.code))
 }
 
 /// All pages that `sim explain` has for findings.

@@ -1,10 +1,12 @@
 //! The probes of the pod.
 
 use super::Rule;
+use super::services::{is_port_name, only_port, port_names};
 use crate::check::change::Change;
 use crate::check::finding::{Found, Level, Page};
-use crate::check::subject::{Subject, seconds, usual_most};
+use crate::check::subject::{POD, Subject, seconds, usual_most};
 use crate::scenario::document::{Kind, Node, Table};
+use crate::scenario::{nearest, pre_stop};
 use std::ops::Range;
 
 pub const RULES: &[Rule] = &[
@@ -16,6 +18,9 @@ pub const RULES: &[Rule] = &[
     KILLED_WHILE_STARTING,
     LIVENESS_LIKE_READINESS,
     SEVERAL_SUCCESSES,
+    ASKS_OTHERS,
+    NEVER_PASSES,
+    NEVER_CARRIED_OUT,
 ];
 
 /// A sick pod should be out of the way within this time. Assumption: what the defaults of Kubernetes come to, three
@@ -33,12 +38,13 @@ const NO_READINESS_PROBE: Rule = Rule {
                       is healthy.",
         remedy: "add a readinessProbe that answers when the program can take requests",
         source: "Amazon EKS Best Practices Guide, load balancing; Kubernetes documentation, Configure Probes",
-        reproduce: "sim run tests/findings/K009.bad.yaml --seeds 3",
+        example: include_str!("../../../scenarios/findings/K009.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let is_simulated = subject.scenario.is_some_and(|scenario| scenario.pod.readiness_probe.is_some());
         let has_probe = ["readinessProbe", "startupProbe"].iter().any(|probe| subject.container(probe).is_some());
-        if is_simulated || has_probe || !takes_requests(subject) {
+        if is_simulated || has_probe || subject.containers().is_empty() || !takes_requests(subject) {
             return Vec::new();
         }
         let start = start(subject).map_or_else(String::new, |start| format!(", about {start} s before it answers"));
@@ -56,7 +62,8 @@ const SLOW_TO_NOTICE: Rule = Rule {
         consequence: "Until then a pod that no longer answers goes on getting its share of the requests.",
         remedy: "look more often, or give up after fewer failures: periodSeconds: 5 and failureThreshold: 3",
         source: "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes",
-        reproduce: "sim check tests/findings/K010.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K010.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(probe) = probe(subject, "readinessProbe") else { return Vec::new() };
@@ -94,7 +101,8 @@ const COARSE_PERIOD: Rule = Rule {
         consequence: "Each batch of pods takes longer than its program needs, and the release with it.",
         remedy: "set periodSeconds: 5 or less, and failureThreshold so that a sick pod is still noticed when you want it",
         source: "Kubernetes documentation, Configure Probes; kubelet, `prober/worker.go`",
-        reproduce: "sim check tests/findings/K011.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K011.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some(probe), Some(start)) = (probe(subject, "readinessProbe"), start(subject)) else { return Vec::new() };
@@ -123,7 +131,8 @@ const DELAY_BESIDE_STARTUP_PROBE: Rule = Rule {
         consequence: "The delay has no effect, or it holds back a pod that has long started.",
         remedy: "leave initialDelaySeconds out of the readiness probe",
         source: "Kubernetes documentation, Configure Probes; Kubernetes Enhancement Proposal 950, startup probes",
-        reproduce: "sim check tests/findings/K012.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K012.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let key = "readinessProbe.initialDelaySeconds";
@@ -150,7 +159,8 @@ const STARTUP_PROBE_GIVES_UP: Rule = Rule {
                       hangs until progressDeadlineSeconds.",
         remedy: "let failureThreshold × periodSeconds be twice the longest start",
         source: "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes, slow starting containers",
-        reproduce: "sim check tests/findings/K013.bad.yaml --set application.startup_time=60s",
+        example: include_str!("../../../scenarios/findings/K013.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some(probe), Some(start)) = (probe(subject, "startupProbe"), start(subject)) else { return Vec::new() };
@@ -178,7 +188,8 @@ const KILLED_WHILE_STARTING: Rule = Rule {
                       ready.",
         remedy: "add a startupProbe that waits for twice the longest start",
         source: "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes, slow starting containers",
-        reproduce: "sim check tests/findings/K014.bad.yaml --set application.startup_time=60s",
+        example: include_str!("../../../scenarios/findings/K014.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some(probe), Some(start)) = (probe(subject, "livenessProbe"), start(subject)) else { return Vec::new() };
@@ -209,7 +220,8 @@ const LIVENESS_LIKE_READINESS: Rule = Rule {
         remedy: "let the liveness probe be far more patient than the readiness probe, or leave it out",
         source: "Kubernetes documentation, Liveness, Readiness, and Startup Probes, caution on liveness probes; Amazon EKS Best \
                  Practices Guide, applications",
-        reproduce: "sim check tests/findings/K015.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K015.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let [liveness, readiness] = ["livenessProbe", "readinessProbe"].map(|name| probe(subject, name));
@@ -238,7 +250,8 @@ const SEVERAL_SUCCESSES: Rule = Rule {
                       its requests again.",
         remedy: "leave successThreshold at 1, and let minReadySeconds watch over new pods",
         source: "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes",
-        reproduce: "sim check tests/findings/K035.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K035.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let key = "readinessProbe.successThreshold";
@@ -254,6 +267,131 @@ const SEVERAL_SUCCESSES: Rule = Rule {
         vec![Found::at(value_place(subject, key), message).with(set(subject, key, 1))]
     },
 };
+
+const ASKS_OTHERS: Rule = Rule {
+    page: Page {
+        code: "K038",
+        title: "the readiness probe asks another host",
+        level: Level::Warning,
+        cause: "The probe does not ask its own pod, but a host that all pods have in common: a database, another service.",
+        consequence: "When that host is slow or away for a moment, all pods become unready at once, and are deregistered. The \
+                      target group is empty: 503, also for requests that never needed that host.",
+        remedy: "let the probe ask the program itself, and let the program answer for others by its status codes",
+        source: "AWS Load Balancer Controller issue 3711; Kubernetes documentation, Liveness, Readiness, and Startup Probes",
+        example: include_str!("../../../scenarios/findings/K038.bad.yaml"),
+        run: None,
+    },
+    look: |subject| {
+        let found = |(host, node): (&str, &Node)| {
+            let message = format!("the readiness probe asks {host}, not its own pod: without it no pod is ready");
+            Found::at(node.place.clone(), message)
+        };
+        asked_host(subject).map(found).into_iter().collect()
+    },
+};
+
+/// The host that the readiness probe asks, and where that is said; None if it is the pod itself, or nobody can tell.
+fn asked_host<'a>(subject: &Subject<'a>) -> Option<(&'a str, &'a Node)> {
+    let named = ["httpGet.host", "tcpSocket.host"].iter().find_map(|key| {
+        let node = subject.container(&format!("readinessProbe.{key}"))?;
+        Some((node.text()?, node))
+    });
+    let commanded = || {
+        let node = subject.container("readinessProbe.exec.command")?;
+        Some((host_in(&pre_stop::words(node)?)?, node))
+    };
+    named.or_else(commanded).filter(|(host, _)| is_other_host(host))
+}
+
+/// Clients that are told their host by `-h`.
+const CLIENTS: [&str; 6] = ["mysql", "mysqladmin", "pg_isready", "psql", "redis-cli", "valkey-cli"];
+
+/// The host in a URL of a command, or behind `-h` or `--host` of a client.
+fn host_in<'a>(command: &[&'a str]) -> Option<&'a str> {
+    let words: Vec<&str> = command.iter().flat_map(|word| word.split_whitespace()).collect();
+    let of_url = |word: &&'a str| {
+        let (_, rest) = word.trim_matches(['"', '\'']).split_once("://")?;
+        let authority = rest.split(['/', '?']).next()?;
+        let host = authority.rsplit('@').next()?;
+        match host.strip_prefix('[') {
+            Some(address) => address.split(']').next(),
+            None => host.split(':').next(),
+        }
+    };
+    let is_client = words.iter().any(|word| CLIENTS.contains(&word.rsplit('/').next().unwrap_or(word)));
+    let of_client = || {
+        let long = words.iter().find_map(|word| word.strip_prefix("--host="));
+        long.or_else(|| words.windows(2).find(|pair| ["-h", "--host"].contains(&pair[0])).map(|pair| pair[1]))
+    };
+    words.iter().find_map(of_url).or_else(|| if is_client { of_client() } else { None })
+}
+
+/// What a shell or the kubelet fills in may be the pod's own address.
+fn is_other_host(host: &str) -> bool {
+    let own = ["", "localhost", "0.0.0.0", "::1"];
+    !own.contains(&host) && !host.starts_with("127.") && !host.contains(['$', '`'])
+}
+
+const NEVER_PASSES: Rule = Rule {
+    page: Page {
+        code: "K042",
+        title: "a probe at a port that its container does not have",
+        level: Level::Error,
+        cause: "The kubelet finds the port of a probe by its name among the ports of the same container, and this one has none \
+                of that name. It throws the result of such a probe away.",
+        consequence: "A readiness probe never passes, and a startup probe neither: no new pod becomes ready, and the release \
+                      hangs until progressDeadlineSeconds.",
+        remedy: "use the name of a port of the container, or its number",
+        source: "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes, named ports; \
+                 `pkg/probe/util.go`, ResolveContainerPort; kubelet, `prober/worker.go`",
+        example: include_str!("../../../scenarios/findings/K042.bad.yaml"),
+        run: None,
+    },
+    look: |subject| at_unknown_ports(subject, &["readinessProbe", "startupProbe"], "no pod ever becomes ready"),
+};
+
+const NEVER_CARRIED_OUT: Rule = Rule {
+    page: Page {
+        code: "K043",
+        title: "a liveness probe at a port that its container does not have",
+        level: Level::Warning,
+        cause: "The kubelet finds the port of a probe by its name among the ports of the same container, and this one has none \
+                of that name. It throws the result of such a probe away.",
+        consequence: "The probe counts as passed for ever: a program that hangs is never restarted.",
+        remedy: "use the name of a port of the container, or its number",
+        source: "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes, named ports; \
+                 `pkg/probe/util.go`, ResolveContainerPort; kubelet, `prober/worker.go`",
+        example: include_str!("../../../scenarios/findings/K043.bad.yaml"),
+        run: None,
+    },
+    look: |subject| at_unknown_ports(subject, &["livenessProbe"], "it never restarts anything"),
+};
+
+/// Probes of these kinds that ask a port by a name that their own container does not have.
+fn at_unknown_ports(subject: &Subject<'_>, probes: &[&str], consequence: &str) -> Vec<Found> {
+    let mut found = Vec::new();
+    for list in ["containers", "initContainers"] {
+        let containers = subject.pod(list).and_then(Node::array).unwrap_or_default();
+        for (index, container) in containers.iter().enumerate() {
+            let (names, only) = (port_names(container), only_port(container));
+            for probe in probes {
+                let port = ["httpGet.port", "tcpSocket.port"].iter().find_map(|port| {
+                    let key = format!("{probe}.{port}");
+                    Some((container.table()?.find(&key)?, key))
+                });
+                let Some((node, key)) = port.filter(|(node, _)| is_port_name(node)) else { continue };
+                let Some(name) = node.text().filter(|name| !names.contains(name)) else { continue };
+                let message =
+                    format!("{probe} asks the port `{name}`, and its container has no such port: {consequence}");
+                let right = nearest(name, &names).map(str::to_owned).or_else(|| only.clone());
+                let change =
+                    right.and_then(|right| subject.set_in_template(&format!("{POD}.{list}[{index}].{key}"), &right));
+                found.push(Found::at(node.place.clone(), message).with(change));
+            }
+        }
+    }
+    found
+}
 
 /// A probe as the kubelet has it, in seconds. Source: Kubernetes, `SetDefaults_Probe`: zero counts as absent.
 struct Probe {
@@ -331,5 +469,30 @@ fn yaml(node: &Node) -> String {
         }
         Kind::Array(items) => format!("[{}]", items.iter().map(yaml).collect::<Vec<_>>().join(", ")),
         Kind::String(_) | Kind::Integer(_) | Kind::Float(_) | Kind::Boolean(_) | Kind::Datetime(_) => node.to_toml(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_asks_a_host_or_its_own_pod() {
+        for (command, host) in [
+            (&["curl", "-f", "http://localhost:8080/healthz"][..], None),
+            (&["curl", "-f", "http://auth.example.com:8080/healthz?a=b"], Some("auth.example.com")),
+            (&["sh", "-c", "wget -q -O- 'https://user:x@auth/healthz' && true"], Some("auth")),
+            (&["curl", "http://$(POD_IP):8080/"], None),
+            (&["curl", "http://[::1]:8080/"], None),
+            (&["curl", "http://[::1]/"], None),
+            (&["sh", "-c", "pg_isready -U web"], None),
+            (&["/usr/bin/pg_isready", "-h", "db"], Some("db")),
+            (&["sh", "-c", "redis-cli -h 127.0.0.1 ping"], None),
+            (&["sh", "-c", "mysqladmin --host=db ping"], Some("db")),
+            (&["df", "-h", "/data"], None),
+            (&["cat", "/tmp/ready"], None),
+        ] {
+            assert_eq!(host_in(command).filter(|host| is_other_host(host)), host, "{command:?}");
+        }
     }
 }

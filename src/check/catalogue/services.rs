@@ -23,7 +23,8 @@ const SELECTOR: Rule = Rule {
                       released.",
         remedy: "use labels of the pod template in the selector",
         source: "argo-rollouts, `pkg/apis/rollouts/validation/validation_references.go`, ValidateService",
-        reproduce: "sim check tests/findings/K032.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K032.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let release = subject.release;
@@ -64,7 +65,8 @@ const TARGET_PORT: Rule = Rule {
                       target: 503.",
         remedy: "use the name of a container's port, or its number",
         source: "Kubernetes documentation, Service, port definitions; `k8s.io/endpointslice`, utils.go",
-        reproduce: "sim check tests/findings/K033.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K033.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         if subject.containers().is_empty() || has_injected_containers(subject) {
@@ -72,21 +74,17 @@ const TARGET_PORT: Rule = Rule {
         }
         let init = subject.pod("initContainers").and_then(Node::array).unwrap_or_default();
         let containers = subject.containers().iter().chain(init);
-        let of = |container: &'_ Node| -> Vec<String> {
-            let ports = container.table().and_then(|table| table.find("ports")).and_then(Node::array);
-            let name = |port: &Node| Some(port.table()?.find("name")?.text()?.to_owned());
-            ports.unwrap_or_default().iter().filter_map(name).collect()
-        };
-        let names: Vec<String> = containers.flat_map(of).collect();
+        let names: Vec<&str> = containers.flat_map(port_names).collect();
         let mut found = Vec::new();
         for service in subject.release.services() {
             for (index, port) in service.items("spec.ports").iter().enumerate() {
                 let target = port.table().and_then(|table| table.find("targetPort"));
                 let Some(node) = target.filter(|node| is_port_name(node)) else { continue };
-                let Some(name) = node.text().filter(|name| !names.iter().any(|other| other == name)) else { continue };
+                let Some(name) = node.text().filter(|name| !names.contains(name)) else { continue };
                 let message = format!("`{}` sends to the port `{name}`, and no container has one", service.name);
                 let key = format!("spec.ports[{index}].targetPort");
-                let only = only_port(subject).and_then(|port| Change::set(subject.sources, service, &key, &port));
+                let only = subject.containers().get(subject.main()).and_then(only_port);
+                let only = only.and_then(|port| Change::set(subject.sources, service, &key, &port));
                 found.push(Found::at(node.place.clone(), message).with(only));
             }
         }
@@ -105,7 +103,8 @@ const NOT_READY_ADDRESSES: Rule = Rule {
                       502 and 504 at every start and stop.",
         remedy: "leave publishNotReadyAddresses out; it is meant for headless Services of clusters that find each other",
         source: "Kubernetes API reference, ServiceSpec; `k8s.io/endpointslice`, utils.go",
-        reproduce: "sim check tests/findings/K034.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K034.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let key = "spec.publishNotReadyAddresses";
@@ -121,7 +120,7 @@ const NOT_READY_ADDRESSES: Rule = Rule {
 };
 
 /// A text of digits is a number to nobody: Kubernetes takes it for a name, and refuses it.
-fn is_port_name(node: &Node) -> bool {
+pub(super) fn is_port_name(node: &Node) -> bool {
     node.text().is_some_and(|text| text.chars().any(|c| c.is_ascii_alphabetic()))
 }
 
@@ -133,9 +132,15 @@ fn has_injected_containers(subject: &Subject<'_>) -> bool {
     of("annotations").iter().chain(of("labels")).any(|entry| entry.key.contains("inject"))
 }
 
-/// The name of the only port of the container that takes the requests, or else its number.
-fn only_port(subject: &Subject<'_>) -> Option<String> {
-    let [port] = subject.container("ports")?.array()? else { return None };
+/// The names of a container's ports.
+pub(super) fn port_names(container: &Node) -> Vec<&str> {
+    let ports = container.table().and_then(|table| table.find("ports")).and_then(Node::array);
+    ports.unwrap_or_default().iter().filter_map(|port| port.table()?.find("name")?.text()).collect()
+}
+
+/// The name of the only port of a container, or else its number.
+pub(super) fn only_port(container: &Node) -> Option<String> {
+    let [port] = container.table()?.find("ports")?.array()? else { return None };
     let port = port.table()?;
     let name = port.find("name").and_then(Node::text).map(str::to_owned);
     name.or_else(|| Some(port.find("containerPort")?.to_toml()))

@@ -3,6 +3,7 @@
 use super::Rule;
 use crate::check::change::Change;
 use crate::check::finding::{Found, Level, Page};
+use crate::check::reproduce::Run;
 use crate::check::subject::{Subject, seconds};
 use crate::model::rollout::basic_canary::nearest_split;
 use crate::model::rollout::spec::Canary;
@@ -117,7 +118,8 @@ const SHORT_PAUSE: Rule = Rule {
                       pods of the weight before are already gone.",
         remedy: "pause after each setWeight for longer than the ALB takes to follow",
         source: "argo-rollouts issue 3617; AWS Load Balancer Controller issues 3588, 4039",
-        reproduce: "sim run scenarios/hazards/h12-pauses-shorter-than-the-lag.toml",
+        example: include_str!("../../../scenarios/findings/ALB017.bad.yaml"),
+        run: Some(Run::of("hazards/h12-pauses-shorter-than-the-lag")),
     },
     look: |subject| {
         let lag = subject.rule_effective_after().filter(|_| subject.is_routed_by_alb());
@@ -175,7 +177,8 @@ const FAR_JUMP: Rule = Rule {
         remedy: "end the steps with setWeight: 100 and a pause; with dynamicStableScale with 99, as 100 would empty the stable \
                  group",
         source: "argo-rollouts issues 478, 587, 2864",
-        reproduce: "sim check tests/findings/R001.bad.yaml",
+        example: include_str!("../../../scenarios/findings/R001.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let lag = subject.rule_effective_after().filter(|_| subject.is_routed_by_alb());
@@ -223,7 +226,8 @@ const SMALL_CANARY: Rule = Rule {
         consequence: "Fewer pods get the share of the requests: they queue, time out and fail, if the pods have no room.",
         remedy: "scale the canary to the weight first, or write setCanaryScale: { matchTrafficWeight: true } behind setWeight",
         source: "Argo Rollouts documentation, Canary: Dynamic Canary Scale; argo-rollouts, utils/replicaset/canary.go",
-        reproduce: "sim run scenarios/hazards/h7-canary-too-small-for-its-weight.toml",
+        example: include_str!("../../../scenarios/findings/R002.bad.yaml"),
+        run: Some(Run::of("hazards/h7-canary-too-small-for-its-weight")),
     },
     look: |subject| {
         let Some(steps) = Steps::of(subject) else { return Vec::new() };
@@ -263,7 +267,8 @@ const FALLING_WEIGHT: Rule = Rule {
         consequence: "The canary shrinks before the ALB sends it less: too few pods get the old share.",
         remedy: "hold the canary with setCanaryScale until the ALB follows, or let the weights rise only",
         source: "argo-rollouts, utils/replicaset/canary.go: AtDesiredReplicaCountsForCanary",
-        reproduce: "sim run scenarios/hazards/h5-lower-weight-shrinks-first.toml",
+        example: include_str!("../../../scenarios/findings/R003.bad.yaml"),
+        run: Some(Run::of("hazards/h5-lower-weight-shrinks-first")),
     },
     look: |subject| {
         let Some(steps) = Steps::of(subject) else { return Vec::new() };
@@ -307,7 +312,8 @@ const MATCH_AT_ZERO: Rule = Rule {
                       routes are removed with the last pod.",
         remedy: "move it behind the first setWeight above 0",
         source: "argo-rollouts issues 3501, 4233, 4486",
-        reproduce: "sim run scenarios/hazards/h6-match-throws-the-warm-pods-away.toml",
+        example: include_str!("../../../scenarios/findings/R005.bad.yaml"),
+        run: Some(Run::of("hazards/h6-match-throws-the-warm-pods-away")),
     },
     look: |subject| {
         let Some(steps) = Steps::of(subject) else { return Vec::new() };
@@ -353,7 +359,8 @@ const ENDLESS_PAUSE: Rule = Rule {
                       waits at the same pause.",
         remedy: "give the pause a duration, and let an analysis decide",
         source: "Argo Rollouts documentation, Canary: Pause Duration",
-        reproduce: "sim check tests/findings/R006.bad.yaml",
+        example: include_str!("../../../scenarios/findings/R006.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let steps = subject.steps().iter();
@@ -389,7 +396,8 @@ const IMPOSSIBLE_WEIGHT: Rule = Rule {
         consequence: "Another share of the users gets the new version than setWeight says: with few pods a multiple of it.",
         remedy: "write the weight that the pods can make, have more replicas, or add trafficRouting",
         source: "Argo Rollouts documentation, Canary; argo-rollouts, utils/replicaset/canary.go",
-        reproduce: "sim run scenarios/strategies/canary-without-router.toml --set rollout.replicas=2",
+        example: include_str!("../../../scenarios/findings/R007.bad.yaml"),
+        run: Some(Run { scenario: "strategies/canary-without-router", set: &["rollout.replicas=2"] }),
     },
     look: |subject| {
         let Some(canary) = subject.scenario.and_then(|scenario| scenario.workload.canary()) else { return Vec::new() };
@@ -427,7 +435,8 @@ const NO_STEPS: Rule = Rule {
                       at that moment.",
         remedy: "add steps with setWeight and pauses",
         source: "Argo Rollouts documentation, Canary; argo-rollouts, rollout/trafficrouting.go",
-        reproduce: "sim check tests/findings/R008.bad.yaml",
+        example: include_str!("../../../scenarios/findings/R008.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         const ROUTING: &str = "spec.strategy.canary.trafficRouting";
@@ -453,7 +462,8 @@ const COLD_CANARY: Rule = Rule {
         consequence: "If the rule is faster than the targets, the first share of the requests meets an empty group: 503.",
         remedy: "warm up: setCanaryScale and a pause before the first setWeight, matchTrafficWeight behind it",
         source: "argo-rollouts, rollout/service.go: ensureSVCTargets; argo-rollouts issue 1283",
-        reproduce: "sim run scenarios/hazards/h4-first-weight-without-warm-up.toml",
+        example: include_str!("../../../scenarios/findings/R013.bad.yaml"),
+        run: Some(Run::of("hazards/h4-first-weight-without-warm-up")),
     },
     look: |subject| {
         let time = subject.registered_after().filter(|_| subject.is_routed_by_alb() && subject.may_have_ip_targets());

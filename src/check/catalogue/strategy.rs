@@ -2,6 +2,7 @@
 
 use super::Rule;
 use crate::check::finding::{Found, Level, Page};
+use crate::check::reproduce::Run;
 use crate::check::subject::{Subject, seconds};
 use crate::model::rollout::replicas::last_set_weight;
 use crate::model::rollout::spec::{AbortScaleDown, Canary};
@@ -48,7 +49,8 @@ const NO_PING_PONG: Rule = Rule {
         remedy: "name pingPong.pingService and pingPong.pongService instead of canaryService and stableService: then the \
                  roles change, and no target moves",
         source: "Argo Rollouts documentation, AWS ALB: Ping-Pong feature; argo-rollouts issues 2864, 4433",
-        reproduce: "sim run scenarios/field-reports/p08-swap-race.toml",
+        example: include_str!("../../../scenarios/findings/ALB015.bad.yaml"),
+        run: Some(Run::of("field-reports/p08-swap-race")),
     },
     look: |subject| {
         let key = format!("{CANARY}.trafficRouting.alb");
@@ -74,7 +76,8 @@ const SHORT_DELAY: Rule = Rule {
         consequence: "If they leave sooner, the ALB still sends them requests: 502, then 503 or 504.",
         remedy: "set scaleDownDelaySeconds to what rule and targets take together, 60 s to 120 s in a busy cluster",
         source: "argo-rollouts issues 3333, 4595; argo-rollouts pull request 3627",
-        reproduce: "sim run scenarios/hazards/h13-old-pods-leave-before-the-targets.toml",
+        example: include_str!("../../../scenarios/findings/ALB018.bad.yaml"),
+        run: Some(Run::of("hazards/h13-old-pods-leave-before-the-targets")),
     },
     look: |subject| {
         let Some(canary) = routed(subject).filter(|_| subject.is_routed_by_alb()) else { return Vec::new() };
@@ -87,7 +90,10 @@ const SHORT_DELAY: Rule = Rule {
             true if is_at_hundred(canary, rule) => (Duration::ZERO, "the weight"),
             true => (rule, "the weight"),
             false if !subject.may_have_ip_targets() => return Vec::new(),
-            false => (targets.saturating_sub(subject.serves_after_deletion()), "its targets"),
+            false => match subject.serves_after_deletion() {
+                Some(time) => (targets.saturating_sub(time), "its targets"),
+                None => return Vec::new(),
+            },
         };
         let delay = canary.scale_down_delay();
         if canary.uses_dynamic_stable_scale() || delay >= needed || delay == Duration::ZERO {
@@ -127,8 +133,11 @@ const SHORT_ABORT_DELAY: Rule = Rule {
                       very moment that was to rescue the release.",
         remedy: "set abortScaleDownDelaySeconds above the time that the ALB takes to follow a weight",
         source: "argo-rollouts pull requests 1160, 4867",
-        reproduce: "sim run scenarios/field-reports/p06-aborted-at-80.toml --set \
-                    rollout.strategy.canary.abortScaleDownDelaySeconds=5",
+        example: include_str!("../../../scenarios/findings/ALB019.bad.yaml"),
+        run: Some(Run {
+            scenario: "field-reports/p06-aborted-at-80",
+            set: &["rollout.strategy.canary.abortScaleDownDelaySeconds=5"],
+        }),
     },
     look: |subject| {
         let Some(canary) = routed(subject).filter(|_| subject.is_routed_by_alb()) else { return Vec::new() };
@@ -161,7 +170,8 @@ const DYNAMIC_STABLE_SCALE: Rule = Rule {
         remedy: "set `dynamicStableScale: false`; the stable pods then stay until scaleDownDelaySeconds after the promotion, \
                  which costs pods for the length of the release",
         source: "argo-rollouts issues 3926, 4595, 3586; pull request 1430",
-        reproduce: "sim run scenarios/article/1-original.toml",
+        example: include_str!("../../../scenarios/findings/ALB020.bad.yaml"),
+        run: Some(Run::of("article/1-original")),
     },
     look: |subject| {
         let key = format!("{CANARY}.dynamicStableScale");
@@ -190,7 +200,8 @@ const DELAY_OF_ZERO: Rule = Rule {
         consequence: "The pods of the previous version stay until somebody removes them: each release costs the pods twice.",
         remedy: "write 1 for almost at once, or leave it out for 30 s",
         source: "argo-rollouts issue 1992",
-        reproduce: "sim run scenarios/hazards/h14-delay-of-zero-keeps-the-old-pods.toml",
+        example: include_str!("../../../scenarios/findings/R004.bad.yaml"),
+        run: Some(Run::of("hazards/h14-delay-of-zero-keeps-the-old-pods")),
     },
     look: |subject| {
         let Some(canary) = routed(subject) else { return Vec::new() };
@@ -216,8 +227,11 @@ const ABORT_DELAY_OF_ZERO: Rule = Rule {
                       share for many seconds more.",
         remedy: "leave it out for 30 s, or write what the ALB takes to follow a weight",
         source: "argo-rollouts issue 1841",
-        reproduce: "sim run scenarios/field-reports/p06-aborted-at-80.toml --set \
-                    rollout.strategy.canary.abortScaleDownDelaySeconds=0",
+        example: include_str!("../../../scenarios/findings/R009.bad.yaml"),
+        run: Some(Run {
+            scenario: "field-reports/p06-aborted-at-80",
+            set: &["rollout.strategy.canary.abortScaleDownDelaySeconds=0"],
+        }),
     },
     look: |subject| {
         let Some(canary) = routed(subject).filter(|canary| !canary.uses_dynamic_stable_scale()) else {
@@ -254,7 +268,8 @@ const BLUE_GREEN: Rule = Rule {
                       --aws-verify-target-group looks after the switch, which is too late.",
         remedy: "use a canary with pingPong: it shifts weights between two groups that are both full",
         source: "argo-rollouts issue 4834; argo-rollouts pull request 4259",
-        reproduce: "sim run scenarios/field-reports/p10-unverified.toml",
+        example: include_str!("../../../scenarios/findings/R010.bad.yaml"),
+        run: Some(Run::of("field-reports/p10-unverified")),
     },
     look: |subject| {
         let Some(time) = subject.registered_after().filter(|_| blue_green(subject)) else { return Vec::new() };
@@ -278,15 +293,18 @@ const SHORT_BLUE_GREEN_DELAY: Rule = Rule {
         consequence: "If they leave sooner, those requests are refused: 502 and 504.",
         remedy: "set scaleDownDelaySeconds above the time that a deregistration takes",
         source: "Argo Rollouts documentation, BlueGreen: scaleDownDelaySeconds; AWS Load Balancer Controller issue 2366",
-        reproduce: "sim check tests/findings/R011.bad.yaml",
+        example: include_str!("../../../scenarios/findings/R011.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(rollout) = subject.scenario.and_then(|scenario| scenario.workload.rollout()) else {
             return Vec::new();
         };
         let Some(needed) = subject.deregistered_after().filter(|_| blue_green(subject)) else { return Vec::new() };
-        let delay = rollout.scale_down_delay();
-        if delay + subject.serves_after_deletion() >= needed || delay == Duration::ZERO {
+        let (delay, Some(served)) = (rollout.scale_down_delay(), subject.serves_after_deletion()) else {
+            return Vec::new();
+        };
+        if delay + served >= needed || delay == Duration::ZERO {
             return Vec::new();
         }
         let message = format!(
@@ -312,7 +330,8 @@ const ROLLBACK_WINDOW: Rule = Rule {
                       that was to rescue the service.",
         remedy: "leave rollbackWindow out where pods start at different speeds, or let the steps end with a low weight",
         source: "argo-rollouts issue 3941; argo-rollouts pull requests 4612, 4852",
-        reproduce: "sim run scenarios/hazards/h11-rollback-to-the-first-pod.toml",
+        example: include_str!("../../../scenarios/findings/R012.bad.yaml"),
+        run: Some(Run::of("hazards/h11-rollback-to-the-first-pod")),
     },
     look: |subject| {
         let Some(canary) = routed(subject).filter(|_| subject.is_routed_by_alb()) else { return Vec::new() };

@@ -1,8 +1,9 @@
-//! Target groups and the load balancer: annotations of the Ingress, and of the Services.
+//! Target groups: annotations of the Ingress, and of the Services.
 
 use super::Rule;
 use crate::check::change::Change;
 use crate::check::finding::{Found, Level, Page};
+use crate::check::reproduce::Run;
 use crate::check::subject::{ANNOTATIONS, POD, Subject, seconds};
 use crate::model::application::OnSigterm;
 use crate::scenario::document::{Entry, Node};
@@ -17,28 +18,16 @@ pub const RULES: &[Rule] = &[
     DELAY_ABOVE_GRACE,
     PRE_STOP_BELOW_DELAY,
     NO_DELAY,
-    KEEP_ALIVE,
-    TIMEOUT_ABOVE_INTERVAL,
-    OTHER_PATH,
-    ERRORS_AS_HEALTHY,
-    SLOW_RECOVERY,
     SLOW_START_AND_ALGORITHM,
     SLOW_START_OF_A_CANARY,
     STICKY_CLIENTS,
     APP_COOKIE,
     CLUSTER_IP,
-    OTHER_PORT,
-    IDLE_TIMEOUT_BELOW_REQUESTS,
     DIFFERENT_TARGET_GROUPS,
 ];
 
 const TARGET_GROUP: &str = "target-group-attributes";
-const LOAD_BALANCER: &str = "load-balancer-attributes";
 const DELAY: &str = "deregistration_delay.timeout_seconds";
-const IDLE: &str = "idle_timeout.timeout_seconds";
-
-/// How long an unhealthy target may take to get requests again before it is worth a note. Assumption: a minute.
-const LONG_RECOVERY: u64 = 60;
 
 /// The deregistration delay of an ALB's target groups with pods: set, or its default; and where.
 fn deregistration_delay(subject: &Subject<'_>) -> Option<(Duration, Option<Range<usize>>)> {
@@ -65,9 +54,8 @@ const DELAY_BELOW_REQUESTS: Rule = Rule {
         consequence: "A request that takes longer ends with 502, although its pod would have answered.",
         remedy: "set deregistration_delay.timeout_seconds to the longest request that has to be answered",
         source: "User Guide for Application Load Balancers: Deregistration delay, and the causes of HTTP 502",
-        reproduce: "sim run scenarios/first-run.toml --set traffic.service_time=2s --set \
-                    'ingress.annotations.\"alb.ingress.kubernetes.io/target-group-attributes\"=\
-                    \"deregistration_delay.timeout_seconds=1\"'",
+        example: include_str!("../../../scenarios/findings/ALB005.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let longest = subject.longest_request();
@@ -95,7 +83,8 @@ const DELAY_ABOVE_GRACE: Rule = Rule {
         remedy: "let the delay be no longer than the grace period: delay ≤ preStop < grace",
         source: "User Guide for Application Load Balancers: Deregistration delay; alphagov/govuk-helm-charts pull request \
                  4033",
-        reproduce: "sim check tests/findings/ALB006.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB006.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some((delay, place)), Some(grace)) = (deregistration_delay(subject), subject.grace_period()) else {
@@ -126,7 +115,8 @@ const PRE_STOP_BELOW_DELAY: Rule = Rule {
                       and a delay of 30 s.",
         remedy: "let the preStop hook sleep for at least the deregistration delay, or let the program drain on SIGTERM",
         source: "open-vsx infrastructure pull request 12422; User Guide for Application Load Balancers: causes of HTTP 502",
-        reproduce: "sim run scenarios/first-run.toml --set traffic.service_time=2s",
+        example: include_str!("../../../scenarios/findings/ALB007.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some((delay, _)), Some(hook)) = (deregistration_delay(subject), subject.pre_stop()) else {
@@ -172,9 +162,8 @@ const NO_DELAY: Rule = Rule {
         consequence: "Each pod that leaves takes the requests with it that it was working on: 502.",
         remedy: "set deregistration_delay.timeout_seconds to the longest request that has to be answered",
         source: "User Guide for Application Load Balancers: Deregistration delay",
-        reproduce: "sim run scenarios/first-run.toml --set traffic.service_time=2s --set \
-                    'ingress.annotations.\"alb.ingress.kubernetes.io/target-group-attributes\"=\
-                    \"deregistration_delay.timeout_seconds=0\"'",
+        example: include_str!("../../../scenarios/findings/ALB008.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some((delay, place)) = deregistration_delay(subject) else { return Vec::new() };
@@ -183,171 +172,6 @@ const NO_DELAY: Rule = Rule {
         }
         let message = "the deregistration delay is 0 s: each pod that leaves loses the requests that it is working on";
         vec![Found::at(place, message).played(set_delay(subject, subject.longest_request()))]
-    },
-};
-
-const KEEP_ALIVE: Rule = Rule {
-    page: Page {
-        code: "ALB010",
-        title: "the program closes idle connections before the ALB does",
-        level: Level::Warning,
-        cause: "Both sides close a connection that has been idle for a while. If the program is first, the ALB may send a \
-                request at the very moment.",
-        consequence: "Now and then a request gets 502, in releases and between them.",
-        remedy: "raise the keep-alive time-out of the program (application.keep_alive) above the idle time-out of the ALB",
-        source: "User Guide for Application Load Balancers: causes of HTTP 502; Amazon EKS Best Practices Guide, load \
-                 balancing",
-        reproduce: "sim run scenarios/first-run.toml --set application.keep_alive=5s --set \
-                    application.keep_alive_race_window=50ms --set traffic.rate=2/s",
-    },
-    look: |subject| {
-        let (Some(scenario), Some(ingress)) = (subject.scenario, subject.alb_ingress()) else { return Vec::new() };
-        let (keep_alive, idle) = (scenario.application.keep_alive, scenario.load_balancer.idle_timeout);
-        if keep_alive > idle {
-            return Vec::new();
-        }
-        let message = format!(
-            "the program closes a connection that is idle for {} s (application.keep_alive), the ALB after {} s",
-            seconds(keep_alive),
-            seconds(idle)
-        );
-        let place = subject.target_group_attribute(LOAD_BALANCER, IDLE).map(|(_, place)| place);
-        let place = place.or_else(|| Some(ingress.name_place.clone()));
-        let shorter = keep_alive.saturating_sub(Duration::secs(5));
-        let change = subject.set_attribute(LOAD_BALANCER, IDLE, &shorter.whole_secs().to_string());
-        vec![Found::at(place, message).played(change.filter(|_| shorter >= subject.longest_request()))]
-    },
-};
-
-const TIMEOUT_ABOVE_INTERVAL: Rule = Rule {
-    page: Page {
-        code: "ALB022",
-        title: "a health check's time-out that is not below its interval",
-        level: Level::Error,
-        cause: "ELBv2 refuses a target group whose health check has a time-out of its interval or more. The load balancer \
-                controller takes 15 s and 5 s unless set.",
-        consequence: "The target group cannot be made or changed, and with it the whole Ingress group stays as it was.",
-        remedy: "set healthcheck-timeout-seconds below healthcheck-interval-seconds",
-        source: "User Guide for Application Load Balancers: Health check settings",
-        reproduce: "sim run scenarios/first-run.toml --set \
-                    'ingress.annotations.\"alb.ingress.kubernetes.io/healthcheck-timeout-seconds\"=\"15\"'",
-    },
-    look: |subject| {
-        let number = |short: &str| subject.target_group_text(short).map(|text| text.parse::<u32>().ok());
-        let interval = number("healthcheck-interval-seconds").unwrap_or(Some(15));
-        let timeout = number("healthcheck-timeout-seconds").unwrap_or(Some(5));
-        let (Some(interval), Some(timeout), Some(_)) = (interval, timeout, subject.alb_ingress()) else {
-            return Vec::new();
-        };
-        if timeout < interval {
-            return Vec::new();
-        }
-        let written = subject
-            .target_group_annotation("healthcheck-timeout-seconds")
-            .or_else(|| subject.target_group_annotation("healthcheck-interval-seconds"));
-        let place = written.and_then(|(_, entry)| entry.value.place.clone());
-        let message = format!("the health check's time-out, {timeout} s, must be below its interval, {interval} s");
-        let change = subject.set_annotation("healthcheck-timeout-seconds", &(interval / 2).clamp(2, 5).to_string());
-        vec![Found::at(place, message).with(change)]
-    },
-};
-
-/// The path of an `httpGet` readiness probe.
-fn readiness_path<'a>(subject: &Subject<'a>) -> Option<&'a str> {
-    let probe = subject.container("readinessProbe.httpGet")?.table()?;
-    Some(probe.find("path").and_then(Node::text).unwrap_or("/"))
-}
-
-fn health_check_path<'a>(subject: &Subject<'a>) -> &'a str {
-    subject.target_group_text("healthcheck-path").unwrap_or("/")
-}
-
-fn is_grpc(subject: &Subject<'_>) -> bool {
-    subject.target_group_text("backend-protocol-version").is_some_and(|version| version.eq_ignore_ascii_case("grpc"))
-}
-
-const OTHER_PATH: Rule = Rule {
-    page: Page {
-        code: "ALB023",
-        title: "the ALB's health check and the readiness probe ask for different paths",
-        level: Level::Note,
-        cause: "The kubelet asks one path whether the pod may get requests, and the ALB another. Unless set, the load \
-                balancer controller takes `/`.",
-        consequence: "A pod that is ready may be unhealthy for ever, as `/` answers 404, or get requests while it is not \
-                      ready, as `/` always answers.",
-        remedy: "set healthcheck-path to the path of the readiness probe",
-        source: "Amazon EKS Best Practices Guide, load balancing: health checks",
-        reproduce: "sim check tests/findings/ALB023.bad.yaml",
-    },
-    look: |subject| {
-        let (Some(probe), Some(ingress)) = (readiness_path(subject), subject.alb_ingress()) else { return Vec::new() };
-        let path = health_check_path(subject);
-        if probe == path || is_grpc(subject) {
-            return Vec::new();
-        }
-        let written = subject.target_group_annotation("healthcheck-path");
-        let place = written.map_or(Some(ingress.name_place.clone()), |(_, entry)| entry.value.place.clone());
-        let unless = if written.is_some() { "" } else { ", as no healthcheck-path is set" };
-        let message = format!("the ALB checks `{path}`{unless}, and the readiness probe `{probe}`");
-        vec![Found::at(place, message).with(subject.set_annotation("healthcheck-path", probe))]
-    },
-};
-
-const ERRORS_AS_HEALTHY: Rule = Rule {
-    page: Page {
-        code: "ALB025",
-        title: "a health check that takes errors for success",
-        level: Level::Warning,
-        cause: "success-codes has codes from 400: the path of the health check does not exist, or wants a login, or the \
-                program cannot answer.",
-        consequence: "A program that answers everything with that error is healthy, gets requests, and the release goes on.",
-        remedy: "let the health check ask a path that answers 200 without a login, and take nothing else for success",
-        source: "User Guide for Application Load Balancers: Health check settings, success codes",
-        reproduce: "sim check tests/findings/ALB025.bad.yaml",
-    },
-    look: |subject| {
-        let Some((_, entry)) = subject.target_group_annotation("success-codes").filter(|_| !is_grpc(subject)) else {
-            return Vec::new();
-        };
-        let codes = entry.value.text().unwrap_or_default();
-        let is_error = |code: &str| code.trim().parse::<u32>().is_ok_and(|code| code >= 400);
-        if !codes.split([',', '-']).any(is_error) {
-            return Vec::new();
-        }
-        // A path that the kubelet takes for ready answers below 400.
-        let is_probed = readiness_path(subject) == Some(health_check_path(subject));
-        let change = subject.set_annotation("success-codes", "200-399").filter(|_| is_probed);
-        let message = format!("the ALB takes a pod for healthy that answers {codes}");
-        vec![Found::at(entry.value.place.clone(), message).with(change)]
-    },
-};
-
-const SLOW_RECOVERY: Rule = Rule {
-    page: Page {
-        code: "ALB026",
-        title: "an unhealthy target takes long to recover",
-        level: Level::Note,
-        cause: "A target that was unhealthy gets requests again after healthy-threshold-count passed checks, each of them an \
-                interval apart. A new target needs one.",
-        consequence: "After a short trouble of all pods the group stays without healthy targets for that long.",
-        remedy: "let two checks 5 s to 15 s apart be enough",
-        source: "User Guide for Application Load Balancers: Health checks for target groups",
-        reproduce: "sim check tests/findings/ALB026.bad.yaml",
-    },
-    look: |subject| {
-        let (Some(scenario), Some(_)) = (subject.scenario, subject.alb_ingress()) else { return Vec::new() };
-        let (count, interval) = (scenario.target_group.healthy_threshold, seconds(scenario.target_group.interval));
-        let time = u64::from(count) * interval;
-        if time <= LONG_RECOVERY {
-            return Vec::new();
-        }
-        let names = ["healthy-threshold-count", "healthcheck-interval-seconds"];
-        let place = names.iter().find_map(|short| subject.target_group_annotation(short));
-        let message =
-            format!("an unhealthy pod gets requests again after {count} checks, {interval} s apart: after {time} s");
-        let fewer = subject.set_annotation(names[0], "2").filter(|_| 2 * interval <= LONG_RECOVERY);
-        let change = fewer.or_else(|| subject.set_annotation(names[1], "10"));
-        vec![Found::at(place.and_then(|(_, entry)| entry.value.place.clone()), message).with(change)]
     },
 };
 
@@ -373,7 +197,8 @@ const SLOW_START_AND_ALGORITHM: Rule = Rule {
                       stays as it was: no weight of a release reaches the ALB.",
         remedy: "use round_robin, or set slow_start.duration_seconds=0",
         source: "User Guide for Application Load Balancers: Slow start mode; AWS Load Balancer Controller issue 3686",
-        reproduce: "sim check tests/findings/ALB027.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB027.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (Some((time, place)), Some(algorithm)) = (slow_start(subject), other_algorithm(subject)) else {
@@ -396,7 +221,8 @@ const SLOW_START_OF_A_CANARY: Rule = Rule {
                       later.",
         remedy: "warm the canary up by itself: setCanaryScale and a pause before the first setWeight",
         source: "User Guide for Application Load Balancers: Slow start mode",
-        reproduce: "sim run scenarios/hazards/h4-first-weight-without-warm-up.toml",
+        example: include_str!("../../../scenarios/findings/ALB028.bad.yaml"),
+        run: Some(Run::of("hazards/h4-first-weight-without-warm-up")),
     },
     look: |subject| {
         let Some((time, place)) = slow_start(subject).filter(|_| subject.is_routed_by_alb()) else { return Vec::new() };
@@ -427,7 +253,8 @@ const STICKY_CLIENTS: Rule = Rule {
                       they go on with the bad version.",
         remedy: "leave stickiness out, or make its duration a few minutes at most",
         source: "User Guide for Application Load Balancers: Sticky sessions for your Application Load Balancer",
-        reproduce: "sim check tests/findings/ALB029.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB029.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         const CONFIG: &str = "spec.strategy.canary.trafficRouting.alb.stickinessConfig";
@@ -463,7 +290,8 @@ const APP_COOKIE: Rule = Rule {
         consequence: "The rule with both target groups cannot be made, so the canary gets no requests.",
         remedy: "use stickiness.type=lb_cookie, or stickinessConfig of trafficRouting.alb",
         source: "User Guide for Application Load Balancers: Application-based stickiness, considerations",
-        reproduce: "sim check tests/findings/ALB030.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB030.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let is_on = subject.is_routed_by_alb() && has_app_cookie(subject);
@@ -484,7 +312,8 @@ const CLUSTER_IP: Rule = Rule {
         consequence: "The load balancer controller refuses a Service of the type ClusterIP, and the target group stays empty.",
         remedy: "set target-type: ip, so that the pods are the targets",
         source: "AWS Load Balancer Controller, Ingress annotations: target-type; pkg/backend/endpoint_resolver.go",
-        reproduce: "sim check tests/findings/ALB039.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB039.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(ingress) = subject.alb_ingress().filter(|_| subject.target_group_text("target-type") != Some("ip"))
@@ -505,84 +334,6 @@ const CLUSTER_IP: Rule = Rule {
     },
 };
 
-/// The containers that declare a port, by name or number.
-fn containers_with_port(subject: &Subject<'_>, wanted: &str) -> Vec<usize> {
-    let is_wanted = |port: &Node| {
-        let is = |key: &str| {
-            let node = port.table().and_then(|table| table.find(key));
-            node.is_some_and(|node| {
-                node.text() == Some(wanted) || node.integer().map(|n| n.to_string()).as_deref() == Some(wanted)
-            })
-        };
-        is("name") || is("containerPort")
-    };
-    let ports = |container: &Node| container.table().and_then(|table| table.find("ports")).cloned();
-    let declares =
-        |container: &Node| ports(container).is_some_and(|node| node.array().unwrap_or_default().iter().any(is_wanted));
-    (0..subject.containers().len()).filter(|index| declares(&subject.containers()[*index])).collect()
-}
-
-const OTHER_PORT: Rule = Rule {
-    page: Page {
-        code: "ALB043",
-        title: "the health check asks another container",
-        level: Level::Warning,
-        cause: "healthcheck-port is a port of another container than the one that gets the requests. They start and stop each \
-                in its own time.",
-        consequence: "A target is healthy while its program is not there yet, or not any more: 502.",
-        remedy: "set healthcheck-port: traffic-port, with a path that the program itself answers",
-        source: "AWS Load Balancer Controller, Ingress annotations: healthcheck-port; Kubernetes documentation, Pod Lifecycle",
-        reproduce: "sim check tests/findings/ALB043.bad.yaml",
-    },
-    look: |subject| {
-        let Some((_, entry)) = subject.target_group_annotation("healthcheck-port") else { return Vec::new() };
-        let port = entry.value.text().unwrap_or_default();
-        let owners = containers_with_port(subject, port);
-        let Some(other) = owners.first().filter(|_| !owners.contains(&subject.main())) else { return Vec::new() };
-        let name = |index: usize| {
-            let node = subject.containers().get(index).and_then(Node::table).and_then(|table| table.find("name"));
-            node.and_then(Node::text).unwrap_or("another")
-        };
-        let message = format!(
-            "the health check asks port {port} of the container {}, and requests go to {}",
-            name(*other),
-            name(subject.main())
-        );
-        let is_answered = readiness_path(subject) == Some(health_check_path(subject));
-        let change = subject.set_annotation("healthcheck-port", "traffic-port").filter(|_| is_answered);
-        vec![Found::at(entry.value.place.clone(), message).with(change)]
-    },
-};
-
-const IDLE_TIMEOUT_BELOW_REQUESTS: Rule = Rule {
-    page: Page {
-        code: "ALB044",
-        title: "an idle time-out below the longest request",
-        level: Level::Warning,
-        cause: "The ALB closes a connection on which nothing has come for the idle time-out, even if the program is still \
-                working on the answer.",
-        consequence: "A request that takes longer ends with 504, in releases and between them.",
-        remedy: "raise idle_timeout.timeout_seconds above the longest request",
-        source: "User Guide for Application Load Balancers: causes of HTTP 504",
-        reproduce: "sim run scenarios/first-run.toml --set traffic.service_time=3s --set \
-                    'ingress.annotations.\"alb.ingress.kubernetes.io/load-balancer-attributes\"=\
-                    \"idle_timeout.timeout_seconds=2\"'",
-    },
-    look: |subject| {
-        let (Some(scenario), Some(ingress)) = (subject.scenario, subject.alb_ingress()) else { return Vec::new() };
-        let (idle, longest) = (scenario.load_balancer.idle_timeout, subject.longest_request());
-        if idle >= longest {
-            return Vec::new();
-        }
-        let place = subject.target_group_attribute(LOAD_BALANCER, IDLE).map(|(_, place)| place);
-        let place = place.or_else(|| Some(ingress.name_place.clone()));
-        let message =
-            format!("a request that takes longer than {} s ends with 504: that is the idle time-out", seconds(idle));
-        let change = subject.set_attribute(LOAD_BALANCER, IDLE, &(seconds(longest) + 5).to_string());
-        vec![Found::at(place, message).played(change)]
-    },
-};
-
 const DIFFERENT_TARGET_GROUPS: Rule = Rule {
     page: Page {
         code: "ALB048",
@@ -594,7 +345,8 @@ const DIFFERENT_TARGET_GROUPS: Rule = Rule {
                       under the other settings. Simulated are those of the stable Service, for both.",
         remedy: "give both Services the same annotations, or write them at the Ingress",
         source: "AWS Load Balancer Controller, Ingress annotations",
-        reproduce: "sim check tests/findings/ALB048.bad.yaml",
+        example: include_str!("../../../scenarios/findings/ALB048.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let services: Vec<_> =

@@ -3,11 +3,12 @@
 use super::Rule;
 use crate::check::change::Change;
 use crate::check::finding::{Found, Level, Page};
+use crate::check::reproduce::Run;
 use crate::check::subject::{Subject, seconds, usual_most};
 use crate::model::deployment;
 use crate::model::fenceposts::{Fenceposts, fenceposts};
 use crate::model::rollout::spec::RolloutSpec;
-use crate::scenario::document::Node;
+use crate::scenario::document::{Entry, Node};
 use crate::scenario::manifests::object::Object;
 use crate::scenario::workload::Workload;
 use crate::units::Duration;
@@ -37,7 +38,8 @@ const FASTER_THAN_THE_LOAD_BALANCER: Rule = Rule {
                  inject readiness gates: the namespace label elbv2.k8s.aws/pod-readiness-gate-inject: enabled",
         source: "Amazon EKS Best Practices Guide, load balancing; AWS Load Balancer Controller documentation, Pod readiness \
                  gate",
-        reproduce: "sim run tests/findings/K017.bad.yaml --set load_balancer.registration=20s",
+        example: include_str!("../../../scenarios/findings/K017.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(scenario) = subject.scenario.filter(|_| has_ip_targets(subject)) else { return Vec::new() };
@@ -72,7 +74,8 @@ const UNKNOWN_NAMESPACE: Rule = Rule {
                       differ.",
         remedy: "give the Namespace along with the other manifests; the label is elbv2.k8s.aws/pod-readiness-gate-inject: enabled",
         source: "AWS Load Balancer Controller documentation, Pod readiness gate",
-        reproduce: "sim check tests/findings/K018.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K018.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(scenario) = subject.scenario.filter(|_| has_ip_targets(subject)) else { return Vec::new() };
@@ -102,7 +105,8 @@ const GATE_LABEL: Rule = Rule {
         consequence: "No pod gets a readiness gate, and nothing says so: a rolling update does not wait for the load balancer.",
         remedy: "write the value enabled, or leave the label out",
         source: "AWS Load Balancer Controller documentation, Pod readiness gate",
-        reproduce: "sim check tests/findings/K040.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K040.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         const LABEL: &str = "elbv2.k8s.aws/pod-readiness-gate-inject";
@@ -132,7 +136,8 @@ const FEWER_PODS: Rule = Rule {
                       the new one is ready and the load balancer knows it.",
         remedy: "use a rolling update with maxSurge: 1 and maxUnavailable: 0",
         source: "Kubernetes documentation, Deployments, strategy; `pkg/controller/deployment/rolling.go`, `recreate.go`",
-        reproduce: "sim run scenarios/strategies/deployment-recreate.toml",
+        example: include_str!("../../../scenarios/findings/K021.bad.yaml"),
+        run: Some(Run::of("strategies/deployment-recreate")),
     },
     look: |subject| {
         let Some(scenario) = subject.scenario else { return Vec::new() };
@@ -170,7 +175,8 @@ const ONE_REPLICA: Rule = Rule {
         consequence: "Each of these is an outage until a new pod has started and the load balancer knows it.",
         remedy: "run two replicas or more",
         source: "Kubernetes documentation, Disruptions, application owner perspective",
-        reproduce: "sim check tests/findings/K023.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K023.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let key = "spec.replicas";
@@ -197,15 +203,14 @@ const BLOCKED_EVICTIONS: Rule = Rule {
                       pods by hand. Releases do not ask the budget.",
         remedy: "write maxUnavailable: 1",
         source: "Kubernetes documentation, Specifying a Disruption Budget; API-initiated Eviction",
-        reproduce: "sim check tests/findings/K028.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K028.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(replicas) = subject.scenario.map(|scenario| scenario.workload.replicas()) else { return Vec::new() };
         let labels = subject.release.labels();
         let is_of_pods = |budget: &&Object| {
-            budget.namespace == subject.workload().namespace
-                && budget.find("spec.selector.matchExpressions").is_none()
-                && Object::selects(budget.entries("spec.selector.matchLabels"), labels)
+            budget.namespace == subject.workload().namespace && !labels.is_empty() && selects(budget, labels)
         };
         let found = |budget: &Object| {
             let (key, node) = blocking(budget, replicas)?;
@@ -237,7 +242,8 @@ const UNPINNED_IMAGE: Rule = Rule {
                       tag, not the program.",
         remedy: "name a version, or a digest: image: example.com/web@sha256:…",
         source: "Kubernetes documentation, Images, image names and imagePullPolicy; Configuration Best Practices",
-        reproduce: "sim check tests/findings/K030.bad.yaml",
+        example: include_str!("../../../scenarios/findings/K030.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let found = |container: &Node| {
@@ -264,7 +270,8 @@ const SHORT_PROGRESS_DEADLINE: Rule = Rule {
                       aborted, and pipelines that wait for it fail.",
         remedy: "set progressDeadlineSeconds to at least twice the time, more where pods wait for new nodes",
         source: "Kubernetes documentation, Deployments, progress deadline; Argo Rollouts documentation, specification",
-        reproduce: "sim check tests/findings/K037.bad.yaml --set application.startup_time=60s",
+        example: include_str!("../../../scenarios/findings/K037.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(scenario) = subject.scenario else { return Vec::new() };
@@ -329,6 +336,33 @@ fn limits(workload: &Workload) -> Option<(Fenceposts, &'static str)> {
     Some((fenceposts(canary.max_surge, canary.max_unavailable, replicas), "spec.strategy.canary"))
 }
 
+/// Whether the selector of a budget means pods with these labels. One without conditions means all pods, since policy/v1.
+/// Source: Kubernetes documentation, Labels and Selectors; Specifying a Disruption Budget.
+fn selects(budget: &Object, labels: &[Entry]) -> bool {
+    let (wanted, expressions) =
+        (budget.entries("spec.selector.matchLabels"), budget.items("spec.selector.matchExpressions"));
+    if wanted.is_empty() && expressions.is_empty() {
+        return budget.find("spec.selector").is_some() && budget.text("apiVersion") == Some("policy/v1");
+    }
+    (wanted.is_empty() || Object::selects(wanted, labels)) && expressions.iter().all(|node| holds(node, labels))
+}
+
+/// One of `matchExpressions`.
+fn holds(expression: &Node, labels: &[Entry]) -> bool {
+    let Some(table) = expression.table() else { return false };
+    let text = |key: &str| table.find(key).and_then(Node::text).unwrap_or_default();
+    let label = labels.iter().find(|label| label.key == text("key")).map(|label| label.value.text());
+    let values = table.find("values").and_then(Node::array).unwrap_or_default();
+    let is_one_of = |label: Option<&str>| label.is_some() && values.iter().any(|value| value.text() == label);
+    match text("operator") {
+        "In" => label.is_some_and(is_one_of),
+        "NotIn" => !label.is_some_and(is_one_of),
+        "Exists" => label.is_some(),
+        "DoesNotExist" => label.is_none(),
+        _ => false,
+    }
+}
+
 /// The field of a budget that forbids every eviction. Percentages are rounded up. Source: Kubernetes, `disruption.go`.
 fn blocking(budget: &Object, replicas: u32) -> Option<(&'static str, &Node)> {
     let pods = |node: &Node| match node.text() {
@@ -366,6 +400,35 @@ mod tests {
             ["web:v1", "registry.example.com:5000/web:v1", "web@sha256:0123", "web:latest@sha256:0123", "${IMAGE}"]
         {
             assert!(!is_unpinned(image), "{image}");
+        }
+    }
+
+    #[test]
+    fn a_budget_means_the_pods_that_its_selector_selects() {
+        let object = |text: &str| {
+            let text = format!("kind: PodDisruptionBudget\n{text}\n");
+            let documents = crate::scenario::manifests::yaml::documents(&text, 0);
+            Object::new(documents[0].as_ref().unwrap()).unwrap()
+        };
+        let labels = object("apiVersion: v1\nlabels: { app: web, tier: front }");
+        let selects = |selector: &str| {
+            let budget = object(&format!("apiVersion: policy/v1\nspec: {{ {selector} }}"));
+            selects(&budget, labels.entries("labels"))
+        };
+        for (selector, expected) in [
+            ("selector: { matchLabels: { app: web } }", true),
+            ("selector: { matchLabels: { app: shop } }", false),
+            ("selector: { matchExpressions: [{ key: app, operator: In, values: [shop, web] }] }", true),
+            ("selector: { matchExpressions: [{ key: app, operator: In, values: [shop] }] }", false),
+            ("selector: { matchExpressions: [{ key: app, operator: NotIn, values: [web] }] }", false),
+            ("selector: { matchExpressions: [{ key: team, operator: NotIn, values: [web] }] }", true),
+            ("selector: { matchExpressions: [{ key: tier, operator: Exists }] }", true),
+            ("selector: { matchExpressions: [{ key: tier, operator: DoesNotExist }] }", false),
+            ("selector: { matchLabels: { app: web }, matchExpressions: [{ key: team, operator: Exists }] }", false),
+            ("selector: {}", true),
+            ("minAvailable: 1", false),
+        ] {
+            assert_eq!(selects(selector), expected, "{selector}");
         }
     }
 

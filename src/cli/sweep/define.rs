@@ -3,6 +3,7 @@
 use super::super::arguments::SweepArguments;
 use super::super::console::Console;
 use super::super::diagnostics::{Input, render};
+use super::super::files::from_here;
 use super::super::source::Flattened;
 use super::super::{Done, Exit, Failure, source};
 use crate::report::sweep::definition::{Definition, Sample};
@@ -93,7 +94,7 @@ pub fn inputs(arguments: &SweepArguments, definition: &Definition) -> Vec<PathBu
 fn axes(arguments: &SweepArguments, text: &str, loaded: &Loaded, console: &mut Console) -> Done<Vec<Axis>> {
     let mut axes = Vec::new();
     let mut is_right = true;
-    let sources = Sources::scenario(&arguments.file.display().to_string(), text);
+    let sources = Sources::scenario(&from_here(&arguments.file), text);
     let input = Input { sources: &sources, overrides: &[] };
     for vary in &loaded.sweep.vary {
         match Axis::parse(&vary.axis) {

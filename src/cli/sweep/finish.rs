@@ -86,7 +86,7 @@ pub fn finish(ending: &Ending<'_>, reports: &SweepReports, console: &mut Console
         parquet(folder, design)?;
     }
     if !console.quiet {
-        console.print(&match reports.format {
+        console.print(&match reports.shared.format {
             Format::Text => text::render(definition, design, &results),
             Format::Json => json::render(definition, &results),
         })?;
@@ -104,20 +104,20 @@ fn tell(
     console: &mut Console,
 ) -> Done<Exit> {
     let definition = ending.definition;
-    if let Some(path) = &reports.junit {
+    if let Some(path) = &reports.shared.junit {
         let rows = table.rows()?;
         files::stream(path, |out| junit::write(out, &definition.name, &results.names, results, rows))?;
     }
-    if let Some(path) = &reports.markdown {
+    if let Some(path) = &reports.shared.markdown {
         write_report(path, ci.markdown(definition, results).into_bytes())?;
     }
-    if let Some(path) = &reports.gitlab {
+    if let Some(path) = &reports.shared.gitlab {
         write_report(path, ci.gitlab())?;
     }
     github(ci, definition, results, console)?;
     Ok(match (results.invalid, results.failed) {
         (1.., _) => Exit::Input,
-        (0, 1..) if !reports.exit_zero => Exit::Unmet,
+        (0, 1..) if !reports.shared.exit_zero => Exit::Unmet,
         _ => Exit::Fine,
     })
 }
@@ -141,14 +141,8 @@ fn parquet(_: &Path, _: &Design) -> Done<()> {
 /// result.
 pub fn check(reports: &SweepReports, has_runs: bool, folder: &Path, inputs: &[PathBuf]) -> Done<()> {
     figure(&reports.figure)?;
-    let targets: Vec<_> = [&reports.junit, &reports.markdown, &reports.gitlab].into_iter().flatten().cloned().collect();
-    for (place, target) in targets.iter().enumerate() {
-        files::check_target(target)?;
-        if targets[..place].contains(target) {
-            let message = format!("two reports would go to {}", target.display());
-            return Err(Failure::Input(message, "name a file for each".to_owned()));
-        }
-    }
+    let targets: Vec<_> = reports.shared.targets().cloned().collect();
+    files::check_targets(&targets)?;
     let own: Vec<_> = folder::FILES.map(|name| folder.join(name)).to_vec();
     if let Some(target) = targets.iter().find(|target| own.iter().any(|own| files::are_same(own, target))) {
         let message = format!("{} is a file of the sweep itself", target.display());

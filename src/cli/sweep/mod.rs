@@ -13,6 +13,7 @@ pub use plot::{is_folder, plot};
 
 use super::arguments::SweepArguments;
 use super::console::Console;
+use super::files::from_here;
 use super::{Done, Exit, Failure, files};
 use crate::report::sweep::definition::Shard;
 use crate::sweep::play::{Batch, play};
@@ -40,7 +41,7 @@ pub fn sweep(arguments: &SweepArguments, console: &mut Console) -> Done<Exit> {
     finish::check(&arguments.reports, definition.runs, &folder, &inputs)?;
     files::spare_inputs(folder::FILES.map(|name| folder.join(name)), &inputs)?;
     folder::may_write(&folder, &definition, shard, arguments.resume)?;
-    let scenario = arguments.file.display().to_string();
+    let scenario = from_here(&arguments.file);
     let ending = Ending { folder: &folder, definition: &definition, design: &plan.design, shard, scenario: &scenario };
     if arguments.resume && folder::find(&folder).is_some_and(|found| found.is_complete) {
         console.note("the sweep is complete: nothing is left to play");

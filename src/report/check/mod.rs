@@ -10,7 +10,7 @@ pub mod sarif;
 pub mod text;
 
 use crate::check::Checked;
-use crate::check::finding::{Finding, Level};
+use crate::check::finding::{Finding, Level, Prediction};
 use crate::scenario::sources::Sources;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,15 +21,56 @@ pub struct Findings<'a> {
     pub sources: &'a Sources,
     pub checked: &'a [Checked],
     pub suppressed: usize,
-    /// The failed requests of the same deployments before, by their identities.
-    pub before: Option<&'a [(String, Option<f64>)]>,
+    pub before: Option<&'a Before>,
     /// The seeds that each release was played with.
     pub seeds: usize,
 }
 
+/// What was there before a change.
+#[derive(Clone, Debug)]
+pub struct Before {
+    /// The failed requests of each deployment, by its identity; None if it could not be simulated.
+    pub failed: Vec<(String, Option<f64>)>,
+    /// The identities of those that are no more.
+    pub removed: Vec<String>,
+}
+
+impl Before {
+    /// The failed requests of a deployment; None if it was not there or could not be simulated.
+    fn failed(&self, identity: &str) -> Option<f64> {
+        self.failed.iter().find(|(other, _)| other == identity).and_then(|(_, failed)| *failed)
+    }
+}
+
+/// A finding, and the deployments that have it: what stands in an Ingress that several share is said once.
+#[derive(Clone, Debug)]
+pub struct Told<'a> {
+    pub finding: &'a Finding,
+    pub titles: Vec<&'a str>,
+}
+
 impl<'a> Findings<'a> {
-    pub fn all(&self) -> impl Iterator<Item = &'a Finding> {
-        self.checked.iter().flat_map(|checked| &checked.findings)
+    pub fn all(&self) -> impl Iterator<Item = &'a Finding> + use<'a> {
+        self.told().into_iter().map(|told| told.finding)
+    }
+
+    /// In the order of the deployments, and of the files.
+    pub fn told(&self) -> Vec<Told<'a>> {
+        let mut told: Vec<Told<'a>> = Vec::new();
+        let mut places = BTreeMap::new();
+        for checked in self.checked {
+            for finding in &checked.findings {
+                let place = finding.place.as_ref().map(|place| (place.start, place.end));
+                let index = *places.entry((finding.code, place, text::sentences(finding))).or_insert(told.len());
+                if index == told.len() {
+                    told.push(Told { finding, titles: Vec::new() });
+                }
+                if !told[index].titles.contains(&checked.title.as_str()) {
+                    told[index].titles.push(&checked.title);
+                }
+            }
+        }
+        told
     }
 
     pub fn count(&self, level: Level) -> usize {
@@ -73,6 +114,12 @@ impl Occurrences {
         *count += 1;
         *count
     }
+}
+
+/// The failed requests without a change and with it; None if a reader sees no difference.
+pub fn difference(prediction: Prediction) -> Option<(String, String)> {
+    let (without, with) = (requests(prediction.without), requests(prediction.with));
+    (without != with).then_some((without, with))
 }
 
 /// A number of requests that is a mean: whole from ten on.

@@ -1,21 +1,22 @@
 //! A page of `sim explain`.
 
 use crate::check::finding::Page;
-use crate::check::glossary::Entry;
+use crate::check::glossary::{Entry, Reproduce};
+use crate::check::reproduce;
 use crate::report::text::{TITLE, paint};
 use crate::scenario::schema::Field;
 
-/// No line is wider than `width`.
+/// No line is wider than `width`, but for those that go to a shell.
 pub fn render(page: &Page, width: usize) -> String {
     let mut text = format!("{}  {}\n\n", paint(TITLE, format!("{} ({})", page.code, page.level.name())), page.title);
-    for (head, words) in [
-        ("Cause", page.cause),
-        ("Consequence", page.consequence),
-        ("Remedy", page.remedy),
-        ("Source", page.source),
-        ("To see it", page.reproduce),
-    ] {
+    for (head, words) in
+        [("Cause", page.cause), ("Consequence", page.consequence), ("Remedy", page.remedy), ("Source", page.source)]
+    {
         text.push_str(&section(head, words, width));
+    }
+    text.push_str(&lines("To see it", &reproduce::check(page.example)));
+    if let Some(run) = &page.run {
+        text.push_str(&lines("What comes of it", &run.lines()));
     }
     text
 }
@@ -23,9 +24,14 @@ pub fn render(page: &Page, width: usize) -> String {
 /// A page about a cause, a rule or a term.
 pub fn entry(entry: &Entry, width: usize) -> String {
     let mut text = format!("{}  {}\n\n", paint(TITLE, entry.name), entry.title);
-    for (head, words) in [("Meaning", entry.words), ("Source", entry.source), ("To see it", entry.reproduce)] {
+    for (head, words) in [("Meaning", entry.words), ("Source", entry.source)] {
         text.push_str(&section(head, words, width));
     }
+    let shown = match entry.reproduce {
+        Reproduce::Example(example) => reproduce::check(example),
+        Reproduce::Run(run) => run.lines(),
+    };
+    text.push_str(&lines("To see it", &shown));
     text
 }
 
@@ -37,6 +43,11 @@ pub fn parameter(field: &Field, width: usize) -> String {
         text.push_str(&section("Default", &default.to_string(), width));
     }
     text
+}
+
+/// A head, and lines that are copied as they stand: a shell knows the end of its input only at the margin.
+fn lines(head: &str, lines: &str) -> String {
+    format!("{}\n{lines}\n", paint(TITLE, head))
 }
 
 /// A head, and a paragraph under it.

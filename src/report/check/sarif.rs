@@ -88,7 +88,7 @@ fn result(findings: &Findings<'_>, finding: &Finding, index: usize, seen: &mut O
         "locations": [{ "physicalLocation": location }],
         "partialFingerprints": { "primaryLocationLineHash": hash },
     });
-    if let Some(change) = &finding.change {
+    if let Some(change) = finding.proposed() {
         value["fixes"] =
             json!([{ "description": { "text": change.words }, "artifactChanges": changes(findings, &change.edits) }]);
     }

@@ -20,8 +20,9 @@ mod texts;
 pub mod yaml;
 
 use super::diagnostic::Problem;
-use super::document::{Kind, Node, Table};
+use super::document::{Entry, Kind, Node, Table};
 use super::sources::Sources;
+use super::validation::RESOLVED;
 use build::{put, text};
 use ignored::{Ignored, Reason};
 use release::Release;
@@ -58,7 +59,10 @@ pub fn import(sources: &Sources, release: &Release<'_>, scenario: &Table, said: 
     let Import { mut document, ignored, .. } = import;
     let mut as_written = Table::default();
     if release.is_rollout() {
-        put(&mut as_written, "rollout", import_as_written(release));
+        let workload = release.workload;
+        let key_place = workload.table.get("spec").and_then(|entry| entry.key_place.clone());
+        let key_place = key_place.or_else(|| Some(workload.place.clone()));
+        as_written.entries.push(Entry { key: "rollout".to_owned(), key_place, value: import_as_written(release) });
     }
     overlay::lay_over(&mut document, scenario);
     overlay::lay_over(&mut as_written, scenario);
@@ -73,7 +77,16 @@ pub fn import(sources: &Sources, release: &Release<'_>, scenario: &Table, said: 
     }
 }
 
-/// The spec; of `workloadRef` the controller takes the template, and the selector unless it has its own.
+/// The annotations alone, of the Ingress and of the Service that it leads to, as the document of a scenario.
+pub fn import_annotations(release: &Release<'_>) -> Table {
+    let nothing = Table::default();
+    let mut import = Import { release, scenario: &nothing, document: Table::default(), ignored: Vec::new() };
+    ingress::ingress(&mut import);
+    import.document
+}
+
+/// The spec; of `workloadRef` the controller takes the template, unless it has its own, which is one too many, and the
+/// selector, unless it has its own.
 fn import_as_written(release: &Release<'_>) -> Node {
     let mut spec = release.workload.spec().cloned().unwrap_or_default();
     let referenced = release
@@ -85,8 +98,12 @@ fn import_as_written(release: &Release<'_>) -> Node {
         {
             put(spec, "selector", selector.clone());
         }
-        if let Some(template) = template.find("spec.template") {
+        let has_own = ["labels", "annotations"]
+            .iter()
+            .any(|name| !release.workload.entries(&format!("spec.template.metadata.{name}")).is_empty());
+        if let Some(template) = template.find("spec.template").filter(|_| !has_own) {
             put(spec, "template", template.clone());
+            put(spec, RESOLVED, Node { kind: Kind::Boolean(true), place: None });
         }
     }
     spec

@@ -45,7 +45,7 @@ impl Object {
         let namespace = text("metadata.namespace").filter(|_| !is_cluster_scoped);
         Ok(Self {
             kind: kind.to_owned(),
-            group: api_version.rsplit_once('/').map_or("", |(group, _)| group).to_owned(),
+            group: group(Some(api_version)).to_owned(),
             namespace: namespace.unwrap_or(if is_cluster_scoped { "" } else { "default" }).to_owned(),
             name: text("metadata.name").unwrap_or_default().to_owned(),
             place: place("kind"),
@@ -96,6 +96,11 @@ impl Object {
         let has = |entry: &Entry| labels.iter().any(|label| label.key == entry.key && text_of(label) == text_of(entry));
         !selector.is_empty() && selector.iter().all(has)
     }
+}
+
+/// The group in an apiVersion; empty for the core group.
+pub fn group(api_version: Option<&str>) -> &str {
+    api_version.and_then(|version| version.rsplit_once('/')).map_or("", |(group, _)| group)
 }
 
 fn text_of(entry: &Entry) -> Option<&str> {

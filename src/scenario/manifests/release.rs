@@ -1,6 +1,6 @@
 //! One release of a stream: the Rollout or Deployment, and the objects that belong to it.
 
-use super::object::Object;
+use super::object::{self, Object};
 use super::stream::{Stream, error};
 use crate::scenario::diagnostic::{Problem, Severity};
 use crate::scenario::document::Node;
@@ -9,7 +9,7 @@ use crate::scenario::document::Node;
 #[derive(Clone, Copy, Debug)]
 pub struct Release<'s> {
     pub stream: &'s Stream,
-    /// A Rollout or a Deployment.
+    /// A Rollout or a Deployment; of [`parts`] the object that is looked at.
     pub workload: &'s Object,
     /// The object of `workloadRef`, or the workload itself: it has the pod template.
     pub template: Option<&'s Object>,
@@ -44,11 +44,40 @@ pub fn releases(stream: &Stream) -> Vec<Release<'_>> {
     if exposed.is_empty() { deployments } else { exposed }
 }
 
+/// What a stream without a workload consists of, each as if it were released: a Service with an Ingress that leads to it,
+/// an Ingress that leads elsewhere, a Namespace. Of pods nothing is known.
+pub fn parts(stream: &Stream) -> Vec<Release<'_>> {
+    let alone =
+        |object| Release { stream, workload: object, template: None, ingress: None, autoscaler: None, namespace: None };
+    let leads_to = |ingress: &Object, service: &Object| {
+        let is_named = |backend: &&Node| backend.text() == Some(service.name.as_str());
+        ingress.namespace == service.namespace && backends(ingress).iter().any(is_named)
+    };
+    let mut parts = Vec::new();
+    for service in stream.of_kind("Service") {
+        parts.push(alone(service));
+        let ingresses = stream.of_kind("Ingress").filter(|ingress| leads_to(ingress, service));
+        parts.extend(ingresses.map(|ingress| Release { ingress: Some(ingress), ..alone(service) }));
+    }
+    for ingress in stream.of_kind("Ingress") {
+        let led_to = stream.of_kind("Service").filter(|service| leads_to(ingress, service)).count();
+        if led_to < backends(ingress).len().max(1) {
+            parts.push(Release { ingress: Some(ingress), ..alone(ingress) });
+        }
+    }
+    parts.extend(
+        stream.of_kind("Namespace").map(|namespace| Release { namespace: Some(namespace), ..alone(namespace) }),
+    );
+    parts
+}
+
 impl<'s> Release<'s> {
     pub fn new(stream: &'s Stream, workload: &'s Object) -> Self {
         let namespace = workload.namespace.as_str();
         let template = match workload.text("spec.workloadRef.name") {
-            Some(name) => stream.find(referenced_kind(workload), namespace, name),
+            Some(name) => stream
+                .find(referenced_kind(workload), namespace, name)
+                .filter(|object| object.group == object::group(workload.text("spec.workloadRef.apiVersion"))),
             None => Some(workload),
         };
         let targets = |hpa: &&Object| {
@@ -95,6 +124,9 @@ impl<'s> Release<'s> {
 
     /// The Services whose pods these are: those that the strategy names, or all that select them.
     pub fn services(&self) -> Vec<&'s Object> {
+        if self.workload.is("Service") {
+            return vec![self.workload];
+        }
         let named: Vec<_> = self.named_services().iter().filter_map(|(_, node)| self.service(node.text()?)).collect();
         if !named.is_empty() {
             return named;
@@ -157,7 +189,7 @@ impl<'s> Release<'s> {
                 if in_namespace.is_empty() {
                     continue;
                 }
-                let help = match crate::scenario::reader::nearest(name, &in_namespace) {
+                let help = match crate::scenario::nearest::nearest(name, &in_namespace) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("these files have {}", in_namespace.join(", ")),
                 };

@@ -36,6 +36,8 @@ pub struct Stream {
     pub objects: Vec<Arc<Object>>,
     /// How many of other kinds there are.
     pub others: BTreeMap<String, usize>,
+    /// How many documents are something else: Helm's values, a patch.
+    pub no_objects: usize,
     /// Whether a scenario or the command line says how many replicas there are, whatever stands in a manifest.
     pub is_scaled_elsewhere: bool,
 }
@@ -44,13 +46,33 @@ impl Stream {
     /// All problems come at once; what could be read is there all the same.
     pub fn read(sources: &Sources) -> (Self, Vec<Problem>) {
         let (mut stream, mut problems) = (Self::default(), Vec::new());
+        // Files that somebody named and that hold nothing of Kubernetes, and whether any file does.
+        let (mut strange, mut holds_any) = (Vec::new(), false);
         for source in sources.manifests() {
+            let (mut no_objects, mut holds) = (Vec::new(), false);
             for document in yaml::documents(&source.text, source.start) {
                 match document {
-                    Ok(node) => stream.take(&node, source, &mut problems),
+                    Ok(node) if is_object(&node) => {
+                        stream.take(&node, source, &mut problems);
+                        holds = true;
+                    }
+                    Ok(node) => no_objects.push(node.place),
                     Err(mistake) => problems.push(error(mistake.message, Some(mistake.place), mistake.help)),
                 }
             }
+            holds_any |= holds;
+            let help = "a manifest begins with apiVersion and kind";
+            let refused = |place| error("this is no object of Kubernetes", place, help);
+            match (source.is_named, holds) {
+                (false, _) => stream.no_objects += no_objects.len(),
+                (true, true) => problems.extend(no_objects.into_iter().map(refused)),
+                (true, false) => strange.extend(no_objects.into_iter().map(refused)),
+            }
+        }
+        // A shell that writes out a pattern names values.yaml along with manifests.
+        match holds_any {
+            true => stream.no_objects += strange.len(),
+            false => problems.extend(strange),
         }
         stream.refuse_doubles(sources, &mut problems);
         problems.extend(stream.objects.iter().flat_map(|object| texts::wrong(object, sources)));
@@ -60,8 +82,9 @@ impl Stream {
     fn take(&mut self, node: &Node, source: &Source, problems: &mut Vec<Problem>) {
         let object = match Object::new(node) {
             Ok(object) => object,
+            // An item of a List.
             Err(NoObject::Other) if !source.is_named => {
-                *self.others.entry("no object".to_owned()).or_default() += 1;
+                self.no_objects += 1;
                 return;
             }
             Err(NoObject::Other) => {
@@ -92,8 +115,16 @@ impl Stream {
         }
         let is_hook = object.entries("metadata.annotations").iter().any(|entry| entry.key == "helm.sh/hook");
         let is_known = KNOWN.iter().any(|(kind, group)| object.is(kind) && object.group == *group);
+        if let Some(problem) = misspelt(&object).filter(|_| !is_hook && !is_known) {
+            problems.push(problem);
+            return;
+        }
         if is_hook || !is_known {
             *self.others.entry(object.kind).or_default() += 1;
+            return;
+        }
+        if let Some(problem) = texts::wrong_name(&object, source) {
+            problems.push(problem);
             return;
         }
         if object.name.is_empty() {
@@ -139,6 +170,12 @@ impl Stream {
     }
 }
 
+/// Whether a document is an object, or was meant to be one.
+fn is_object(node: &Node) -> bool {
+    let is_there = |key: &str| node.table().and_then(|table| table.find(key)).and_then(Node::text).is_some();
+    is_there("kind") || is_there("apiVersion")
+}
+
 /// An Ingress of a version that no API server takes any more.
 fn removed_version(object: &Object) -> Option<Problem> {
     const REMOVED: [&str; 2] = ["extensions/v1beta1", "networking.k8s.io/v1beta1"];
@@ -147,6 +184,18 @@ fn removed_version(object: &Object) -> Option<Problem> {
     let message = format!("Ingresses of {version} are removed in Kubernetes 1.22");
     let help = "write networking.k8s.io/v1, and each backend as service: { name: …, port: … }";
     Some(error(message, node.place.clone(), help))
+}
+
+/// A kind that its group does not have, and that is nearly one that it has: no API server takes it.
+fn misspelt(object: &Object) -> Option<Problem> {
+    const NEARLY: usize = 2;
+    let lower = object.kind.to_lowercase();
+    let is_meant = |(kind, group): &&(&str, &str)| {
+        object.group == *group && strsim::damerau_levenshtein(&lower, &kind.to_lowercase()) <= NEARLY
+    };
+    let (kind, _) = KNOWN.iter().find(is_meant)?;
+    let message = format!("there is no kind `{}` in {}", object.kind, object.text("apiVersion").unwrap_or_default());
+    Some(error(message, Some(object.place.clone()), format!("did you mean `{kind}`?")))
 }
 
 /// `two Ingresses`.

@@ -1,12 +1,13 @@
 //! YAML documents as trees of values that know their place: the same trees as a scenario's.
 //!
 //! The syntax is `saphyr_parser`'s, YAML 1.2. What a bare word means follows YAML 1.1, as the API server reads it (the Go
-//! package `sigs.k8s.io/yaml`): `yes` and `on` are true, `0644` is 420. Null is the absence of an entry, as in Go.
+//! package `sigs.k8s.io/yaml`): `yes` and `on` are true, also as keys; `0644` is 420. Null is the absence of an entry, as in Go.
 //!
 //! Left out: tags, and keys that are no scalars.
 
 use crate::scenario::document::{Entry, Kind, Node, Table};
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -63,7 +64,7 @@ fn parts(text: &str) -> Vec<Range<usize>> {
 /// None if there is nothing but comments in it.
 fn document(text: &str, offset: usize, lines_before: usize) -> Result<Option<Node>, Mistake> {
     let (cursor, anchors) = (Cursor::default(), BTreeMap::new());
-    let mut builder = Builder { text, offset, lines_before, cursor, anchors, memory: 0 };
+    let mut builder = Builder { text, offset, lines_before, cursor, open: Vec::new(), anchors, memory: 0 };
     let mut parser = Parser::new_from_str(text);
     let mut root = None;
     loop {
@@ -105,6 +106,8 @@ struct Builder<'t> {
     offset: usize,
     lines_before: usize,
     cursor: Cursor,
+    /// The brackets that have been opened and not closed yet, each by its byte of the text.
+    open: Vec<usize>,
     /// Each anchor's value, and what it takes.
     anchors: BTreeMap<usize, (Option<Node>, usize)>,
     memory: usize,
@@ -134,13 +137,15 @@ impl<'t> Builder<'t> {
 
     /// What the parser could not read. Most often that is a template that nobody has rendered, or a tab.
     fn broken(&self, error: &ScanError) -> Mistake {
-        let at = Cursor::default().byte(self.text, error.marker().index()).min(self.text.len());
+        // Not on the empty lines at the end.
+        let end = self.text.trim_end().len();
+        let at = Cursor::default().byte(self.text, error.marker().index()).min(end);
         let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-        let end = self.text[at..].find('\n').map_or(self.text.len(), |newline| at + newline);
+        let line_end = self.text[at..].find('\n').map_or(self.text.len(), |newline| at + newline);
         // The parser often notices on the line after.
         let before = self.text[..start].trim_end_matches(['\r', '\n']);
         let before = before.rfind('\n').map_or(0, |newline| newline + 1)..before.len();
-        for line in [start..end, before] {
+        for line in [start..line_end, before] {
             let text = &self.text[line.clone()];
             let indent = text.len() - text.trim_start().len();
             if let Some(brace) = text.find("{{") {
@@ -158,7 +163,24 @@ impl<'t> Builder<'t> {
             return self.mistake(message, place, "put spaces before every line of it");
         }
         let message = format!("this is not YAML: {}", error.info());
-        self.mistake(&message, self.offset + at..self.offset + at, "")
+        match self.open.last() {
+            Some(&open) if at == end => {
+                let message = format!("this `{}` is never closed", &self.text[open..=open]);
+                self.mistake(&message, self.offset + open..self.offset + open + 1, "")
+            }
+            Some(&open) => {
+                let line = self.line(open);
+                let help =
+                    format!("is a comma missing here, or the end of the `{}` in line {line}?", &self.text[open..=open]);
+                self.mistake(&message, self.offset + at..self.offset + at, &help)
+            }
+            None => self.mistake(&message, self.offset + at..self.offset + at, ""),
+        }
+    }
+
+    /// The number of the line with this byte, among all of the file.
+    fn line(&self, at: usize) -> usize {
+        self.lines_before + self.text[..at].matches('\n').count() + 1
     }
 
     /// The first line of a block scalar that was meant to be one, before some place: it ends at once, and what follows is
@@ -214,8 +236,8 @@ impl<'t> Builder<'t> {
                 return Ok(self.anchors[&anchor].0.clone());
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let is_text = style != ScalarStyle::Plain || tag.is_some_and(|tag| tag.suffix == "str");
-                let kind = if is_text { Some(Kind::String(text.into_owned())) } else { plain(&text) };
+                let kind =
+                    if is_text(style, tag.as_deref()) { Some(Kind::String(text.into_owned())) } else { plain(&text) };
                 let place = self.of_scalar(place);
                 (kind.map(|kind| Node { kind, place: Some(place) }), anchor)
             }
@@ -261,6 +283,7 @@ impl<'t> Builder<'t> {
 
     fn sequence(&mut self, parser: &mut Events<'t>, place: Range<usize>, depth: usize) -> Result<Node, Mistake> {
         let mut items = Vec::new();
+        self.opened(&place);
         loop {
             match self.next(parser)? {
                 (Event::SequenceEnd, bracket) => {
@@ -279,6 +302,7 @@ impl<'t> Builder<'t> {
 
     fn mapping(&mut self, parser: &mut Events<'t>, place: Range<usize>, depth: usize) -> Result<Node, Mistake> {
         let mut table = Table::default();
+        self.opened(&place);
         let (mut merged, mut end) = (Vec::new(), place.end);
         // Those without a value, too: an explicit null stands where a default would be merged.
         let mut keys: BTreeMap<String, usize> = BTreeMap::new();
@@ -289,7 +313,9 @@ impl<'t> Builder<'t> {
                     merge(&mut table, merged, &mut keys);
                     return Ok(Node { kind: Kind::Table(table), place: Some(place) });
                 }
-                (Event::Scalar(text, ..), place) => (text.into_owned(), self.of_scalar(place)),
+                (Event::Scalar(text, style, _, tag), place) => {
+                    (key(text, is_text(style, tag.as_deref())), self.of_scalar(place))
+                }
                 (_, place) => {
                     let before = (place.start - self.offset).checked_sub(1);
                     let is_template =
@@ -311,9 +337,13 @@ impl<'t> Builder<'t> {
                 continue;
             }
             if let Some(first) = keys.insert(key.clone(), key_place.start - self.offset) {
-                let line = self.lines_before + self.text[..first].matches('\n').count() + 1;
+                let line = self.line(first);
                 let message = format!("`{key}` stands here twice");
-                let help = format!("leave one of them out; the first is in line {line}");
+                // What an object has once was meant to begin another.
+                let help = match depth == 0 && ["apiVersion", "kind"].contains(&key.as_str()) {
+                    true => format!("put a line `---` between the two objects; the first has it in line {line}"),
+                    false => format!("leave one of them out; the first is in line {line}"),
+                };
                 return Err(self.mistake(&message, key_place, &help));
             }
             table.entries.extend(value.map(|value| Entry { key, key_place: Some(key_place), value }));
@@ -321,9 +351,22 @@ impl<'t> Builder<'t> {
     }
 
     /// Where a collection ends: with its bracket, or, in block style, with its last value.
-    fn end_of(&self, place: &Range<usize>, last: usize, bracket: &Range<usize>) -> usize {
-        let is_flow = self.text[place.start - self.offset..].starts_with(['[', '{']);
-        if is_flow { bracket.start + 1 } else { last.max(place.start) }
+    fn end_of(&mut self, place: &Range<usize>, last: usize, bracket: &Range<usize>) -> usize {
+        if !self.is_flow(place) {
+            return last.max(place.start);
+        }
+        self.open.pop();
+        bracket.start + 1
+    }
+
+    fn opened(&mut self, place: &Range<usize>) {
+        if self.is_flow(place) {
+            self.open.push(place.start - self.offset);
+        }
+    }
+
+    fn is_flow(&self, place: &Range<usize>) -> bool {
+        self.text[place.start - self.offset..].starts_with(['[', '{'])
     }
 }
 
@@ -343,6 +386,20 @@ fn merge(table: &mut Table, merged: Vec<Node>, keys: &mut BTreeMap<String, usize
                 table.entries.push(entry);
             }
         }
+    }
+}
+
+/// Whether a scalar is a text whatever it looks like.
+fn is_text(style: ScalarStyle, tag: Option<&Tag>) -> bool {
+    style != ScalarStyle::Plain || tag.is_some_and(|tag| tag.suffix == "str")
+}
+
+/// A key as it reaches the API server: in JSON all keys are texts, and a bare boolean is the text `true` or `false`. Source:
+/// the package `sigs.k8s.io/yaml`, `convertToJSONableObject`.
+fn key(text: Cow<'_, str>, is_text: bool) -> String {
+    match plain(&text) {
+        Some(Kind::Boolean(boolean)) if !is_text => boolean.to_string(),
+        _ => text.into_owned(),
     }
 }
 
@@ -450,6 +507,13 @@ mod tests {
     }
 
     #[test]
+    fn a_bare_boolean_is_a_key_by_its_name() {
+        let node = one("{ on: 1, \"no\": 2, n: 3, 'y': 4, !!str off: 5, yess: 6, \"true\\u0021\": 7 }");
+        assert_eq!(node.to_toml(), "{ true = 1, no = 2, false = 3, y = 4, off = 5, yess = 6, \"true!\" = 7 }");
+        assert!(mistake("on: 1\nyes: 2\n").message.contains("stands here twice"));
+    }
+
+    #[test]
     fn a_value_knows_its_bytes() {
         let text = "# ä€\nspec:\n  name: \"wëb\"  # a\n  one: 'it''s' # b\n  bare: a b  # c\n  list: [1, 2]  # d\n  block: |\n    text\n\n  deep:\n    - a: 1\n\n";
         let node = one(text);
@@ -491,6 +555,9 @@ mod tests {
             ("a: 1\n{{- if .x }}\nb: 2\n{{- end }}\n", UNRENDERED, "{{"),
             ("a: {{ x }}: 1\n", UNRENDERED, "{"),
             ("a: [1, 2\nb: 3\n", "this is not YAML", ""),
+            ("a: { b: 1\n# x\n\n", "this `{` is never closed", "{ b: 1"),
+            ("a: { b: [ { c: 1 }, 2\n\n", "this `[` is never closed", "[ { c"),
+            ("- [1]\n- { b: ", "this `{` is never closed", "{ b"),
             ("a: \"x\n", "this is not YAML", ""),
             ("a: |\n{\n  \"x\": 1\n}\n", "a text behind `|`", "{"),
             ("? [a]\n: b\n", "a key must be a word", "[a]"),

@@ -2,7 +2,7 @@
 //!
 //! Follows `pkg/apis/rollouts/validation/validation.go` of argo-rollouts at 9f8d111d (after 1.10.0-rc1): the same rules in
 //! the same order, with the field and the words that `kubectl describe` shows. The controller itself tells the first only,
-//! and does nothing at all while there is one.
+//! and does nothing at all while there is one. What `workloadRef` refuses comes before: `rollout/templateref.go`.
 //!
 //! Left out: pod templates but for their labels, experiments' templates but for their weights, analysis arguments.
 
@@ -12,6 +12,7 @@ pub mod problem;
 pub mod rule;
 
 use super::document::{Kind, Node};
+use super::manifests::object::group;
 use rule::Rule;
 
 /// A rule that is broken.
@@ -98,8 +99,9 @@ pub fn violations(spec: &Node, labels: &[(&str, &str)]) -> Vec<Violation> {
             violations.invalid(Rule::AtLeastZero, format!("spec.{name}"), "must be greater than or equal to 0");
         }
     };
+    workload_ref(&mut violations, spec, labels);
     at_least_zero(&mut violations, "replicas", spec.get("replicas").integer().unwrap_or(1));
-    selector(&mut violations, spec.get("selector"), labels);
+    selector(&mut violations, spec, labels);
     let min_ready = spec.get("minReadySeconds").integer().unwrap_or(0);
     let deadline = spec.get("progressDeadlineSeconds").integer().unwrap_or(600);
     at_least_zero(&mut violations, "minReadySeconds", min_ready);
@@ -116,8 +118,37 @@ pub fn violations(spec: &Node, labels: &[(&str, &str)]) -> Vec<Violation> {
     violations.0
 }
 
-fn selector(violations: &mut Violations, selector: Value<'_>, labels: &[(&str, &str)]) {
+/// The objects of which the controller takes a pod template, each with its group.
+pub const REFERENCED: [(&str, &str); 3] = [("", "PodTemplate"), ("apps", "Deployment"), ("apps", "ReplicaSet")];
+
+/// Source: `rollout/templateref.go`, Resolve; `types.go`, EmptyTemplate: one is empty without labels and annotations.
+fn workload_ref(violations: &mut Violations, spec: Value<'_>, labels: &[(&str, &str)]) {
+    let reference = spec.get("workloadRef");
+    if !reference.is_there() || spec.get(RESOLVED).is_true() {
+        return;
+    }
+    let annotations = spec.get("template").get("metadata").get("annotations");
+    if !labels.is_empty() || annotations.entries().next().is_some() {
+        let detail = "template must be empty for workload reference rollout";
+        violations.invalid(Rule::WorkloadRefTemplate, "spec.template", detail);
+    }
+    let (group, kind) = (group(Some(reference.get("apiVersion").text())), reference.get("kind").text());
+    if !REFERENCED.contains(&(group, kind)) {
+        let detail = format!("workload of type {group}/{kind} is not supported");
+        violations.invalid(Rule::WorkloadRefKind, "spec.workloadRef", detail);
+    }
+}
+
+/// What the controller sets beside a template that it took from somewhere else.
+pub const RESOLVED: &str = "templateResolvedFromRef";
+
+fn selector(violations: &mut Violations, spec: Value<'_>, labels: &[(&str, &str)]) {
+    let selector = spec.get("selector");
     let is_null = !selector.is_there();
+    // The object of a reference has its own.
+    if is_null && spec.get("workloadRef").is_there() {
+        return;
+    }
     if is_null {
         violations.required(Rule::MissingSelector, "spec.selector", "Rollout has missing field '.spec.selector'");
     } else if selector.get("matchLabels").entries().next().is_none() && !selector.get("matchExpressions").is_there() {

@@ -3,13 +3,13 @@
 //! One mistake makes one problem. Where the reader could not read a field, or a key is only misspelt, its word stands and
 //! the controller's is left out; so is all that the controller says only because of another mistake.
 
-use super::rule::Rule;
+use super::rule::{Rule, SAME_LABELS};
 use super::{Value, Violation, violations};
 use crate::scenario::diagnostic::{Problem, Severity};
 use crate::scenario::document::{Node, Table};
 use crate::scenario::load::AsWritten;
+use crate::scenario::nearest::nearest;
 use crate::scenario::path::{self, Segment};
-use crate::scenario::reader::nearest;
 use std::ops::Range;
 
 const CANARY: &str = "rollout.strategy.canary";
@@ -61,10 +61,12 @@ impl<'a> Refused<'a> {
         self.node(&router()).is_some()
     }
 
-    /// Without a router the first field that needs one says it for all, and one Service of a pair says it for both.
+    /// Without a router the first field that needs one says it for all, one Service of a pair says it for both, and labels
+    /// do not match what is not there.
     fn is_same_mistake(self, earlier: Rule, later: Rule) -> bool {
         !self.has_router() && earlier.needs_router() && later.needs_router()
             || earlier == Rule::PingPongServices && later == Rule::PingPongServices
+            || earlier == Rule::MissingSelector && later == Rule::TemplateLabels
     }
 
     /// The dotted key of the field that is to blame. The controller leaves the strategy's name out of its own.
@@ -151,17 +153,23 @@ impl<'a> Refused<'a> {
         let name = violation.field.rsplit('.').next().filter(|_| detail.starts_with("must "));
         let message = name.map_or_else(|| detail.to_owned(), |name| format!("{name} {detail}"));
         let (key, place) = self.located(key);
-        Problem { severity: Severity::Error, code: rule.code(), key, message, place, help: rule.help().to_owned() }
+        let is_of_labels = matches!(rule, Rule::MissingSelector | Rule::Selector | Rule::TemplateLabels);
+        let help = if is_of_labels && self.is_manifest { SAME_LABELS } else { rule.help() };
+        Problem { severity: Severity::Error, code: rule.code(), key, message, place, help: help.to_owned() }
     }
 
-    /// The field and its place; without it the beginning of the nearest table that is there. One that the command line
-    /// has made takes the blame itself: it has no place in the file.
+    /// The field and its place; without it the beginning of the nearest table that is there, or the word `spec`. One that
+    /// the command line has made takes the blame itself: it has no place in the file.
     fn located(self, key: String) -> (String, Option<Range<usize>>) {
         if let Some(node) = self.node(&key) {
             return (key, node.place.clone());
         }
         let mut parent = key.clone();
         while let Some((above, _)) = parent_and_name(&parent) {
+            let spec = self.document.get("rollout").filter(|_| self.is_manifest && above == "rollout");
+            if let Some(place) = spec.and_then(|spec| spec.key_place.clone()) {
+                return (key, Some(place));
+            }
             if let Some(node) = self.node(&above) {
                 return match &node.place {
                     Some(place) => (key, Some(place.start..place.start)),

@@ -7,6 +7,9 @@ use crate::scenario::steps;
 pub enum Rule {
     /// Numbers that may not be negative.
     AtLeastZero,
+    /// A template beside the reference to one.
+    WorkloadRefTemplate,
+    WorkloadRefKind,
     ProgressDeadline,
     MissingStrategy,
     OneStrategy,
@@ -51,11 +54,15 @@ pub enum Rule {
 pub const ROUTER: &str =
     "write trafficRouting = { alb = { ingress = \"web\", rootService = \"web-root\", servicePort = 80 } }";
 
+/// In a manifest nothing of it can be left out.
+pub const SAME_LABELS: &str = "write the same labels in selector.matchLabels and template.metadata.labels";
+
 impl Rule {
     /// Its number among the rules for a spec, if it has one.
     pub const fn code(self) -> Option<&'static str> {
         Some(match self {
             Self::AtLeastZero | Self::IngressBackend => return None,
+            Self::WorkloadRefTemplate | Self::WorkloadRefKind => "V25",
             Self::ProgressDeadline => "V1",
             Self::MissingStrategy | Self::OneStrategy => "V2",
             Self::MissingSelector | Self::Selector | Self::TemplateLabels => "V3",
@@ -87,6 +94,10 @@ impl Rule {
     pub const fn help(self) -> &'static str {
         match self {
             Self::AtLeastZero => "write 0 or more",
+            Self::WorkloadRefTemplate => "leave `template` out, or `workloadRef`",
+            Self::WorkloadRefKind => {
+                "refer to a Deployment or a ReplicaSet (apiVersion: apps/v1), or to a PodTemplate (apiVersion: v1)"
+            }
             Self::ProgressDeadline => "progressDeadlineSeconds is 600 unless set: raise it, or lower minReadySeconds",
             Self::MissingStrategy => "write strategy.canary with trafficRouting.alb and steps",
             Self::OneStrategy => "leave one of canary and blueGreen out",
@@ -146,6 +157,7 @@ impl Rule {
     pub fn reads_also(self) -> Option<&'static str> {
         let others = [
             (Self::ProgressDeadline, "minReadySeconds"),
+            (Self::WorkloadRefTemplate, "workloadRef"),
             (Self::Surge, "maxUnavailable"),
             (Self::CanaryServices, "canaryService"),
         ];

@@ -16,10 +16,10 @@ fn check_input(folder: &Path, arguments: &[&str], input: &str) -> std::process::
     sim_with_input(folder, &[&["check", "-"], &QUICK[..], arguments].concat(), input)
 }
 
+/// `cat rollout.yaml ingress.yaml`, byte by byte.
 pub fn article() -> String {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/article/manifests");
-    let read = |name: &str| fs::read_to_string(here.join(name)).unwrap();
-    format!("{}---\n{}", read("rollout.yaml"), read("ingress.yaml"))
+    ["rollout.yaml", "ingress.yaml"].map(|name| fs::read_to_string(here.join(name)).unwrap()).concat()
 }
 
 pub fn json(text: &str) -> Value {
@@ -78,7 +78,7 @@ fn a_change_is_shown_made_and_piped_alike() {
     }
     // Of two releases the one that has the fault is mended; codes may be written small.
     let mended = article().replace("  name: web\nspec:\n  replicas", "  name: shop\nspec:\n  replicas");
-    let mended = mended.split("---\n").next().unwrap().replace("dynamicStableScale: true", "dynamicStableScale: false");
+    let mended = mended.split("---\n").nth(1).unwrap().replace("dynamicStableScale: true", "dynamicStableScale: false");
     fs::write(folder.join("two.yaml"), format!("{}---\n{mended}", article())).unwrap();
     let output = check(&folder, &["two.yaml", "--diff", "--only", "alb020"]);
     assert!(stdout(&output).contains("+      dynamicStableScale: false"), "{}", stderr(&output));
@@ -102,6 +102,26 @@ fn a_change_is_compared_with_what_was_before() {
     let renamed = article().replace("  name: web\nspec:\n  replicas", "  name: shop\nspec:\n  replicas");
     let output = check_input(&folder, &["--against", "old"], &renamed);
     assert!(stdout(&output).contains("Rollout shop is new: "), "{}", stdout(&output));
+    assert!(stdout(&output).contains("this change removes Rollout web in default"), "{}", stdout(&output));
+    let output = check_input(&folder, &["--against", "old", "--rollout", "shop", "--format", "json"], &renamed);
+    assert_eq!(json(&stdout(&output))["removed"], serde_json::json!([]));
+    // On the branch before there was no such folder.
+    let output = check(&folder, &["new.yaml", "--against", "older/deploy", "--against", "older.yaml"]);
+    assert!(stdout(&output).contains("Rollout web is new: "), "{}", stdout(&output));
+    assert!(stderr(&output).contains("--against older/deploy: there is no such file or folder"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn what_to_render_first_goes_to_this_command() {
+    let folder = folder("check_unrendered");
+    let text = article().replace("  replicas: 10", "  replicas: {{ .Values.replicas }}");
+    let said = stdout(&check_input(&folder, &[], &text));
+    assert!(said.contains("render it first: helm template … | sim check -"), "{said}");
+    fs::write(folder.join("old.yaml"), text).unwrap();
+    let output = check_input(&folder, &["--against", "old.yaml"], &article());
+    assert!(stderr(&output).contains("helm template … | sim check -"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]
@@ -207,7 +227,7 @@ fn annotations_come_by_themselves_on_github() {
     let output =
         command.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", folder.join("summary.md")).output().unwrap();
     let said = stdout(&output);
-    assert!(said.contains("::warning file=web.yaml,line=33,col=7,title=ALB020::dynamicStableScale"), "{said}");
+    assert!(said.contains("::warning file=web.yaml,line=34,col=7,title=ALB020::dynamicStableScale"), "{said}");
     assert!(fs::read_to_string(folder.join("summary.md")).unwrap().starts_with("## ❌ rollout-sim"));
     // Where stdout is for machines, they do not.
     for arguments in [&["--format", "json"][..], &["--diff"], &["--format", "json", "-v"]] {
@@ -228,7 +248,8 @@ fn what_cannot_be_read_is_in_the_reports() {
     let sarif = json(&fs::read_to_string(folder.join("a.sarif")).unwrap());
     assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "INPUT");
     assert!(fs::read_to_string(folder.join("a.xml")).unwrap().contains("Helm template"));
-    assert!(fs::read_to_string(folder.join("a.md")).unwrap().contains("cannot be simulated"));
+    assert!(fs::read_to_string(folder.join("a.md")).unwrap().contains("| the manifests | cannot be read |"));
+    assert!(stdout(&output).contains("\nthe manifests cannot be read\n1 error"), "{}", stdout(&output));
 }
 
 #[test]
@@ -298,8 +319,8 @@ fn a_change_never_goes_through_an_alias() {
     assert!(article().contains(probe));
     let text = article().replace(probe, aliased);
     let output = check_input(&folder, &["--fix", "--only", "K015"], &text);
-    let left = stdout(&output);
-    assert!(left.is_empty() || left.contains(aliased.split("          livenessProbe").next().unwrap()), "{left}");
+    assert!(stderr(&output).starts_with("error: K015 proposes no change here"), "{}", stderr(&output));
+    assert_eq!((stdout(&output).as_str(), output.status.code()), ("", Some(2)));
 }
 
 #[cfg(unix)]
@@ -366,4 +387,99 @@ fn an_autoscaler_of_nothing_is_told() {
         let told = findings.iter().filter(|finding| finding["code"] == "K041").count();
         assert_eq!(told, count, "{kind} {name}");
     }
+}
+
+/// That a hook takes no time is the default, but not if somebody says it.
+#[test]
+fn a_time_of_zero_that_is_said_is_a_time() {
+    let folder = folder("check_pre_stop_time");
+    let hook = WEB.replace("[\"sleep\", \"30\"]", "[\"/app/drain\"]");
+    assert_ne!(hook, WEB);
+    fs::write(folder.join("web.yaml"), &hook).unwrap();
+    let scenario = |said: &str| format!("manifests = [\"web.yaml\"]\n[application]\n{said}\n");
+    fs::write(folder.join("silent.toml"), scenario("")).unwrap();
+    fs::write(folder.join("said.toml"), scenario("pre_stop_time = \"0s\"")).unwrap();
+    for (arguments, has_k039) in [
+        (&["web.yaml"][..], true),
+        (&["silent.toml"], true),
+        (&["said.toml"], false),
+        (&["web.yaml", "--set", "application.pre_stop_time=0s"], false),
+        (&["web.yaml", "--set", "application.pre_stop_time=20s"], false),
+    ] {
+        let output = check(&folder, &[arguments, &["--format", "json"]].concat());
+        let report = json(&stdout(&output));
+        let findings = report["deployments"][0]["findings"].as_array().unwrap();
+        assert_eq!(findings.iter().any(|finding| finding["code"] == "K039"), has_k039, "{arguments:?}: {report}");
+    }
+}
+
+/// Whoever wants no report, or has something else on stdout, is told all the same why there is an exit code 2.
+#[test]
+fn what_cannot_be_read_is_told_where_nothing_is_printed() {
+    let folder = folder("check_quiet");
+    for (right, wrong, message) in [
+        ("replicas: 10", "replicas: [10", "error: this is not YAML"),
+        ("replicas: 10", "replicas: ten", "error: `replicas` is a string, it must be an integer"),
+    ] {
+        let text = article().replace(right, wrong);
+        for arguments in [&["-q"][..], &["--diff"], &["--fix"], &["-q", "--format", "json"]] {
+            let output = check_input(&folder, arguments, &text);
+            assert!(stderr(&output).contains(message), "{arguments:?}: {}", stderr(&output));
+            assert!(!stdout(&output).contains("error"), "{arguments:?}: {}", stdout(&output));
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        }
+    }
+}
+
+/// Nobody can follow `..` in a diff: it names its files from the folder that has them all.
+#[test]
+fn a_diff_of_files_above_can_be_applied() {
+    let folder = folder("check_diff_above");
+    fs::create_dir_all(folder.join("here/below")).unwrap();
+    fs::write(folder.join("web.yaml"), article()).unwrap();
+    let output = check(&folder.join("here"), &["below/.././../web.yaml", "--diff"]);
+    assert!(stdout(&output).starts_with("--- a/web.yaml\n+++ b/web.yaml\n@@ "), "{}", stdout(&output));
+    let note = format!("the diff names files as seen from {}: apply it there", folder.display());
+    assert!(stderr(&output).contains(&note), "{}", stderr(&output));
+    fs::write(folder.join("web.diff"), stdout(&output)).unwrap();
+    let applied = std::process::Command::new("git").args(["apply", "web.diff"]).current_dir(&folder).status();
+    // Not every machine has git, and a folder that it ignores it does not change.
+    if applied.is_ok_and(|status| status.success()) {
+        assert!(fs::read_to_string(folder.join("web.yaml")).unwrap().contains("dynamicStableScale: false"));
+    }
+    // Below the current folder the names are as they were.
+    fs::rename(folder.join("web.yaml"), folder.join("here/below/web.yaml")).unwrap();
+    fs::write(folder.join("here/below/web.yaml"), article()).unwrap();
+    let output = check(&folder.join("here"), &["./below/web.yaml", "--diff"]);
+    assert!(stdout(&output).starts_with("--- a/below/web.yaml\n"), "{}", stdout(&output));
+    assert!(!stderr(&output).contains("apply it there"), "{}", stderr(&output));
+}
+
+/// What the command line has set is to blame by its own words.
+#[test]
+fn a_wrong_override_is_named() {
+    let folder = folder("check_override");
+    for set in ["rollout.replica=3", "rollout.replicas=many"] {
+        let said = stdout(&check_input(&folder, &["--set", set], &article()));
+        assert!(said.contains(&format!("\n--> --set {set}\n")), "{said}");
+    }
+}
+
+/// Thousands of pods are played once, and what follows from a change is not.
+#[test]
+fn many_pods_are_played_in_bounded_time() {
+    let folder = folder("check_many");
+    let rollout = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: { name: web }\nspec:\n  replicas: 2001\n  \
+                   selector: { matchLabels: { app: web } }\n  template:\n    metadata: { labels: { app: web } }\n    spec: { \
+                   containers: [{ name: web, image: example.com/web:v1 }] }\n  strategy:\n    canary: { maxSurge: 1, steps: \
+                   [{ setWeight: 1 }, { pause: {} }] }\n";
+    let short = ["--set", "traffic.rate=5/s", "--set", "simulation.duration=2s", "--set", "simulation.warmup=1s"];
+    let output = sim_with_input(&folder, &[&["check", "-"], &short[..]].concat(), rollout);
+    let words = "\n  2,001 pods take long to play: it was played with 1 seed, and no change of it\n";
+    assert!(stdout(&output).contains(words), "{}", stdout(&output));
+    let output = sim_with_input(&folder, &[&["check", "-", "--format", "json"], &short[..]].concat(), rollout);
+    let deployment = json(&stdout(&output))["deployments"][0].clone();
+    assert_eq!((&deployment["seeds"], &deployment["changes_are_played"]), (&Value::from(1), &Value::from(false)));
+    let output = sim_with_input(&folder, &[&["check", "-", "--diff"], &short[..]].concat(), rollout);
+    assert!(stderr(&output).contains("too many pods to play its changes"), "{}", stderr(&output));
 }

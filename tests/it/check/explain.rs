@@ -1,14 +1,16 @@
 //! `sim explain`: a page for whatever a report names, and the commands on it show what they promise.
 
+use super::command::json;
 use crate::manifests::{folder, sim, stderr, stdout};
 use rollout_sim::check::catalogue::pages;
 use rollout_sim::check::glossary::{Instead, REFERENCES, RULES, TERMS, cause, entries};
 use rollout_sim::model::outcome::Cause;
 use rollout_sim::report::check::page;
-use std::process::Command;
+use std::path::Path;
 
 fn explain(name: &str) -> String {
-    let output = sim(&folder("explain"), &["explain", name]);
+    // Which reads no file and writes none: the tests may do it side by side.
+    let output = sim(Path::new(env!("CARGO_TARGET_TMPDIR")), &["explain", name]);
     assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
     stdout(&output)
 }
@@ -25,7 +27,7 @@ fn there_is_a_page_for_each_finding_cause_rule_and_term() {
         assert!(entry.words.ends_with('.'), "{}", entry.name);
         assert!(all.contains(entry.title), "{}", entry.name);
     }
-    assert_eq!((RULES.len(), TERMS.len() >= 8), (24, true));
+    assert_eq!((RULES.len(), TERMS.len() >= 8), (25, true));
     assert!(explain("k005").contains("no preStop hook"));
     assert!(explain("V9").contains("dynamicStableScale beside scaleDownDelaySeconds"));
     assert!(explain("connection_refused").contains("SYN"));
@@ -50,40 +52,99 @@ fn a_code_without_a_rule_says_so() {
     }
     assert!(explain("ALB001").starts_with("ALB001: see K005\n\nK005 (warning)"), "{}", explain("ALB001"));
     assert!(explain("k031").contains("K031 is not checked: the size of an image"), "{}", explain("k031"));
+    assert!(explain("ALB042").starts_with("ALB042: see K038\n\nK038 (warning)"), "{}", explain("ALB042"));
     let output = sim(&folder("explain_code"), &["explain", "K099"]);
     assert!(!stderr(&output).contains("did you mean"), "{}", stderr(&output));
     assert!(explain("setweight").contains("share of the traffic"));
 }
 
-/// Runs a command of a page, in the project's folder.
-fn run(command: &str) -> serde_json::Value {
-    let output = folder("explain_run").join(command.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
-    let arguments = command.strip_prefix("sim ").unwrap().split(' ');
-    let mut sim = Command::new(env!("CARGO_BIN_EXE_sim"));
-    sim.args(arguments.map(|argument| argument.replace('\'', ""))).current_dir(env!("CARGO_MANIFEST_DIR"));
-    let done = sim.args(["--format", "json", "--output", output.to_str().unwrap()]).output().unwrap();
-    assert!(matches!(done.status.code(), Some(0 | 1)), "{command}: {}", stderr(&done));
-    serde_json::from_str(&stdout(&done)).unwrap()
-}
+/// What the lines of a page print that go to a shell, if `sim` prints JSON; requests and seeds are few. Nothing but the
+/// program is there.
+#[cfg(unix)]
+mod shell {
+    use super::{explain, folder, json};
+    use serde_json::Value;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+    use std::process::Command;
+    use std::{env, fs};
 
-#[test]
-fn the_command_of_a_cause_shows_it() {
-    for name in Cause::ALL {
-        let entry = cause(name);
-        let summary = run(entry.reproduce);
-        let causes = summary["causes"].as_array().unwrap();
-        assert!(causes.iter().any(|cause| cause["cause"] == entry.name), "{}: {causes:?}", entry.name);
+    /// The lines below a head.
+    pub fn lines(page: &str, head: &str) -> Option<String> {
+        let (_, lines) = page.split_once(&format!("\n{head}\n"))?;
+        let end = lines.find("\n\n").map_or(lines.len(), |end| end + 1);
+        Some(lines[..end].to_owned())
+    }
+
+    fn sim(folder: &Path) -> String {
+        let script = format!(
+            "#!/bin/sh\ncommand=$1\nshift\ncase $command in\ncheck) set -- --format json --seeds 1 --set traffic.rate=20/s \
+             \"$@\" ;;\nrun) set -- --format json \"$@\" ;;\nesac\nexec '{}' $command \"$@\"\n",
+            env!("CARGO_BIN_EXE_sim")
+        );
+        fs::write(folder.join("sim"), script).unwrap();
+        fs::set_permissions(folder.join("sim"), fs::Permissions::from_mode(0o755)).unwrap();
+        format!("{}:{}", folder.display(), env::var("PATH").unwrap())
+    }
+
+    /// What comes of the lines, and how they end.
+    pub fn run(name: &str, lines: &str) -> (Value, i32) {
+        let folder = folder(&format!("explain_{}", name.replace(' ', "_")));
+        let path = sim(&folder);
+        let output = Command::new("sh").args(["-c", lines]).current_dir(&folder).env("PATH", path).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.starts_with('{'), "{name}: {lines}\n{said}{}", String::from_utf8_lossy(&output.stderr));
+        (json(&said), output.status.code().unwrap())
+    }
+
+    /// The page's example has a finding of its code, where the example says; returns that finding.
+    pub fn example(code: &str) -> Value {
+        let page = explain(code);
+        let lines = lines(&page, "To see it").unwrap_or_else(|| panic!("{page}"));
+        let (report, exit) = run(code, &lines);
+        assert_eq!(exit == 2, code == "INPUT", "{code}");
+        let findings = report["deployments"][0]["findings"].as_array().unwrap();
+        let found = findings.iter().find(|finding| finding["code"] == code);
+        let found = found.unwrap_or_else(|| panic!("{code}: {findings:#?}"));
+        // The first line is the command's.
+        if let Some(marked) = lines.lines().position(|line| line.ends_with("# <-")) {
+            assert_eq!(found["position"]["line"], marked, "{code}: {found}");
+        }
+        found.clone()
     }
 }
 
+#[cfg(unix)]
 #[test]
-fn the_commands_of_pages_name_what_is_there() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let commands = pages().map(|page| page.reproduce).chain(entries().map(|entry| entry.reproduce)).collect::<Vec<_>>();
-    for command in commands {
-        for word in command.split(' ').filter(|word| word.starts_with("scenarios/")) {
-            let path = root.join(word.trim_end_matches(','));
-            assert!(path.exists(), "{command}: {word}");
-        }
+fn the_example_of_a_page_has_its_finding_and_says_what_it_costs() {
+    for page in pages() {
+        let found = shell::example(page.code);
+        let run = shell::lines(&explain(page.code), "What comes of it").map(|lines| shell::run(page.code, &lines));
+        assert_eq!(run.is_some(), page.run.is_some(), "{}", page.code);
+        let of_run = run.map_or(0, |(summary, _)| summary["requests"]["elb_5xx"].as_u64().expect("a run counts them"));
+        let prediction = &found["prediction"];
+        let shows_cost = prediction["failed"].as_f64() != prediction["failed_with_change"].as_f64() || of_run > 0;
+        assert!(prediction.is_null() || shows_cost, "{}: {prediction}", page.code);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_example_of_a_rule_of_the_controller_breaks_it() {
+    for rule in &RULES {
+        shell::example(rule.name);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_run_of_a_cause_shows_it_and_that_of_a_term_runs() {
+    for entry in Cause::ALL.map(cause).iter().chain(&TERMS) {
+        let lines = shell::lines(&explain(entry.name), "To see it").unwrap();
+        let (summary, exit) = shell::run(entry.name, &lines);
+        assert!(matches!(exit, 0 | 1), "{}", entry.name);
+        let causes = summary["causes"].as_array().unwrap();
+        let is_there = causes.iter().any(|cause| cause["cause"] == entry.name);
+        assert!(is_there || TERMS.iter().any(|term| term.name == entry.name), "{}: {causes:?}", entry.name);
     }
 }

@@ -103,7 +103,10 @@ fn the_load_balancer_controller_reads_what_the_rollouts_controller_writes() {
             Ok(listener) => listener,
             // Experiments can take more than there is: what is written then, ELBv2 refuses.
             Err(reason) => {
-                assert!(reason.starts_with('-') && reason.ends_with(" is no weight of a target group"), "{reason}: {row}");
+                assert!(
+                    reason.starts_with('-') && reason.ends_with(" is no weight of a target group"),
+                    "{reason}: {row}"
+                );
                 return None;
             }
         };

@@ -4,12 +4,19 @@ use crate::check::subject::Subject;
 use crate::scenario::document::Node;
 use crate::scenario::pre_stop;
 
-/// Images whose names say that they hold a program and nothing else.
+/// Images whose names say that they hold a program and nothing else: `gcr.io/distroless/…`, `…-distroless`, a tag
+/// `1.2-distroless` or `8.0-jammy-chiseled`. What merely has such a word in its name may be anything.
 pub fn has_no_shell(image: &str) -> bool {
-    let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
-    let is_bare = ["distroless", "chiseled", "chainguard/static"].iter().any(|name| image.contains(name));
+    let image = image.split('@').next().unwrap_or(image);
+    let (path, tag) = image.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).unwrap_or((image, ""));
+    let is_bare = |word: &str| ["distroless", "chiseled"].contains(&word);
+    let words = |text: &'_ str| text.split(['-', '_', '.']).map(str::to_owned).collect::<Vec<_>>();
+    let segments: Vec<&str> = path.split('/').collect();
+    let by_path = segments.iter().any(|segment| is_bare(segment)) || path.contains("chainguard/static");
+    let by_name = segments.last().is_some_and(|name| words(name).last().is_some_and(|word| is_bare(word)));
+    let by_tag = words(tag).iter().any(|word| is_bare(word));
     // The variant for people who want to look inside has a shell.
-    is_bare && !tag.contains("debug") && !tag.contains("dev")
+    (by_path || by_name || by_tag) && !tag.contains("debug") && !tag.contains("dev")
 }
 
 /// Whether a command is `sleep` or a shell, which an image has or has not; a program of the user's own is in it.
@@ -101,7 +108,14 @@ mod tests {
             ("gcr.io/distroless/base:debug-nonroot", false),
             ("mcr.microsoft.com/dotnet/aspnet:9.0-noble-chiseled", true),
             ("cgr.dev/chainguard/static:latest", true),
+            ("registry:5000/distroless/static@sha256:0123", true),
+            ("envoyproxy/envoy:distroless-v1.34.0", true),
+            ("docker.io/istio/proxyv2:1.26.0-distroless", true),
+            ("example.com/base/java21-distroless:v1", true),
             ("nginx:1.29", false),
+            ("example.com/distroless-migration/web:v1", false),
+            ("example.com/not-distroless-any-more:v1", false),
+            ("registry-of-chiseled.example.com:5000/web", false),
         ] {
             assert_eq!(has_no_shell(image), expected, "{image}");
         }

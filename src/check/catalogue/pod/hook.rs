@@ -51,7 +51,8 @@ pub fn hooks<'a>(subject: &Subject<'a>) -> Vec<Hook<'a>> {
         };
         // Of the container that takes the requests the scenario may know more.
         let said = subject.scenario.filter(|_| container == subject.main()).and_then(|scenario| scenario.pod.pre_stop);
-        let time = said.filter(|said| written.is_some() || *said > Duration::ZERO).or(written);
+        let is_said = |said: &Duration| *said > Duration::ZERO || subject.is_said("application.pre_stop_time");
+        let time = said.filter(|said| written.is_some() || is_said(said)).or(written);
         let place = sleep.or(command).unwrap_or(node).place.clone();
         Some(Hook { container, node, time, is_sleep_action: sleep.is_some(), place })
     };

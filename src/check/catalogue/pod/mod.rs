@@ -6,6 +6,7 @@ mod hook;
 use super::Rule;
 use crate::check::change::Change;
 use crate::check::finding::{Found, Level, Page};
+use crate::check::reproduce::Run;
 use crate::check::subject::{LONGEST_REQUEST, POD, seconds};
 use crate::model::application::OnSigterm;
 use crate::scenario::document::Node;
@@ -45,7 +46,8 @@ const HOOK_TAKES_THE_GRACE_PERIOD: Rule = Rule {
                       hook that waits for the load balancer waits for a shorter time than it says.",
         remedy: "raise terminationGracePeriodSeconds above the hook, the longest request and a few seconds",
         source: "Kubernetes documentation, Pod Lifecycle, termination of Pods; kubelet, `minimumGracePeriodInSeconds`",
-        reproduce: "sim run tests/findings/K001.bad.yaml --set load_balancer.deregistration=40s",
+        example: include_str!("../../../../scenarios/findings/K001.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let grace = grace(subject);
@@ -75,8 +77,8 @@ const SHORT_GRACE_PERIOD: Rule = Rule {
         consequence: "SIGKILL cuts requests off that take longer: 502 for each of them.",
         remedy: "raise terminationGracePeriodSeconds above the hook, the longest request and a few seconds",
         source: "Kubernetes documentation, Pod Lifecycle, termination of Pods",
-        reproduce: "sim run tests/findings/K002.bad.yaml --set application.on_sigterm=drain \
-                    --set traffic.rate=10/s --set traffic.service_time=18s",
+        example: include_str!("../../../../scenarios/findings/K002.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let (grace, key) = (grace(subject), format!("{POD}.{GRACE_PERIOD}"));
@@ -107,8 +109,8 @@ const DEFAULT_GRACE_PERIOD: Rule = Rule {
         consequence: "A few seconds are left for the requests in flight. Longer ones are cut off: 502.",
         remedy: "set terminationGracePeriodSeconds above the hook, the longest request and a few seconds",
         source: "Kubernetes documentation, Pod Lifecycle, termination of Pods",
-        reproduce: "sim run tests/findings/K003.bad.yaml --set application.on_sigterm=drain \
-                    --set traffic.rate=10/s --set traffic.service_time=18s",
+        example: include_str!("../../../../scenarios/findings/K003.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let is_default = subject.pod(GRACE_PERIOD).is_none() && grace(subject) == DEFAULT_GRACE;
@@ -137,7 +139,8 @@ const SLEEP_ABOVE_THE_GRACE_PERIOD: Rule = Rule {
         consequence: "A Deployment is refused, a Rollout becomes InvalidSpec: nothing is released.",
         remedy: "raise terminationGracePeriodSeconds above the sleep, the longest request and a few seconds",
         source: "Kubernetes Enhancement Proposals 3960 and 4818, validation of the sleep action",
-        reproduce: "sim check tests/findings/K004.bad.yaml",
+        example: include_str!("../../../../scenarios/findings/K004.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let grace = grace(subject);
@@ -161,7 +164,8 @@ const NO_PRE_STOP: Rule = Rule {
         consequence: "Requests that come in between are refused: 502, and 504 once the pod's address is gone.",
         remedy: "add a preStop hook that sleeps until the load balancer has let go of the pod, and a grace period above it",
         source: "Amazon EKS Best Practices Guide, load balancing; AWS Load Balancer Controller issues 1719, 2366",
-        reproduce: "sim run scenarios/field-reports/lbc-2366-traffic-after-draining.toml",
+        example: include_str!("../../../../scenarios/findings/K005.bad.yaml"),
+        run: Some(Run::of("field-reports/lbc-2366-traffic-after-draining")),
     },
     look: |subject| {
         let (Some(scenario), Some(until)) = (subject.scenario, subject.deregistered_after()) else { return Vec::new() };
@@ -195,7 +199,8 @@ const SHORT_PRE_STOP: Rule = Rule {
         consequence: "From SIGTERM on the port is closed, and what the ALB still sends is refused: 502.",
         remedy: "let the hook sleep until the load balancer has let go of the pod, and raise the grace period above it",
         source: "Amazon EKS Best Practices Guide, load balancing; AWS Load Balancer Controller issues 1064, 2366",
-        reproduce: "sim run scenarios/field-reports/lbc-1064-pre-stop-5s.toml",
+        example: include_str!("../../../../scenarios/findings/K006.bad.yaml"),
+        run: Some(Run::of("field-reports/lbc-1064-pre-stop-5s")),
     },
     look: |subject| {
         let (Some(scenario), Some(until)) = (subject.scenario, subject.deregistered_after()) else { return Vec::new() };
@@ -229,7 +234,8 @@ const UNKNOWN_PRE_STOP: Rule = Rule {
         remedy: "say its time with --set application.pre_stop_time=20s, or in [application] of a scenario that names these \
                  manifests; or write a sleep, whose time everybody can read",
         source: "Kubernetes documentation, Container Lifecycle Hooks",
-        reproduce: "sim check tests/findings/K039.bad.yaml",
+        example: include_str!("../../../../scenarios/findings/K039.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let is_known = |hook: &Hook<'_>| hook.time.is_some() || subject.scenario.is_none();
@@ -251,7 +257,8 @@ const NO_SHELL: Rule = Rule {
                       hook.",
         remedy: "use `preStop.sleep.seconds`, which the kubelet runs itself (on by default since Kubernetes 1.30)",
         source: "Kubernetes Enhancement Proposal 3960, motivation; Kubernetes documentation, Container Lifecycle Hooks",
-        reproduce: "sim check tests/findings/K007.bad.yaml",
+        example: include_str!("../../../../scenarios/findings/K007.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let found = |hook: Hook<'_>| {
@@ -260,7 +267,8 @@ const NO_SHELL: Rule = Rule {
             let image = container.find("image").and_then(Node::text).filter(|image| has_no_shell(image))?;
             let message = format!("{image} probably has no `{}`: this preStop hook fails at once", words.first()?);
             let until = subject.deregistered_after().filter(|_| subject.release.ingress.is_some());
-            let change = hook.time.or(until).and_then(|time| slept_by_the_kubelet(subject, &hook, time));
+            let written = hook.time.filter(|time| *time > Duration::ZERO);
+            let change = written.or(until).and_then(|time| slept_by_the_kubelet(subject, &hook, time));
             Some(Found::at(hook.place, message).with(change))
         };
         hooks(subject).into_iter().filter_map(found).collect()
@@ -277,7 +285,8 @@ const NO_GRACE_PERIOD: Rule = Rule {
         consequence: "Nothing is drained: the requests in flight are lost, and what the load balancer still sends is refused.",
         remedy: "leave it out for 30 s, or set it above the preStop hook and the longest request",
         source: "Kubernetes documentation, Pod Lifecycle, termination of Pods; `pkg/registry/core/pod/strategy.go`",
-        reproduce: "sim run tests/findings/K008.bad.yaml",
+        example: include_str!("../../../../scenarios/findings/K008.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(node) = subject.pod(GRACE_PERIOD).filter(|node| node.integer() == Some(0)) else { return Vec::new() };
@@ -298,7 +307,8 @@ const SHELL_AS_PROCESS_1: Rule = Rule {
                       grace period, and loses what it works on.",
         remedy: "write `exec` before the last command, or start an init such as tini",
         source: "Amazon EKS Best Practices Guide, load balancing, graceful shutdown; Docker documentation, ENTRYPOINT",
-        reproduce: "sim check tests/findings/K019.bad.yaml",
+        example: include_str!("../../../../scenarios/findings/K019.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some((key, script)) = script(subject).filter(|(_, script)| keeps_its_shell(script)) else {
@@ -328,7 +338,8 @@ const SIDECAR_WITHOUT_HOOK: Rule = Rule {
         remedy: "give all containers the same hook, or make the proxy a native sidecar: an init container with \
                  restartPolicy: Always",
         source: "Kubernetes Enhancement Proposal 753, Sidecar containers; Kubernetes documentation, Pod Lifecycle",
-        reproduce: "sim check tests/findings/K020.bad.yaml",
+        example: include_str!("../../../../scenarios/findings/K020.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(hook) = main_hook(subject) else { return Vec::new() };
@@ -367,7 +378,8 @@ const SPOT: Rule = Rule {
         consequence: "The instance disappears with the requests in flight: 504 once nobody answers.",
         remedy: "shorten the preStop hook to what the load balancer needs, or run on demand",
         source: "Karpenter documentation, Disruption, interruption; AWS Node Termination Handler, README",
-        reproduce: "sim check tests/findings/K029.bad.yaml",
+        example: include_str!("../../../../scenarios/findings/K029.bad.yaml"),
+        run: None,
     },
     look: |subject| {
         let Some(hook) = main_hook(subject).filter(|_| runs_on_spot(subject)) else { return Vec::new() };
