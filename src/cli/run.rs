@@ -4,6 +4,7 @@ use super::arguments::{Format, RunArguments};
 use super::console::Console;
 use super::source::{Choice, Given};
 use super::{Done, Exit, Failure, conclude, files, source};
+use crate::report::classes::csv as classes;
 use crate::report::{csv, replications, resolved, summary, svg, text};
 use crate::run::Run;
 use crate::scenario::Loaded;
@@ -72,20 +73,16 @@ fn prepare(given: Given, is_one: bool, before: &[Job], arguments: &RunArguments)
         Some(folder) => folder.join(name),
     };
     files::spare_inputs(FILES.map(|name| folder.join(name)), &inputs)?;
-    spare_foreign_files(&folder, arguments.seeds.is_some())?;
+    spare_foreign_files(&folder, &written(&loaded, arguments.seeds.is_some()))?;
     let seeds = arguments.seeds.map(|count| seeds(&loaded, count as usize)).transpose()?;
     Ok(Job { loaded, folder, seeds })
 }
 
 /// Nor may it take the place of a file that merely has the name of one of a run's. A picture may be there alone.
-fn spare_foreign_files(folder: &Path, writes_seeds: bool) -> Done<()> {
+fn spare_foreign_files(folder: &Path, written: &[&'static str]) -> Done<()> {
     let before = earlier(folder);
-    let is_foreign = |name: &&str| match *name {
-        "timeline.svg" => false,
-        "seeds.csv" => writes_seeds && before != Earlier::Seeds,
-        _ => before == Earlier::Nothing,
-    };
-    let names = FILES.iter().copied().filter(is_foreign);
+    let is_foreign = |name: &&str| !before.contains(name) && !name.ends_with(".svg");
+    let names = written.iter().copied().filter(is_foreign);
     match names.map(|name| folder.join(name)).find(|path| path.symlink_metadata().is_ok()) {
         None => Ok(()),
         Some(path) => {
@@ -96,7 +93,36 @@ fn spare_foreign_files(folder: &Path, writes_seeds: bool) -> Done<()> {
 }
 
 /// Everything that a run may write.
-const FILES: [&str; 6] = ["summary.json", "seeds.csv", "timeline.csv", "events.csv", "scenario.toml", "timeline.svg"];
+const FILES: [&str; 10] = [
+    "summary.json",
+    "seeds.csv",
+    "timeline.csv",
+    "events.csv",
+    "scenario.toml",
+    "timeline.svg",
+    "classes.csv",
+    "classes.svg",
+    "users.csv",
+    "mosaic.svg",
+];
+
+/// What it writes of this scenario.
+fn written(loaded: &Loaded, writes_seeds: bool) -> Vec<&'static str> {
+    let classes = &loaded.scenario.traffic.classes;
+    let has_users = classes.iter().any(|class| class.users.is_some());
+    kept((writes_seeds, !classes.is_empty(), has_users))
+}
+
+/// The files of a run of several seeds or not, with classes or not, with users or not.
+fn kept((seeds, classes, users): (bool, bool, bool)) -> Vec<&'static str> {
+    let is_kept = |name: &&str| match *name {
+        "seeds.csv" => seeds,
+        "classes.csv" | "classes.svg" => classes,
+        "users.csv" | "mosaic.svg" => users,
+        _ => true,
+    };
+    FILES.into_iter().filter(is_kept).collect()
+}
 
 fn run_once(job: &Job, arguments: &RunArguments, console: &mut Console) -> Done<Exit> {
     let Job { loaded, folder, .. } = job;
@@ -106,8 +132,7 @@ fn run_once(job: &Job, arguments: &RunArguments, console: &mut Console) -> Done<
     let summary = summary::summary(loaded, &run, &verdicts);
     let mut outputs = vec![("summary.json", json(&summary))];
     outputs.extend(files_of_one_run(loaded, &run, seed)?);
-    let obsolete: &[&str] = if earlier(folder) == Earlier::Seeds { &["seeds.csv"] } else { &[] };
-    files::write(folder, &outputs, obsolete)?;
+    write(folder, &outputs)?;
     if console.verbose {
         print_events(&run, console);
     }
@@ -159,7 +184,7 @@ fn run_seeds(job: &Job, seeds: &[u64], arguments: &RunArguments, console: &mut C
     replications::seeds_csv(&summaries, &mut seeds_csv).map_err(unwritten)?;
     let mut outputs = vec![("summary.json", json(&aggregate)), ("seeds.csv", seeds_csv)];
     outputs.extend(files_of_one_run(loaded, &first, seeds[0])?);
-    files::write(folder, &outputs, &[])?;
+    write(folder, &outputs)?;
     if console.verbose {
         print_events(&first, console);
     }
@@ -184,40 +209,49 @@ fn seeds(loaded: &Loaded, count: usize) -> Done<Vec<u64>> {
     Ok(named[..count].to_vec())
 }
 
-/// What an earlier run left in a folder.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Earlier {
-    Nothing,
-    One,
-    /// With a table of seeds, which would not fit to the files of a single run.
-    Seeds,
-}
-
-fn earlier(folder: &Path) -> Earlier {
+/// What an earlier run left in a folder, as its summary tells.
+fn earlier(folder: &Path) -> Vec<&'static str> {
     let path = folder.join("summary.json");
     let summary = path.is_file().then(|| std::fs::read(path).ok()).flatten();
-    match summary.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) {
-        Some(summary) if summary["schema"] != summary::SCHEMA => Earlier::Nothing,
-        Some(summary) if summary["seeds"].is_array() => Earlier::Seeds,
-        Some(_) => Earlier::One,
-        None => Earlier::Nothing,
-    }
+    let summary = summary.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let Some(summary) = summary.filter(|summary| summary["schema"] == summary::SCHEMA) else { return vec![] };
+    let classes = summary["classes"].as_array().map_or(&[][..], Vec::as_slice);
+    let has_users = classes.iter().any(|class| class["users"].is_object());
+    kept((summary["seeds"].is_array(), !classes.is_empty(), has_users))
+}
+
+/// What an earlier run left and this one does not write would not fit to its files.
+fn write(folder: &Path, outputs: &[(&'static str, Vec<u8>)]) -> Done<()> {
+    let is_obsolete = |name: &&'static str| outputs.iter().all(|(written, _)| written != name);
+    let obsolete: Vec<_> = earlier(folder).into_iter().filter(is_obsolete).collect();
+    files::write(folder, outputs, &obsolete)
 }
 
 fn judge(loaded: &Loaded, run: &Run) -> Vec<Verdict> {
     loaded.thresholds.iter().map(|threshold| threshold.judge(run)).collect()
 }
 
-fn files_of_one_run(loaded: &Loaded, run: &Run, seed: u64) -> Done<[(&'static str, Vec<u8>); 4]> {
+fn files_of_one_run(loaded: &Loaded, run: &Run, seed: u64) -> Done<Vec<(&'static str, Vec<u8>)>> {
     let (mut timeline, mut events) = (Vec::new(), Vec::new());
     let written = csv::timeline(run, &mut timeline).and_then(|()| csv::events(run, &mut events));
     written.map_err(unwritten)?;
-    Ok([
+    let mut files = vec![
         ("timeline.csv", timeline),
         ("events.csv", events),
         ("scenario.toml", resolved::scenario(loaded, seed).into_bytes()),
         ("timeline.svg", svg::timeline(&[(loaded, run)]).into_bytes()),
-    ])
+    ];
+    if !run.classes.is_empty() {
+        let mut rows = Vec::new();
+        classes::classes(loaded, run, &mut rows).map_err(unwritten)?;
+        files.extend([("classes.csv", rows), ("classes.svg", svg::classes(&[(loaded, run)]).into_bytes())]);
+    }
+    if let Some(mosaic) = svg::mosaic(&[(loaded, run)]) {
+        let mut rows = Vec::new();
+        classes::users(loaded, run, &mut rows).map_err(unwritten)?;
+        files.extend([("users.csv", rows), ("mosaic.svg", mosaic.into_bytes())]);
+    }
+    Ok(files)
 }
 
 fn unwritten(error: ::csv::Error) -> Failure {
