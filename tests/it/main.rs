@@ -8,6 +8,7 @@ mod conservation;
 mod determinism;
 mod diagnostics;
 mod endings;
+mod exposure;
 mod field_reports;
 mod hazards;
 mod invariants;
