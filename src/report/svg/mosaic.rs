@@ -1,6 +1,6 @@
 //! `mosaic.svg`: a row for each of some users, a box for each request, coloured by what became of it.
 
-use super::canvas::{Canvas, FAINT, Font, INFALLIBLE, INK};
+use super::canvas::{Canvas, INFALLIBLE, INK};
 use super::panel::{LEFT, Panel, RIGHT, TimeAxis, WIDTH};
 use super::versions::{Drawn, ELB_5XX, HEAD, Sign, TARGET_5XX, UNROUTED, caption, colour, head};
 use super::{FOOT, Frame, Layout, draw_marks};
@@ -11,7 +11,6 @@ use crate::run::{Answer, Run, SampledRequest};
 use crate::scenario::Loaded;
 use crate::units::Instant;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
 
 /// Rows of all classes together: a page and a half.
 const ROWS: usize = 72;
@@ -136,16 +135,17 @@ fn draw_run(canvas: &Canvas, frame: &Frame, ((loaded, run), blocks, pitch): Part
     }
     draw_marks(canvas, frame, (loaded, run), &panels.iter().collect::<Vec<_>>());
     for (panel, block) in panels.iter().zip(blocks) {
-        caption(canvas, panel.top - 11, (&block.class, &figures(block, pitch)));
+        caption(canvas, panel.top - 11, (&block.class, &figures(run, block, pitch)));
         draw_rows(canvas, (panel, pitch), (run, block));
         if let Some(until) = block.kept_until {
-            draw_cut(canvas, panel, (run, until));
+            let x = at(panel.axis, run, until);
+            canvas.line(vec![(x, panel.top), (x, panel.bottom())], INK, 1);
         }
     }
 }
 
 /// `24 of 2,000 users; 1,133 saw v2, 1,109 went back and forth, 478 got a target 5xx`: of all, not of those drawn.
-fn figures(block: &Block<'_>, pitch: i32) -> String {
+fn figures(run: &Run, block: &Block<'_>, pitch: i32) -> String {
     let audience = block.class.audience.expect("a block is of a class with users");
     let new = if block.class.record.versions() <= 3 { "v2" } else { "v2 or later" };
     let counts = [
@@ -156,11 +156,13 @@ fn figures(block: &Block<'_>, pitch: i32) -> String {
     let counts = counts.into_iter().filter(|(count, _)| *count > 0);
     let counts = counts.map(|(count, what)| format!(", {} {what}", grouped(count)));
     let thinned = block.rows.iter().map(|row| every(row.requests.len(), pitch)).max().filter(|every| *every > 1);
+    let until = block.kept_until.map(|until| format!(" until t = {}", time(run, until)));
     let thinned = thinned.map(|every| format!(" (of the busiest one request in {every})"));
     format!(
-        "{} of {}{}; {} saw {new}{}",
+        "{} of {}{}{}; {} saw {new}{}",
         grouped(block.rows.len() as u64),
         counted(audience.count, "user"),
+        until.unwrap_or_default(),
         thinned.unwrap_or_default(),
         grouped(audience.exposed),
         counts.collect::<String>(),
@@ -226,13 +228,6 @@ fn sign(request: &SampledRequest) -> Sign {
     }
 }
 
-fn draw_cut(canvas: &Canvas, panel: &Panel, (run, until): (&Run, Instant)) {
-    let x = at(panel.axis, run, until);
-    let text = format!("drawn until t = {}", time(run, until));
-    canvas.line(vec![(x, panel.top), (x, panel.bottom())], INK, 1);
-    canvas.text(&text, (RIGHT, panel.bottom() - 8), Font::plain(FAINT).anchored(HPos::Right, VPos::Center));
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::boxes;
@@ -240,7 +235,6 @@ mod tests {
     use super::*;
     use crate::report::classes::sample;
     use crate::report::summary::summary;
-    use serde_json::Value;
 
     /// The sample with its class of this number alone.
     fn alone(number: usize) -> (Loaded, Run) {
@@ -288,7 +282,7 @@ mod tests {
                 ("hit_by_elb_5xx", "got an ELB 5xx"),
             ] {
                 let part = format!("{} {words}", number(key));
-                assert_eq!(told.contains(&part), key == "exposed" || users[key] != Value::from(0), "{part}: {told}");
+                assert_eq!(told.contains(&part), key == "exposed" || users[key].as_u64() > Some(0), "{part}: {told}");
             }
         }
     }
@@ -321,7 +315,7 @@ mod tests {
         run.classes[0].samples.truncate(300);
         let until = time(&run, run.classes[0].samples[299].arrival);
         let svg = mosaic(&[(&loaded, &run)]).expect("there are users");
-        assert!(svg.contains(&format!("drawn until t = {until}")), "{until}");
+        assert!(svg.contains(&format!("of 2,000 users until t = {until}")), "{until}");
     }
 
     #[test]

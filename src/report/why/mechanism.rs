@@ -36,9 +36,9 @@ impl<'a> Story<'a> {
             Mechanism::KeepAliveRace => self.keep_alive_race(),
             Mechanism::DeregistrationDelay => self.deregistration_delay_expired(),
             Mechanism::Slow => self.overload().unwrap_or_else(|| self.slow()),
-            Mechanism::NoRule => self.unrouted("no rule of the listener took them, and its default action is a 404"),
+            Mechanism::NoRule => self.unrouted(404, "no rule of the listener took them, so its default action did"),
             Mechanism::MissingBackend => {
-                self.unrouted("the rule that took them leads to an action or a Service that is not there")
+                self.unrouted(503, "the rule that took them leads to an action or a Service that is not there")
             }
         }
     }
@@ -459,8 +459,8 @@ impl<'a> Story<'a> {
         }
     }
 
-    fn unrouted(&self, why: &str) -> String {
-        format!("{}, {}, {}: {why}.", self.place.name, self.when(None), self.failed())
+    fn unrouted(&self, code: u16, why: &str) -> String {
+        format!("{}, {}, {} got {code}: {why}.", self.place.name, self.when(None), self.counted())
     }
 
     /// No answer in time, although the pods had enough workers on average.
