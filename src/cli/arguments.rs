@@ -224,13 +224,18 @@ pub struct PlotArguments {
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub overrides: Overrides,
+    /// What is drawn of runs: failed requests, weights and pods; or, of scenarios with classes of traffic, the versions that
+    /// each class met, or the requests of some users one by one
+    #[arg(long, value_enum, default_value_t = Picture::Timeline)]
+    pub picture: Picture,
     /// Of a sweep: the figure that is drawn, like elb_502 or pods.peak [default: elb_5xx]
     #[arg(long, value_name = "NAME")]
     pub figure: Option<String>,
     /// Of a sweep: the timelines of these cells, by their numbers, one above the other (with the first seed)
     #[arg(long, value_name = "N,N,…", value_delimiter = ',')]
     pub cells: Vec<u64>,
-    /// The SVG, or a PNG if its name ends so [default: timeline.svg in the folder of the run, output/<scenario>.svg, of several output/plot.svg]
+    /// The SVG, or a PNG if its name ends so [default: timeline.svg in the folder of the run, output/<scenario>.svg, of several
+    /// output/plot.svg; classes.svg, output/<scenario>-classes.svg and so on of the other pictures]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -269,6 +274,13 @@ pub enum Color {
     Auto,
     Always,
     Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Picture {
+    Timeline,
+    Classes,
+    Mosaic,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,6 @@
 //! `sim plot`: one picture of one or several runs.
 
-use super::arguments::PlotArguments;
+use super::arguments::{Picture, PlotArguments};
 use super::console::Console;
 use super::source::Choice;
 use super::{Done, Failure, files, picture, source, sweep};
@@ -33,12 +33,17 @@ pub fn plot(arguments: &PlotArguments, console: &mut Console) -> Done<()> {
         let message = "--figure and --cells are for the folder of a sweep".to_owned();
         return Err(Failure::Input(message, "leave them out, or give the folder: sim plot DIR".to_owned()));
     }
+    plot_runs(arguments, console)
+}
+
+fn plot_runs(arguments: &PlotArguments, console: &mut Console) -> Done<()> {
     let inputs: Vec<_> = arguments.paths.iter().map(|path| scenario_of(path)).collect();
     let choice = Choice { rollout: arguments.overrides.rollout.as_deref(), overrides: &arguments.overrides.set };
     let given = source::read(&inputs, choice, console)?;
     let inputs: Vec<_> = given.iter().flat_map(|given| given.inputs.clone()).collect();
     let scenarios: Vec<_> = given.into_iter().map(|given| given.loaded).collect();
-    let target = arguments.output.clone().unwrap_or_else(|| default_target(&arguments.paths, &scenarios));
+    can_be_drawn(arguments.picture, &scenarios)?;
+    let target = arguments.output.clone().unwrap_or_else(|| default_target(arguments, &scenarios));
     let Some((folder, name)) = files::split(&target) else {
         let message = format!("{} is not the name of a file", target.display());
         return Err(Failure::Input(message, "write --output plot.svg".to_owned()));
@@ -53,7 +58,12 @@ pub fn plot(arguments: &PlotArguments, console: &mut Console) -> Done<()> {
     }
     progress.finish_and_clear();
     let pairs: Vec<_> = pictures.iter().map(|(loaded, run)| (*loaded, run)).collect();
-    files::write(&folder, &[(&name, picture::bytes(&target, svg::timeline(&pairs))?)], &[])?;
+    let svg = match arguments.picture {
+        Picture::Timeline => svg::timeline(&pairs),
+        Picture::Classes => svg::classes(&pairs),
+        Picture::Mosaic => svg::mosaic(&pairs).expect("there are users"),
+    };
+    files::write(&folder, &[(&name, picture::bytes(&target, svg)?)], &[])?;
     if console.quiet { Ok(()) } else { console.print(&format!("{}\n", target.display())) }
 }
 
@@ -63,10 +73,32 @@ fn scenario_of(path: &Path) -> PathBuf {
     if resolved.is_file() { resolved } else { path.to_path_buf() }
 }
 
-fn default_target(paths: &[PathBuf], scenarios: &[Loaded]) -> PathBuf {
-    match (paths, scenarios) {
-        ([path], _) if path.is_dir() => path.join("timeline.svg"),
-        ([_], [loaded]) => Path::new("output").join(format!("{}.svg", loaded.scenario.name)),
-        _ => PathBuf::from("output/plot.svg"),
+/// Before anything is played.
+fn can_be_drawn(picture: Picture, scenarios: &[Loaded]) -> Done<()> {
+    for scenario in scenarios.iter().map(|loaded| &loaded.scenario) {
+        let classes = &scenario.traffic.classes;
+        let (lacks, help) = match picture {
+            Picture::Classes | Picture::Mosaic if classes.is_empty() => {
+                ("classes of traffic", "name = \"employees\" and share = 0.1")
+            }
+            Picture::Mosaic if classes.iter().all(|class| class.users.is_none()) => ("users", "users = 1000"),
+            Picture::Timeline | Picture::Classes | Picture::Mosaic => continue,
+        };
+        let message = format!("{} has no {lacks} to draw", scenario.name);
+        return Err(Failure::Input(message, format!("write [[traffic.classes]] with {help}")));
+    }
+    Ok(())
+}
+
+fn default_target(arguments: &PlotArguments, scenarios: &[Loaded]) -> PathBuf {
+    let (name, ending) = match arguments.picture {
+        Picture::Timeline => ("timeline", ""),
+        Picture::Classes => ("classes", "-classes"),
+        Picture::Mosaic => ("mosaic", "-mosaic"),
+    };
+    match (&arguments.paths[..], scenarios) {
+        ([path], _) if path.is_dir() => path.join(format!("{name}.svg")),
+        ([_], [loaded]) => Path::new("output").join(format!("{}{ending}.svg", loaded.scenario.name)),
+        _ => PathBuf::from(format!("output/plot{ending}.svg")),
     }
 }

@@ -4,6 +4,7 @@ use super::arguments::{Format, RunArguments};
 use super::console::Console;
 use super::source::{Choice, Given};
 use super::{Done, Exit, Failure, conclude, files, source};
+use crate::report::classes::csv as classes;
 use crate::report::{csv, replications, resolved, summary, svg, text};
 use crate::run::Run;
 use crate::scenario::Loaded;
@@ -73,22 +74,18 @@ fn prepare(given: Given, is_one: bool, before: &[Job], arguments: &RunArguments)
         Some(folder) if is_one => folder.clone(),
         Some(folder) => folder.join(name),
     };
-    files::spare_inputs(files_of(&loaded).map(|name| folder.join(name)), &inputs)?;
-    spare_foreign_files(&folder, &loaded, arguments.seeds.is_some())?;
+    let is_possible = |name: &&str| *name != recording::FILE || loaded.scenario.traffic.recording().is_some();
+    files::spare_inputs(FILES.into_iter().filter(is_possible).map(|name| folder.join(name)), &inputs)?;
+    spare_foreign_files(&folder, &written(&loaded, arguments.seeds.is_some()))?;
     let seeds = arguments.seeds.map(|count| seeds(&loaded, count as usize)).transpose()?;
     Ok(Job { loaded, folder, seeds })
 }
 
 /// Nor may it take the place of a file that merely has the name of one of a run's. A picture may be there alone.
-fn spare_foreign_files(folder: &Path, loaded: &Loaded, writes_seeds: bool) -> Done<()> {
+fn spare_foreign_files(folder: &Path, written: &[&'static str]) -> Done<()> {
     let before = earlier(folder);
-    let is_foreign = |name: &&str| match *name {
-        "timeline.svg" => false,
-        "seeds.csv" => writes_seeds && before != Earlier::Seeds,
-        recording::FILE => !has_arrivals(folder),
-        _ => before == Earlier::Nothing,
-    };
-    let names = files_of(loaded).filter(is_foreign);
+    let is_foreign = |name: &&str| !before.contains(name) && !name.ends_with(".svg");
+    let names = written.iter().copied().filter(is_foreign);
     match names.map(|name| folder.join(name)).find(|path| path.symlink_metadata().is_ok()) {
         None => Ok(()),
         Some(path) => {
@@ -99,11 +96,51 @@ fn spare_foreign_files(folder: &Path, loaded: &Loaded, writes_seeds: bool) -> Do
 }
 
 /// Everything that a run may write.
-const FILES: [&str; 6] = ["summary.json", "seeds.csv", "timeline.csv", "events.csv", "scenario.toml", "timeline.svg"];
+const FILES: [&str; 11] = [
+    "summary.json",
+    "seeds.csv",
+    "timeline.csv",
+    "events.csv",
+    "scenario.toml",
+    "timeline.svg",
+    "classes.csv",
+    "classes.svg",
+    "users.csv",
+    "mosaic.svg",
+    recording::FILE,
+];
 
-/// Everything that this one may.
-fn files_of(loaded: &Loaded) -> impl Iterator<Item = &'static str> {
-    FILES.into_iter().chain(loaded.scenario.traffic.recording().map(|_| recording::FILE))
+/// What it writes of this scenario.
+fn written(loaded: &Loaded, writes_seeds: bool) -> Vec<&'static str> {
+    let classes = &loaded.scenario.traffic.classes;
+    let has_users = classes.iter().any(|class| class.users.is_some());
+    kept(Kind {
+        has_seeds: writes_seeds,
+        has_classes: !classes.is_empty(),
+        has_users,
+        has_arrivals: loaded.scenario.traffic.recording().is_some(),
+    })
+}
+
+/// What decides which files there are.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    has_seeds: bool,
+    has_classes: bool,
+    has_users: bool,
+    /// It replays a file.
+    has_arrivals: bool,
+}
+
+fn kept(kind: Kind) -> Vec<&'static str> {
+    let is_kept = |name: &&str| match *name {
+        "seeds.csv" => kind.has_seeds,
+        "classes.csv" | "classes.svg" => kind.has_classes,
+        "users.csv" | "mosaic.svg" => kind.has_users,
+        recording::FILE => kind.has_arrivals,
+        _ => true,
+    };
+    FILES.into_iter().filter(is_kept).collect()
 }
 
 fn run_once(job: &Job, arguments: &RunArguments, console: &mut Console) -> Done<Exit> {
@@ -114,9 +151,7 @@ fn run_once(job: &Job, arguments: &RunArguments, console: &mut Console) -> Done<
     let summary = summary::summary(loaded, &run, &verdicts);
     let mut outputs = vec![("summary.json", json(&summary))];
     outputs.extend(files_of_one_run(loaded, &run, seed)?);
-    let seeds = (earlier(folder) == Earlier::Seeds).then_some("seeds.csv");
-    let obsolete: Vec<_> = seeds.into_iter().chain(obsolete_arrivals(loaded, folder)).collect();
-    files::write(folder, &outputs, &obsolete)?;
+    write(folder, &outputs)?;
     if console.verbose {
         print_events(&run, console);
     }
@@ -168,8 +203,7 @@ fn run_seeds(job: &Job, seeds: &[u64], arguments: &RunArguments, console: &mut C
     replications::seeds_csv(&summaries, &mut seeds_csv).map_err(unwritten)?;
     let mut outputs = vec![("summary.json", json(&aggregate)), ("seeds.csv", seeds_csv)];
     outputs.extend(files_of_one_run(loaded, &first, seeds[0])?);
-    let obsolete: Vec<_> = obsolete_arrivals(loaded, folder).into_iter().collect();
-    files::write(folder, &outputs, &obsolete)?;
+    write(folder, &outputs)?;
     if console.verbose {
         print_events(&first, console);
     }
@@ -194,42 +228,39 @@ fn seeds(loaded: &Loaded, count: usize) -> Done<Vec<u64>> {
     Ok(named[..count].to_vec())
 }
 
-/// What an earlier run left in a folder.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Earlier {
-    Nothing,
-    One,
-    /// With a table of seeds, which would not fit to the files of a single run.
-    Seeds,
-}
-
-fn earlier(folder: &Path) -> Earlier {
+/// What an earlier run left in a folder, as its summary tells.
+fn earlier(folder: &Path) -> Vec<&'static str> {
     let path = folder.join("summary.json");
     let summary = path.is_file().then(|| std::fs::read(path).ok()).flatten();
-    match summary.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) {
-        Some(summary) if summary["schema"] != summary::SCHEMA => Earlier::Nothing,
-        Some(summary) if summary["seeds"].is_array() => Earlier::Seeds,
-        Some(_) => Earlier::One,
-        None => Earlier::Nothing,
-    }
-}
-
-fn judge(loaded: &Loaded, run: &Run) -> Vec<Verdict> {
-    loaded.thresholds.iter().map(|threshold| threshold.judge(run)).collect()
-}
-
-/// Arrivals that an earlier run has replayed, and this one does not.
-fn obsolete_arrivals(loaded: &Loaded, folder: &Path) -> Option<&'static str> {
-    let is_obsolete = loaded.scenario.traffic.recording().is_none() && has_arrivals(folder);
-    is_obsolete.then_some(recording::FILE)
+    let summary = summary.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let Some(summary) = summary.filter(|summary| summary["schema"] == summary::SCHEMA) else { return vec![] };
+    let classes = summary["classes"].as_array().map_or(&[][..], Vec::as_slice);
+    let has_users = classes.iter().any(|class| class["users"].is_object());
+    kept(Kind {
+        has_seeds: summary["seeds"].is_array(),
+        has_classes: !classes.is_empty(),
+        has_users,
+        has_arrivals: has_arrivals(folder),
+    })
 }
 
 /// Whether the scenario of an earlier run names the arrivals beside it.
 fn has_arrivals(folder: &Path) -> bool {
     let before = std::fs::read_to_string(folder.join("scenario.toml")).ok();
-    let document = before.filter(|_| earlier(folder) != Earlier::Nothing).and_then(|text| document::parse(&text).ok());
+    let document = before.and_then(|text| document::parse(&text).ok());
     let named = document.and_then(|document| recording::file_of(&document, &[]));
     named.is_some_and(|(file, _)| file == recording::FILE)
+}
+
+/// What an earlier run left and this one does not write would not fit to its files.
+fn write(folder: &Path, outputs: &[(&'static str, Vec<u8>)]) -> Done<()> {
+    let is_obsolete = |name: &&'static str| outputs.iter().all(|(written, _)| written != name);
+    let obsolete: Vec<_> = earlier(folder).into_iter().filter(is_obsolete).collect();
+    files::write(folder, outputs, &obsolete)
+}
+
+fn judge(loaded: &Loaded, run: &Run) -> Vec<Verdict> {
+    loaded.thresholds.iter().map(|threshold| threshold.judge(run)).collect()
 }
 
 fn files_of_one_run(loaded: &Loaded, run: &Run, seed: u64) -> Done<Vec<(&'static str, Vec<u8>)>> {
@@ -244,6 +275,16 @@ fn files_of_one_run(loaded: &Loaded, run: &Run, seed: u64) -> Done<Vec<(&'static
     ];
     if let Some(recording) = loaded.scenario.traffic.recording() {
         files.push((recording::FILE, csv::arrivals(recording).into_bytes()));
+    }
+    if !run.classes.is_empty() {
+        let mut rows = Vec::new();
+        classes::classes(loaded, run, &mut rows).map_err(unwritten)?;
+        files.extend([("classes.csv", rows), ("classes.svg", svg::classes(&[(loaded, run)]).into_bytes())]);
+    }
+    if let Some(mosaic) = svg::mosaic(&[(loaded, run)]) {
+        let mut rows = Vec::new();
+        classes::users(loaded, run, &mut rows).map_err(unwritten)?;
+        files.extend([("users.csv", rows), ("mosaic.svg", mosaic.into_bytes())]);
     }
     Ok(files)
 }

@@ -191,7 +191,9 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         monitoring::read(&mut root, actions::look_at_metrics(document) || document.get("analysis_templates").is_some());
     let analysis_templates = analysis::read(&mut root, monitoring);
     let actions = actions::read(&mut root, steps::count(document), monitoring);
-    let thresholds = root.table("thresholds", "What the run must hold, in k6's grammar", threshold::read);
+    let thresholds = root.table("thresholds", "What the run must hold, in k6's grammar", |reader| {
+        threshold::read(reader, &traffic.classes)
+    });
     let sweep = root.table("sweep", "The sweep of `sim sweep`; a run takes no notice of it", sweep::read);
     root.refuse_unknown();
     let rules = ingress.written.rules.as_deref().unwrap_or_default();

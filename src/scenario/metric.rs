@@ -1,5 +1,6 @@
 //! The figures of a run under the names that thresholds, tables and pictures use for them.
 
+use super::class_metric::ClassMetric;
 use crate::model::outcome::Cause;
 use crate::run::{Run, Stretch};
 
@@ -17,6 +18,8 @@ pub enum Metric {
     ExtraPodSeconds,
     RolloutDuration,
     Latency(Rank),
+    /// Of the class of traffic with this number.
+    Class(usize, ClassMetric),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +110,8 @@ impl Metric {
             | Self::PodsPeak
             | Self::ExtraPodSeconds
             | Self::RolloutDuration
-            | Self::Latency(_) => None,
+            | Self::Latency(_)
+            | Self::Class(..) => None,
         }
     }
 
@@ -122,6 +126,7 @@ impl Metric {
             Self::Rate(_) | Self::ShareWhileFailing | Self::WorstTenSeconds => Unit::Share,
             Self::RolloutDuration => Unit::Seconds,
             Self::Latency(_) => Unit::Milliseconds,
+            Self::Class(_, metric) => metric.unit(),
         }
     }
 
@@ -137,6 +142,7 @@ impl Metric {
             Self::PodsPeak => f64::from(run.pods.peak),
             Self::ExtraPodSeconds => run.pods.extra_pod_seconds(),
             Self::RolloutDuration => run.rollout.duration.as_secs_f64(),
+            Self::Class(class, metric) => metric.observe(&run.classes[class]),
             Self::Latency(rank) => {
                 let latency = match rank {
                     Rank::P50 => run.latency.p50,

@@ -5,6 +5,7 @@ pub mod analysis;
 mod application;
 mod capacity;
 mod check;
+mod class_metric;
 mod deployment;
 pub mod diagnostic;
 pub mod document;

@@ -1,5 +1,6 @@
 //! `[thresholds]`: what a run must hold, in k6's grammar: a metric, and a condition or a list of conditions.
 
+use super::class_metric::{ClassMetric, Versions};
 use super::document::{Entry, Node};
 use super::metric::{Metric, Unit};
 use super::nearest::nearest;
@@ -9,6 +10,7 @@ use super::reader::Reader;
 use super::spread::Spread;
 use super::value::text_from;
 use crate::model::comparison::Comparison;
+use crate::model::traffic::ClassSpec;
 use crate::run::Run;
 use crate::units::Duration;
 
@@ -97,14 +99,15 @@ impl Threshold {
 /// A metric, and which figure of the seeds.
 type Subject = (Metric, Option<usize>);
 
-/// `elb_502.count`, `elb_502{seeds=p95}.count`, `elb_5xx{step=3,seeds=max}.count`.
-fn subject(name: &str) -> Result<Subject, String> {
+/// `elb_502.count`, `elb_502{seeds=p95}.count`, `elb_5xx{step=3,seeds=max}.count`,
+/// `target_5xx{class=partners,version=v2}.count`.
+fn subject(name: &str, classes: &[ClassSpec]) -> Result<Subject, String> {
     let unknown = || format!("there is no metric `{name}`");
     let Some((before, (labels, after))) = name.split_once('{').and_then(|(a, rest)| Some((a, rest.split_once('}')?)))
     else {
         return Metric::parse(name).map(|metric| (metric, None)).ok_or_else(unknown);
     };
-    let mut across = None;
+    let (mut across, mut class, mut versions) = (None, None, None);
     let mut others = Vec::new();
     for label in labels.split(',') {
         match label.trim().split_once('=') {
@@ -113,38 +116,68 @@ fn subject(name: &str) -> Result<Subject, String> {
                 let known = Spread::NAMES.join(", ");
                 across = Some(index.ok_or_else(|| format!("`{label}`: the figures of the seeds are {known}"))?);
             }
+            Some(("class", name)) => class = Some(number_of(name, classes).map_err(|m| format!("`{label}`: {m}"))?),
+            Some(("version", name)) => {
+                let known = || format!("`{label}`: a version is v1, v2, …, none or new");
+                versions = Some(Versions::parse(name).ok_or_else(known)?);
+            }
             _ => others.push(label.trim()),
         }
+    }
+    if let Some(class) = class.filter(|_| others.is_empty()) {
+        let metric = ClassMetric::parse(&format!("{before}{after}"), versions).ok_or_else(unknown)?;
+        return Ok((Metric::Class(class, metric), across));
+    }
+    if class.is_some() || versions.is_some() {
+        return Err(unknown());
     }
     let rest = if others.is_empty() { String::new() } else { format!("{{{}}}", others.join(",")) };
     Metric::parse(&format!("{before}{rest}{after}")).map(|metric| (metric, across)).ok_or_else(unknown)
 }
 
-pub fn read(reader: &mut Reader<'_, '_>) -> Vec<Threshold> {
+/// Of the class of this name.
+fn number_of(name: &str, classes: &[ClassSpec]) -> Result<usize, String> {
+    classes.iter().position(|class| class.name == name).ok_or_else(|| match classes {
+        [] => "the scenario has no classes of traffic".to_owned(),
+        _ => format!(
+            "the classes are {}",
+            classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>().join(", ")
+        ),
+    })
+}
+
+/// `classes`: what figures of one class can be about.
+pub fn read(reader: &mut Reader<'_, '_>, classes: &[ClassSpec]) -> Vec<Threshold> {
     let mut thresholds = Vec::new();
     let entries: Vec<&Entry> = reader.others().collect();
     for entry in entries {
         reader.accept(&entry.key);
         let key = reader.key(&entry.key);
-        read_entry(reader.pass, &key, &entry.key, entry, &mut thresholds);
+        read_entry((reader.pass, classes), &key, (&entry.key, entry), &mut thresholds);
     }
     thresholds
 }
 
 /// An unquoted `elb_502.count` is a table in TOML; it means the same.
-fn read_entry(pass: &mut Pass, key: &str, name: &str, entry: &Entry, thresholds: &mut Vec<Threshold>) {
+fn read_entry(
+    (pass, classes): (&mut Pass, &[ClassSpec]),
+    key: &str,
+    (name, entry): (&str, &Entry),
+    thresholds: &mut Vec<Threshold>,
+) {
     const NOTE: &str = "What the run must hold";
     if let Some(table) = entry.value.table() {
         for inner in &table.entries {
             let name = format!("{name}.{}", inner.key);
-            read_entry(pass, &path::join(key, &inner.key), &name, inner, thresholds);
+            read_entry((pass, classes), &path::join(key, &inner.key), (&name, inner), thresholds);
         }
         return;
     }
-    let subject = match subject(name) {
+    let subject = match subject(name, classes) {
         Ok(subject) => subject,
         Err(message) => {
-            let known = Metric::names();
+            let of_classes = if classes.is_empty() { vec![] } else { ClassMetric::names() };
+            let known: Vec<_> = Metric::names().into_iter().chain(of_classes).collect();
             let help = match nearest(name, &known.iter().map(String::as_str).collect::<Vec<_>>()) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("known metrics: {}, elb_5xx{{step=N}}.count", known.join(", ")),
@@ -174,7 +207,7 @@ mod tests {
     use super::*;
 
     fn threshold(name: &str, condition: &str) -> Result<Threshold, String> {
-        Threshold::parse(name, subject(name)?, condition)
+        Threshold::parse(name, subject(name, &[])?, condition)
     }
 
     #[test]
@@ -207,6 +240,9 @@ mod tests {
             ("elb_5xx{step=x}.count", "== 0", "there is no metric `elb_5xx{step=x}.count`"),
             ("elb_5xx{seeds=p97}.count", "== 0", "`seeds=p97`: the figures of the seeds are min, mean, p50, p95, max"),
             ("elb_508{seeds=max}.count", "== 0", "there is no metric `elb_508{seeds=max}.count`"),
+            ("ok{class=web}.count", "== 0", "`class=web`: the scenario has no classes of traffic"),
+            ("ok{version=v2}.count", "== 0", "there is no metric `ok{version=v2}.count`"),
+            ("ok{version=2}.count", "== 0", "`version=2`: a version is v1, v2, …, none or new"),
         ] {
             assert_eq!(threshold(name, condition).unwrap_err(), message);
         }

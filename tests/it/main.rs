@@ -4,6 +4,7 @@ mod article;
 mod autoscaling;
 mod by_hand;
 mod check;
+mod classes;
 mod conservation;
 mod determinism;
 mod diagnostics;

@@ -1,6 +1,6 @@
 //! `sim plot` on the folder of a sweep.
 
-use super::super::arguments::PlotArguments;
+use super::super::arguments::{Picture, PlotArguments};
 use super::super::console::Console;
 use super::super::{Done, Failure, files, picture};
 use super::finish::{self, Table};
@@ -21,6 +21,12 @@ pub fn plot(path: &Path, arguments: &PlotArguments, console: &mut Console) -> Do
     let found = folder::find(path).expect("the caller found a sweep");
     if !arguments.overrides.set.is_empty() || arguments.overrides.seed.is_some() {
         return refuse("a sweep is drawn as it was played, without --set and --seed", "leave them out");
+    }
+    if arguments.picture != Picture::Timeline {
+        return refuse(
+            "--picture is for scenarios and the folders of runs",
+            "draw the scenario of the sweep: sim plot FILE",
+        );
     }
     let definition = found.definition;
     let plan = definition.plan().map_err(|message| Failure::Input(message, String::new()))?;

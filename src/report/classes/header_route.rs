@@ -114,10 +114,10 @@ impl<'a> Spell<'a> {
 
     fn reason(&self, (loaded, route): (&Loaded, &HeaderRoute)) -> String {
         let until = self.removed.unwrap_or(self.over);
-        if let Some(removed) = self.removed {
-            if self.wrong_in(self.rows(removed, self.over)) > self.wrong_before(removed) {
-                return self.removal(removed);
-            }
+        if let Some(removed) = self.removed
+            && self.wrong_in(self.rows(removed, self.over)) > self.wrong_before(removed)
+        {
+            return self.removal(removed);
         }
         let at = |instant| time(self.run, instant);
         let written = at(self.written);

@@ -4,11 +4,14 @@
 //! the picture can be printed in black and white.
 
 mod canvas;
+mod classes;
 pub(super) mod heat_map;
 pub(super) mod lines;
+mod mosaic;
 mod page;
 mod panel;
 pub(super) mod scatter;
+mod versions;
 
 use super::{grouped, secs_since_release, weight_effective};
 use crate::run::{Requests, Run, Second, StepRecord};
@@ -18,6 +21,9 @@ use canvas::{Canvas, FAINT, Font, INFALLIBLE, INK, MARK, text_width};
 use panel::{Bin, LEFT, Panel, RIGHT, Swatch, TimeAxis, WIDTH, bins};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
+
+pub use classes::classes;
+pub use mosaic::mosaic;
 
 /// Requested, but not yet in force.
 const LAG: RGBColor = RGBColor(0xf3, 0xdf, 0xa6);
@@ -311,7 +317,7 @@ fn draw_stack(canvas: &Canvas, panel: &Panel, bins: &[Bin], sample: Sample, laye
 }
 
 /// The corners of a line that holds each bin's value over the whole of it.
-fn steps(bins: &[Bin], span: impl Fn(&Bin) -> (i32, i32), y: impl Fn(&Bin) -> i32) -> Vec<(i32, i32)> {
+fn steps<B>(bins: &[B], span: impl Fn(&B) -> (i32, i32), y: impl Fn(&B) -> i32) -> Vec<(i32, i32)> {
     let mut points: Vec<(i32, i32)> = Vec::new();
     for bin in bins {
         let ((from, to), y) = (span(bin), y(bin));
@@ -376,9 +382,15 @@ fn marks(loaded: &Loaded, run: &Run) -> Vec<(Instant, String)> {
     marks.extend(run.rollout.promoted.map(|at| (at, promoted.into())));
     let by_hand = run.events.iter().filter(|entry| entry.component == "people");
     let by_hand: Vec<_> = by_hand.map(|entry| (entry.at, format!("{} by hand", entry.event))).collect();
+    let routes = run.events.iter().filter_map(|entry| match entry.event {
+        "SetHeaderRoute" => Some((entry.at, "header route".to_owned())),
+        "RemoveRoutes" => Some((entry.at, "route gone".to_owned())),
+        _ => None,
+    });
     let is_by_hand = by_hand.iter().any(|(_, label)| label == "abort by hand");
     marks.extend(run.rollout.aborted.filter(|_| !is_by_hand).map(|at| (at, "aborted".into())));
     marks.extend(by_hand);
+    marks.extend(routes);
     marks.push((run.release, "release".into()));
     marks.extend(run.rollout.stable_gone.map(|at| (at, "last stable pod gone".into())));
     marks
@@ -387,6 +399,7 @@ fn marks(loaded: &Loaded, run: &Run) -> Vec<(Instant, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::classes::sample::exposed;
     use crate::report::sample;
     use crate::report::window::Window;
     use crate::units::Percent;
@@ -435,6 +448,26 @@ mod tests {
             one(&many),
             timeline(&[(&loaded, &mixed), (&loaded, &quiet), (&loaded, &many)]),
         ]
+        .into_iter()
+        .chain(pictures_of_classes())
+        .collect()
+    }
+
+    /// Of a few classes, of many with long names, and of two runs.
+    fn pictures_of_classes() -> Vec<String> {
+        let (loaded, run) = exposed();
+        let (mut many, mut much) = (loaded.clone(), run.clone());
+        for number in 0..30 {
+            let mut class = loaded.scenario.traffic.classes[number % 3].clone();
+            class.name = format!("a-class-with-a-rather-long-name-{number}");
+            class.request.path = "/a/very/long/path/that/nobody/wants/to/read/in/full".into();
+            many.scenario.traffic.classes.push(class);
+            much.classes.push(run.classes[number % 3].clone());
+        }
+        many.scenario.name = "a-scenario-whose-name-is-about-as-long-as-a-name-can-be/and-somewhat-longer".into();
+        let all = [(&loaded, &run), (&many, &much)];
+        let mosaics = [&all[..1], &all[1..], &all[..]].map(|runs| mosaic(runs).expect("there are users"));
+        [&all[..1], &all[1..], &all[..]].map(classes).into_iter().chain(mosaics).collect()
     }
 
     fn attribute<'a>(tag: &'a str, name: &str) -> &'a str {
@@ -443,7 +476,7 @@ mod tests {
     }
 
     /// (left, right, top, bottom, text) of every text, generously.
-    fn boxes(svg: &str) -> Vec<(f64, f64, f64, f64, String)> {
+    pub(super) fn boxes(svg: &str) -> Vec<(f64, f64, f64, f64, String)> {
         let texts = svg.split("<text ").skip(1).map(|rest| {
             let tag = format!(" {}", rest.split('>').next().expect("a tag"));
             let text = rest.split('>').nth(1).expect("a text").split('<').next().expect("a text").trim().to_string();

@@ -36,7 +36,10 @@ impl<'a> Story<'a> {
             Mechanism::KeepAliveRace => self.keep_alive_race(),
             Mechanism::DeregistrationDelay => self.deregistration_delay_expired(),
             Mechanism::Slow => self.overload().unwrap_or_else(|| self.slow()),
-            Mechanism::NoRule | Mechanism::MissingBackend => self.unrouted(),
+            Mechanism::NoRule => self.unrouted(404, "no rule of the listener took them, so its default action did"),
+            Mechanism::MissingBackend => {
+                self.unrouted(503, "the rule that took them leads to an action or a Service that is not there")
+            }
         }
     }
 
@@ -456,9 +459,9 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// No step is to blame.
-    fn unrouted(&self) -> String {
-        format!("{}, {}.", capitalised(&self.when(None)), self.failed())
+    fn unrouted(&self, code: u16, why: &str) -> String {
+        // What the rules lack they lack all the time: no step is to blame.
+        format!("{}, {} got {code}: {why}.", capitalised(&self.when(None)), self.counted())
     }
 
     /// No answer in time, although the pods had enough workers on average.

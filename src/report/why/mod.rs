@@ -121,7 +121,7 @@ mod tests {
     use crate::model::rollout::spec::{RolloutSpec, Strategy};
     use crate::random::Distribution;
     use crate::report::{sample, time};
-    use crate::run::LogEntry;
+    use crate::run::{CauseCount, LogEntry};
     use crate::scenario::workload::Workload;
     use crate::units::Duration;
 
@@ -407,6 +407,16 @@ mod tests {
         let (loaded, run) = real(FIRST_RUN, &["rollout.strategy.canary.steps=[]"]);
         assert!(run.steps.is_empty());
         check(&loaded, &run, &["In the release, which has no steps, "]);
+    }
+
+    #[test]
+    fn requests_that_no_rule_took_are_counted_among_their_like() {
+        let (loaded, mut run) = crate::report::classes::sample::exposed();
+        run.causes[Cause::ConnectionRefused.index()] = CauseCount::default();
+        run.failures.retain(|second| second.causes[Cause::NoMatchingRule.index()] > 0);
+        check(&loaded, &run, &["20 requests got 404: no rule of the listener took them"]);
+        let text = explain(&loaded, &run);
+        assert!(!text.contains("in the whole run"), "{text}");
     }
 
     #[test]

@@ -240,17 +240,10 @@ impl<'a> Story<'a> {
         format!("{} got {code} because {reason}", self.counted())
     }
 
-    fn counted(&self) -> String {
-        let all = match self.mechanism {
-            Mechanism::NoRule => self.run.requests.elb_404,
-            Mechanism::PodGone
-            | Mechanism::GroupEmpty
-            | Mechanism::CutOff
-            | Mechanism::KeepAliveRace
-            | Mechanism::DeregistrationDelay
-            | Mechanism::Slow
-            | Mechanism::MissingBackend => self.run.requests.elb_5xx(),
-        };
+    /// `1,750 requests (of 2,000 in the whole run)`: of those that the load balancer failed in this way or in another.
+    pub(super) fn counted(&self) -> String {
+        let requests = &self.run.requests;
+        let all = if self.mechanism == Mechanism::NoRule { requests.elb_404 } else { requests.elb_5xx() };
         let here = self.count();
         let of = if here < all { format!(" (of {} in the whole run)", grouped(all)) } else { String::new() };
         format!("{}{of}", counted(here, "request"))
