@@ -290,10 +290,16 @@ fn attributes<const N: usize>(
     (values, string_map(&text))
 }
 
-/// What is wrong with them stops the run, so what stands for it does not count.
+/// What is wrong with them in a scenario stops the run, so what stands for it does not count.
 fn selection_of_targets(reader: &mut Reader<'_, '_>, attributes: &[(String, String)]) -> Selection {
     target_group_attributes::selection(attributes).unwrap_or_else(|(message, help)| {
-        reader.error_at(TARGET_GROUP_ATTRIBUTES, message, &help);
+        let place = reader.place_of(TARGET_GROUP_ATTRIBUTES);
+        if reader.pass.is_of_manifest(place.as_ref()) {
+            // The release goes on without what AWS refuses.
+            reader.pass.warning(&reader.key(TARGET_GROUP_ATTRIBUTES), place, message, help);
+        } else {
+            reader.error_at(TARGET_GROUP_ATTRIBUTES, message, &help);
+        }
         target_group_attributes::selection(&[]).expect("nothing is refused of nothing")
     })
 }

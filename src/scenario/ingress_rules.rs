@@ -170,7 +170,7 @@ fn http_path(mut entry: Entry<'_, '_>) -> Option<HttpPath> {
     let mut path_type = path_type.unwrap_or(PathType::ImplementationSpecific);
     let path = entry.text("path").unwrap_or_default();
     if path_type == PathType::Prefix && path.contains('*') {
-        path_type = wildcard_in_a_prefix(&mut entry, path_type);
+        path_type = wildcard_in_a_prefix(&mut entry);
     }
     let is_all_paths = path.is_empty() && path_type == PathType::ImplementationSpecific;
     if !is_all_paths && !path.starts_with('/') {
@@ -188,15 +188,12 @@ fn http_path(mut entry: Entry<'_, '_>) -> Option<HttpPath> {
     Some(HttpPath { path, path_type, backend: backend? })
 }
 
-/// A manifest that is in use says what it meant: it is read like that, and told. In a scenario it is a mistake.
-fn wildcard_in_a_prefix(entry: &mut Entry<'_, '_>, path_type: PathType) -> PathType {
+/// Whoever writes it means what it would say as ImplementationSpecific: it is read like that, and told.
+fn wildcard_in_a_prefix(entry: &mut Entry<'_, '_>) -> PathType {
     let place = entry.get("path").and_then(|node| node.place.clone());
-    if !entry.pass.is_of_manifest(place.as_ref()) {
-        return path_type;
-    }
     let message = "a path of the type Prefix has no wildcards: the AWS Load Balancer Controller gives up on the whole \
                    Ingress";
-    let help = "write pathType: ImplementationSpecific, as which it is simulated";
+    let help = "write pathType ImplementationSpecific, as which it is simulated";
     entry.pass.warning(&path::join(&entry.key, "path"), place, message, help);
     PathType::ImplementationSpecific
 }
