@@ -121,6 +121,27 @@ pub fn join(control_plane: Fingerprint, requests: u64) -> u64 {
     joined.finish()
 }
 
+fn established_ingress(scenario: &Scenario, routing: &Routing) -> Ingress {
+    let spec = IngressSpec {
+        cluster: scenario.known_to_the_load_balancer_controller(),
+        synthesis: scenario.load_balancer_controller.rule_synthesis,
+    };
+    let ingress = Ingress::established(spec, Arc::clone(routing.object()));
+    ingress.expect("the Ingress of a checked scenario makes rules")
+}
+
+/// Only what somebody looks at is counted.
+fn books(scenario: &Scenario, users: &[u32], trace: bool) -> Tally {
+    let longest_answer = scenario.load_balancer.idle_timeout.max(scenario.load_balancer.connect_timeout);
+    let mut tally = Tally::new(longest_answer, trace);
+    if !scenario.traffic.classes.is_empty() {
+        tally = tally.with_exposure(Exposure::new(users, scenario.newest_revision()));
+    }
+    let somebody_waits = scenario.actions.iter().any(|action| matches!(action.trigger, Trigger::Shown(_)));
+    let is_watched = scenario.hpa.is_some() || somebody_waits || !scenario.analysis_templates.is_empty();
+    if is_watched { tally.with_metrics() } else { tally }
+}
+
 impl<'a> Simulation<'a> {
     pub(super) fn new(scenario: &'a Scenario, seed: u64, trace: bool) -> Self {
         let replicas = scenario.workload.replicas();
@@ -137,25 +158,13 @@ impl<'a> Simulation<'a> {
         let readiness_gates = [0, 1].map(|service| ReadinessGate::new(gate_spec, endpoint_slices[service].ready()));
         let targets = [0, 1].map(|service| endpoint_slices[service].ready().into_iter().collect::<Vec<_>>());
         let routing = Routing::established(scenario);
-        let ingress_spec = IngressSpec {
-            cluster: scenario.known_to_the_load_balancer_controller(),
-            synthesis: scenario.load_balancer_controller.rule_synthesis,
-        };
-        let ingress = Ingress::established(ingress_spec, Arc::clone(routing.object()));
-        let ingress = ingress.expect("the Ingress of a checked scenario makes rules");
+        let ingress = established_ingress(scenario, &routing);
         let listener = Arc::clone(ingress.listener());
         let canary = routing.weight(&listener).unwrap_or(Percent::ZERO);
         let at_rest = AtRest { listener, targets: [&targets[0], &targets[1]] };
         let (load_balancer, effects) =
             LoadBalancer::established(&scenario.load_balancer, scenario.target_group, at_rest);
-        let longest_answer = scenario.load_balancer.idle_timeout.max(scenario.load_balancer.connect_timeout);
         let users = scenario.traffic.users_by_class();
-        let mut tally = Tally::new(longest_answer, trace);
-        if !scenario.traffic.classes.is_empty() {
-            tally = tally.with_exposure(Exposure::new(&users, scenario.newest_revision()));
-        }
-        let somebody_waits = scenario.actions.iter().any(|action| matches!(action.trigger, Trigger::Shown(_)));
-        let is_watched = scenario.hpa.is_some() || somebody_waits || !scenario.analysis_templates.is_empty();
         let mut simulation = Self {
             scenario,
             seed,
@@ -191,22 +200,27 @@ impl<'a> Simulation<'a> {
                 users: &users,
             }),
             traffic: Traffic::new(&scenario.traffic, seed, release),
-            tally: if is_watched { tally.with_metrics() } else { tally },
+            tally: books(scenario, &users, trace),
             state: State::default(),
             weights: vec![canary; nodes as usize],
         };
         simulation.establish_pods(&ids);
         simulation.on_load_balancer_effects(Instant::START, effects);
-        simulation.queue.schedule(release, Event::Release);
-        if simulation.workload.rollout().is_some() {
-            let first = Instant::START + scenario.rollouts_controller.resync_period;
-            simulation.queue.schedule(first, Event::Resync);
-        }
-        if scenario.hpa.is_some() {
-            simulation.queue.schedule(Instant::START + SYNC_PERIOD, Event::SyncAutoscaler);
-        }
-        simulation.plan_actions();
+        simulation.wind_clocks();
         simulation
+    }
+
+    /// Everything that happens by itself.
+    fn wind_clocks(&mut self) {
+        self.queue.schedule(self.release, Event::Release);
+        if self.workload.rollout().is_some() {
+            let first = Instant::START + self.scenario.rollouts_controller.resync_period;
+            self.queue.schedule(first, Event::Resync);
+        }
+        if self.scenario.hpa.is_some() {
+            self.queue.schedule(Instant::START + SYNC_PERIOD, Event::SyncAutoscaler);
+        }
+        self.plan_actions();
     }
 
     fn establish_pods(&mut self, ids: &[PodId]) {
