@@ -17,6 +17,10 @@
 //!            kubelet   endpoint_slice  target_lag
 //! ```
 //!
+//! With another router than the ALB the chain has the same links under other names: an object of the router's kind, its
+//! control plane, which holds changes back in a way of its own, and its proxies, which hear of all endpoints of a Service at
+//! once ([`scenario::preset`]).
+//!
 //! # Layers
 //!
 //! Lowest first; a module uses only what stands above it in this list (`tests/it/layers.rs` holds it to that).

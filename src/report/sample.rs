@@ -25,6 +25,8 @@ use crate::run::{
     CauseCount, FailingSecond, Latency, LogEntry, Mirrored, Pods, Requests, RolloutOutcome, RolloutRecord, Run, Second,
     StepRecord,
 };
+use crate::scenario::preset::ALB;
+use crate::scenario::router::{RouterKind, RouterSpec, Routes};
 use crate::scenario::service_names::ServiceNames;
 use crate::scenario::workload::Workload;
 use crate::scenario::{Loaded, Origin, Parameter, Scenario, SimulationSpec};
@@ -74,13 +76,13 @@ pub fn loaded() -> Loaded {
     }
 }
 
+fn alb() -> RouterSpec {
+    RouterSpec { kind: Some(RouterKind::Alb), preset: ALB, routes: Routes::default() }
+}
+
 fn scenario() -> Scenario {
     Scenario {
-        router: crate::scenario::router::RouterSpec {
-            kind: Some(crate::scenario::router::RouterKind::Alb),
-            preset: crate::scenario::preset::ALB,
-            routes: crate::scenario::router::Routes::default(),
-        },
+        router: alb(),
         name: "web-incident".into(),
         title: "Ten pods, and a rule that arrives 70 s late".into(),
         seed: 1,

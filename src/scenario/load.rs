@@ -3,6 +3,7 @@
 use super::diagnostic::{Problem, Severity};
 use super::document::{self, Node, Table};
 use super::draft::Draft;
+use super::ingress::IngressSection;
 use super::manifests::release::Release;
 use super::manifests::{self, Imported};
 use super::pass::Pass;
@@ -156,12 +157,8 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let simulation = root.table("simulation", "How long is simulated", application::simulation);
     let traffic = root.table("traffic", "The requests", traffic::read);
     let WorkloadSection { mut workload, mut pod, pre_stop } = workload(&mut root);
-    let preset = root.table("router", "The router, as it is installed", |reader| router::preset(reader, document));
+    let (preset, router) = router(&mut root, document);
     let ingress = ingress(&mut root, &preset);
-    let routes = router::Routes {
-        http_routes: http_routes::read(&mut root, document),
-        virtual_service: virtual_service::read(&mut root, document),
-    };
     let gates_are_injected = root.table("namespace", "The Namespace of the pods", environment::namespace);
     let has_hpa = root.has("hpa");
     let (application, pre_stop_time, usage) = root.table("application", "What the program in the pod does", |reader| {
@@ -174,18 +171,14 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         super::pre_stop::PreStop::Unknown => Some(pre_stop_time),
     };
     let cluster = root.table("cluster", "How long the news takes inside of Kubernetes", environment::cluster);
-    let mut rollouts_controller = rollouts_controller(&mut root, &workload);
-    // Other routers have nothing to look up at AWS: `VerifyWeight` knows no answer, and there are no target groups.
-    rollouts_controller.profile.aws_verify_target_group &= preset.is_alb();
+    let rollouts_controller = rollouts_controller(&mut root, &workload, &preset);
     let has_routes = !workload.managed_routes().is_empty();
     let load_balancer_controller =
         root.table("load_balancer_controller", "The AWS Load Balancer Controller", |reader| {
             environment::load_balancer_controller(reader, &preset, (gates_are_injected, has_routes))
         });
-    let of_groups = workload.canary().and_then(|canary| canary.traffic_routing.as_ref()?.stickiness);
-    let is_sticky = of_groups.is_some() || ingress.target_group.stickiness.is_some();
     let load_balancer = root.table("load_balancer", "The Application Load Balancer", |reader| {
-        environment::load_balancer(reader, &preset, (ingress.idle_timeout, is_sticky))
+        environment::load_balancer(reader, &preset, (ingress.idle_timeout, is_sticky(&workload, &ingress)))
     });
     let monitoring =
         monitoring::read(&mut root, actions::look_at_metrics(document) || document.get("analysis_templates").is_some());
@@ -197,10 +190,8 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let sweep = root.table("sweep", "The sweep of `sim sweep`; a run takes no notice of it", sweep::read);
     root.refuse_unknown();
     let rules = ingress.written.rules.as_deref().unwrap_or_default();
-    let names = ServiceNames::read(document, &workload, (rules, &ingress.annotations));
+    let names = router.rename(ServiceNames::read(document, &workload, (rules, &ingress.annotations)));
     let is_split = workload.is_traffic_routed();
-    let router = router::RouterSpec { kind: router::RouterKind::read(document), preset: preset.name, routes };
-    let names = router.rename(names);
     router.tell(&mut workload);
     let scenario = Scenario {
         router,
@@ -229,6 +220,18 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     Draft { scenario, thresholds, sweep, pre_stop }
 }
 
+/// The preset, and what stands in the cluster for a router that is no ALB.
+fn router(root: &mut Reader<'_, '_>, document: &Table) -> (Preset, router::RouterSpec) {
+    let preset = root.table("router", "The router, as it is installed", |reader| router::preset(reader, document));
+    let routes = router::Routes {
+        http_routes: http_routes::read(root, document),
+        virtual_service: virtual_service::read(root, document),
+    };
+    let kind = router::RouterKind::read(document);
+    let router = router::RouterSpec { kind, preset: preset.name, routes };
+    (preset, router)
+}
+
 /// Its annotations are for an ALB alone. What they stand for has its defaults elsewhere, and is not told.
 fn ingress(root: &mut Reader<'_, '_>, preset: &Preset) -> ingress::IngressSection {
     const NOTE: &str = "The Ingress of the AWS Load Balancer Controller";
@@ -247,11 +250,21 @@ fn ingress(root: &mut Reader<'_, '_>, preset: &Preset) -> ingress::IngressSectio
     section
 }
 
+/// Whether clients stay with a target group or a target.
+fn is_sticky(workload: &Workload, ingress: &IngressSection) -> bool {
+    let routing = workload.canary().and_then(|canary| canary.traffic_routing.as_ref());
+    routing.is_some_and(|routing| routing.stickiness.is_some()) || ingress.target_group.stickiness.is_some()
+}
+
 /// Next to a Deployment it says nothing.
-fn rollouts_controller(root: &mut Reader<'_, '_>, workload: &Workload) -> RolloutsControllerSpec {
+fn rollouts_controller(root: &mut Reader<'_, '_>, workload: &Workload, preset: &Preset) -> RolloutsControllerSpec {
     match workload {
         Workload::Rollout(_) => {
-            root.table("rollouts_controller", "The Argo Rollouts controller", environment::rollouts_controller)
+            const NOTE: &str = "The Argo Rollouts controller";
+            let mut spec = root.table("rollouts_controller", NOTE, environment::rollouts_controller);
+            // For other routers `VerifyWeight` knows no answer, and AWS has no target groups of theirs.
+            spec.profile.aws_verify_target_group &= preset.is_alb();
+            spec
         }
         Workload::Deployment(_) => {
             if let Some(node) = root.take("rollouts_controller", || json!({}), "Only next to [rollout]") {

@@ -212,16 +212,7 @@ impl Simulation<'_> {
                     self.switch_service(now, service, from, to);
                     written += self.streams.rollouts_controller.draw(&self.scenario.cluster.api_write);
                 }
-                SetWeight { canary: service, weight: asked } => {
-                    // The load balancer controller refuses others, and the rule stays.
-                    let Some(weight) = asked.share_of(self.scenario.max_weight()) else { continue };
-                    let canary = if service == Service::Canary { weight } else { weight.rest() };
-                    self.log(now, NAME, "SetWeight", self.routing.object().name(), self.split(canary));
-                    self.state.weight_requested = canary.get();
-                    self.recorder.asked(now, canary);
-                    self.record_state(now);
-                    self.patch_weight(now, written, (service, asked));
-                }
+                SetWeight { canary, weight } => self.on_weight_asked(now, written, (canary, weight)),
                 StepStarted(index) => self.on_step_started(now, index),
                 StepCompleted(index) => self.on_step_completed(now, index),
                 ScaleDownDeadline(revision, deadline) => {
@@ -265,6 +256,17 @@ impl Simulation<'_> {
             }
         }
         self.end_if_over(now);
+    }
+
+    fn on_weight_asked(&mut self, now: Instant, written: Duration, (service, asked): (Service, TrafficWeight)) {
+        // The load balancer controller refuses others, and the rule stays.
+        let Some(weight) = asked.share_of(self.scenario.max_weight()) else { return };
+        let canary = if service == Service::Canary { weight } else { weight.rest() };
+        self.log(now, "rollouts-controller", "SetWeight", self.routing.object().name(), self.split(canary));
+        self.state.weight_requested = canary.get();
+        self.recorder.asked(now, canary);
+        self.record_state(now);
+        self.patch_weight(now, written, (service, asked));
     }
 
     fn asks_aws(&self) -> bool {

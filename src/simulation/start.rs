@@ -210,16 +210,21 @@ impl<'a> Simulation<'a> {
         };
         simulation.establish_pods(&ids);
         simulation.on_load_balancer_effects(Instant::START, effects);
-        simulation.queue.schedule(release, Event::Release);
-        if simulation.workload.rollout().is_some() {
-            let first = Instant::START + scenario.rollouts_controller.resync_period;
-            simulation.queue.schedule(first, Event::Resync);
-        }
-        if scenario.hpa.is_some() {
-            simulation.queue.schedule(Instant::START + SYNC_PERIOD, Event::SyncAutoscaler);
-        }
-        simulation.plan_actions();
+        simulation.wind_clocks();
         simulation
+    }
+
+    /// Everything that happens by itself.
+    fn wind_clocks(&mut self) {
+        self.queue.schedule(self.release, Event::Release);
+        if self.workload.rollout().is_some() {
+            let first = Instant::START + self.scenario.rollouts_controller.resync_period;
+            self.queue.schedule(first, Event::Resync);
+        }
+        if self.scenario.hpa.is_some() {
+            self.queue.schedule(Instant::START + SYNC_PERIOD, Event::SyncAutoscaler);
+        }
+        self.plan_actions();
     }
 
     fn establish_pods(&mut self, ids: &[PodId]) {

@@ -247,22 +247,25 @@ fn with_a_pod_first_the_header_route_stays_under_every_version() {
     }
 }
 
+/// Half of 100/s; every copy meets the bad version, and no user does.
 #[test]
 fn copies_are_for_the_canary_and_for_nobody_else() {
-    let scenario = of_gallery("routing/mirrored", &[]).scenario;
-    let run = run_traced(&scenario, 1).run;
-    let set = first(&run, "SetMirrorRoute", "reads").expect("the step sets it");
-    let gone = first(&run, "RemoveRoutes", "reads").expect("another step takes it away");
-    let weight = first(&run, "SetWeight", "canary 50").expect("the weight comes later");
-    assert!(set < gone && gone < weight);
-    // Half of 100/s; every copy meets the bad version, and no user does.
-    let expected = (gone - set) * 100.0 * 0.5;
-    let copies = run.mirrored.requests as f64;
-    assert!((copies - expected).abs() < 0.1 * expected, "{copies} of {expected}");
-    // Until the proxies have heard of the canary's first pod, its Service is that of the stable ones: a second at most.
-    let well = run.mirrored.requests - run.mirrored.target_5xx;
-    assert!(well <= 55 && run.mirrored.lost == 0, "{:?}", run.mirrored);
-    assert_eq!(share(&run, 0, (set, weight)), 0.0);
+    // The abort takes the route away; or a step does, after a promotion by hand.
+    for (set, until) in [(&[][..], "Aborted"), (&["actions[0].do=promote"], "SetWeight")] {
+        let scenario = of_gallery("routing/mirrored", set).scenario;
+        let run = run_traced(&scenario, 1).run;
+        let set = first(&run, "SetMirrorRoute", "reads").expect("the step sets it");
+        let gone = first(&run, "RemoveRoutes", "reads").expect("it goes");
+        let end = first(&run, until, "").expect(until);
+        assert!(set < gone && gone <= end + 1.0, "{until}: {set}, {gone}, {end}");
+        let expected = (gone - set) * 100.0 * 0.5;
+        let copies = run.mirrored.requests as f64;
+        assert!((copies - expected).abs() < 0.1 * expected, "{until}: {copies} of {expected}");
+        // Until the proxies have heard of the canary's first pod, its Service is that of the stable ones: a second at most.
+        let well = run.mirrored.requests - run.mirrored.target_5xx;
+        assert!(well <= 55 && run.mirrored.lost == 0, "{until}: {:?}", run.mirrored);
+        assert_eq!(share(&run, 0, (set, gone)), 0.0);
+    }
 }
 
 #[test]
