@@ -453,8 +453,8 @@ pub struct UserRecord {
     /// The second since the start of the warm-up in which the new revision, or a later one, answered first; `u32::MAX`:
     /// never.
     pub first_exposed_s: u32,
-    /// A bit for each revision that answered.
-    pub seen: u8,
+    /// A bit for each revision that answered; the highest one stands for all beyond it, too.
+    pub seen: u16,
     /// The revision that answered last; 0: none has.
     pub last: u8,
 }

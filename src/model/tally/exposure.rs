@@ -12,6 +12,8 @@ use crate::units::Instant;
 
 /// So many users of a class are drawn, one row each.
 pub const SAMPLED_USERS: u32 = 32;
+/// Books tell so many versions apart.
+const MOST_VERSIONS: usize = 256;
 /// No more boxes than that are kept for a class: a picture cannot show them.
 const MOST_SAMPLES: usize = 20_000;
 
@@ -36,7 +38,8 @@ struct Class {
 impl Exposure {
     /// For so many users of each class, and revisions up to this one.
     pub fn new(users: &[u32], newest: Revision) -> Self {
-        let versions = newest.0 as usize + 1;
+        // The last of so many stands for all beyond it, too.
+        let versions = (newest.0 as usize + 1).min(MOST_VERSIONS);
         let class = |users: &u32| Class {
             record: ClassRecord::new(versions, *users),
             current: vec![[0; Answer::ALL.len()]; versions],
@@ -120,7 +123,7 @@ impl Class {
             }
             self.users_on[version] += 1;
             user.last = number;
-            user.seen |= 1 << number;
+            user.seen |= 1 << number.min(15);
             if version >= 2 {
                 user.first_exposed_s =
                     user.first_exposed_s.min(u32::try_from(fate.arrival.second()).unwrap_or(u32::MAX));
@@ -164,5 +167,31 @@ impl UserRecord {
             Answer::Target5xx => self.target_5xx -= 1,
             Answer::Elb5xx => self.elb_5xx -= 1,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Duration;
+
+    fn fate(version: u32) -> Fate {
+        let arrival = Instant::START + Duration::millis(u64::from(version));
+        let version = Some(Revision(version));
+        Fate { number: 0, arrival, outcome: Outcome::Ok, answered: arrival, version, user: 0, class: 0 }
+    }
+
+    #[test]
+    fn more_versions_than_the_books_tell_apart_count_as_the_last() {
+        let mut exposure = Exposure::new(&[1], Revision(400));
+        for version in 1..=400 {
+            exposure.count(&fate(version));
+        }
+        exposure.next_second();
+        let class = exposure.into_records().remove(0);
+        let user = class.users[0];
+        assert_eq!((user.requests, user.flips, user.seen), (400, 254, 0xfffe), "v255 stands for all beyond it");
+        assert_eq!(class.total(255)[Answer::Ok as usize], 146);
+        assert_eq!((class.users_on(0, 255), class.users_on(0, 254)), (1, 0));
     }
 }

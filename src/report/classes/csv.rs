@@ -62,7 +62,7 @@ pub fn users(loaded: &Loaded, run: &Run, to: impl Write) -> ::csv::Result<()> {
 
 /// `v1 v2`: the versions that answered.
 fn seen(user: &UserRecord) -> String {
-    let versions = (1..u8::BITS as usize).filter(|version| user.seen >> version & 1 == 1);
+    let versions = (1..u16::BITS as usize).filter(|version| user.seen >> version & 1 == 1);
     versions.map(version_name).collect::<Vec<_>>().join(" ")
 }
 
