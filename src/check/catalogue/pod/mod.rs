@@ -9,6 +9,7 @@ use crate::check::finding::{Found, Level, Page};
 use crate::check::reproduce::Run;
 use crate::check::subject::{LONGEST_REQUEST, POD, seconds};
 use crate::model::application::OnSigterm;
+use crate::scenario::Scenario;
 use crate::scenario::document::Node;
 use crate::units::Duration;
 use container::{has_no_shell, is_proxy, keeps_its_shell, needs_a_shell, runs_on_spot, script, with_exec};
@@ -181,13 +182,19 @@ const NO_PRE_STOP: Rule = Rule {
                 seconds(until)
             ),
             None => format!(
-                "behind an ALB, as simulated, a deleted pod without a preStop hook refuses what it is still sent, for up to {} s",
+                "behind {}, as simulated, a deleted pod without a preStop hook refuses what it is still sent, for up to {} s",
+                senders(scenario),
                 seconds(until)
             ),
         };
         vec![Found::at(subject.container_place(), message).played(sleep(subject, until))]
     },
 };
+
+/// Who sends the requests, where no Ingress tells.
+fn senders(scenario: &Scenario) -> &'static str {
+    if scenario.has_alb() { "an ALB" } else { "the proxies of its router" }
+}
 
 const SHORT_PRE_STOP: Rule = Rule {
     page: Page {
@@ -214,8 +221,9 @@ const SHORT_PRE_STOP: Rule = Rule {
                  {last} s"
             ),
             None => format!(
-                "the preStop hook ends after {ends} s, and behind an ALB, as simulated, requests may reach a deleted pod \
-                 for up to {last} s"
+                "the preStop hook ends after {ends} s, and behind {}, as simulated, requests may reach a deleted pod \
+                 for up to {last} s",
+                senders(scenario)
             ),
         };
         vec![Found::at(hook.place.clone(), message).played(sleeping(subject, &hook, until))]
