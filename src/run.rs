@@ -325,6 +325,8 @@ pub struct ClassRecord {
     pub users: Vec<UserRecord>,
     /// The requests of the first users, in order of arrival.
     pub samples: Vec<SampledRequest>,
+    /// Of each of them one request in so many is a sample.
+    pub sampled_every: u32,
     /// Arrival of the first request that a pod of the new revision, or of a later one, answered.
     pub first_exposure: Option<Instant>,
     /// Requests with a header that a route was made for, which came to another version than that route's.
@@ -339,6 +341,7 @@ impl ClassRecord {
             users_on: vec![],
             users: vec![UserRecord::default(); users as usize],
             samples: vec![],
+            sampled_every: 1,
             first_exposure: None,
             wrong_version: 0,
         }

@@ -144,7 +144,6 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ("routing/header-route-too-early-1-7", include_str!("../../scenarios/routing/header-route-too-early-1-7.toml")),
     ("routing/header-x-canary", include_str!("../../scenarios/routing/header-x-canary.toml")),
     ("routing/header-x-canary-bad", include_str!("../../scenarios/routing/header-x-canary-bad.toml")),
-    ("routing/mirrored", include_str!("../../scenarios/routing/mirrored.toml")),
     ("routing/mirrored-traffic", include_str!("../../scenarios/routing/mirrored-traffic.toml")),
     ("routing/mirrored-traffic-bad", include_str!("../../scenarios/routing/mirrored-traffic-bad.toml")),
     ("routing/missing-backend", include_str!("../../scenarios/routing/missing-backend.toml")),

@@ -17,7 +17,23 @@ pub enum RoutingObject {
     Weighted(WeightedRoute),
 }
 
+/// The object of a router's own kind: each router writes no other.
+macro_rules! of_kind {
+    ($name:ident, $kind:ident, $object:ty) => {
+        pub fn $name(&mut self) -> &mut $object {
+            let name = self.name();
+            let Self::$kind(object) = self else { unreachable!("its router writes another object than {name}") };
+            object
+        }
+    };
+}
+
 impl RoutingObject {
+    of_kind!(ingress_mut, Ingress, Ingress);
+    of_kind!(http_routes_mut, HttpRoutes, Vec<HttpRoute>);
+    of_kind!(virtual_service_mut, VirtualService, VirtualService);
+    of_kind!(weighted_mut, Weighted, WeightedRoute);
+
     /// What proxies do that have it; None for an Ingress, of which the load balancer controller makes rules itself.
     pub fn listener(&self) -> Option<Listener> {
         match self {

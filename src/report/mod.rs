@@ -20,6 +20,7 @@ pub mod why;
 mod window;
 
 use crate::run::{LogEntry, RolloutOutcome, Run, Second, StepRecord};
+use crate::scenario::Loaded;
 use crate::scenario::metric::Unit;
 use crate::units::{Duration, Instant};
 
@@ -157,6 +158,11 @@ fn listed(words: &[impl AsRef<str>]) -> String {
 /// `1 pod`, `2 pods`.
 fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// Who sends the requests to the pods.
+fn data_plane(loaded: &Loaded) -> &'static str {
+    if loaded.scenario.has_alb() { "the ALB" } else { "the data plane" }
 }
 
 /// A time since the release, to the tenth of a second: `-3.2 s`.

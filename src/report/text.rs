@@ -11,7 +11,7 @@ use super::{
 };
 use crate::model::outcome::Cause;
 use crate::model::traffic::Arrivals;
-use crate::run::{Requests, RolloutOutcome, RolloutRecord, Run, StepRecord};
+use crate::run::{Mirrored, Requests, RolloutOutcome, RolloutRecord, Run, StepRecord};
 use crate::scenario::manifests::A_LOOK;
 use crate::scenario::manifests::ignored::{Ignored, Reason};
 use crate::scenario::{Loaded, Origin, Parameter};
@@ -89,6 +89,7 @@ fn header(loaded: &Loaded, run: &Run, width: usize) -> Vec<String> {
     };
     let arrivals = match scenario.traffic.classes.len() {
         0 => arrivals.to_owned(),
+        1 => format!("{arrivals}, in one class"),
         count => format!("{arrivals}, in {count} classes"),
     };
     // A rate that would print as 0 is shown as the scenario writes it.
@@ -372,7 +373,22 @@ fn figures(loaded: &Loaded, run: &Run) -> Vec<String> {
         _ => format!("p50 {}, p99 {}, max {}", millis(latency.p50), millis(latency.p99), millis(latency.max)),
     };
     lines.push(line("latency", latency));
+    if run.mirrored.requests > 0 {
+        lines.push(line("mirrored", mirrored(&run.mirrored)));
+    }
     lines
+}
+
+/// The copies count nowhere else.
+fn mirrored(copies: &Mirrored) -> String {
+    let Mirrored { requests, target_5xx, lost } = *copies;
+    let mut text = format!("{}, whose answers nobody saw", counted(requests, "request"));
+    for (count, what) in [(target_5xx, "target 5xx"), (lost, "lost")] {
+        if count > 0 {
+            text.push_str(&format!("; {} {what}", grouped(count)));
+        }
+    }
+    text
 }
 
 /// Seconds since the release.

@@ -26,7 +26,7 @@ use crate::model::load_balancer_controller::target_group_binding::TargetGroupBin
 use crate::model::people::People;
 use crate::model::pod::Pod;
 use crate::model::replica_set::ReplicaSet;
-use crate::model::rollout::step::HeaderRoute;
+use crate::model::rollout::step::{HeaderRoute, Step};
 use crate::model::rollout::{self, Aws, Rollout};
 use crate::model::scheduler::Scheduler;
 use crate::model::tally::Tally;
@@ -39,7 +39,7 @@ use analysis::Measuring;
 use autoscaling::Autoscaling;
 use event::{Event, Fingerprint};
 use recorder::{Ending, Recorder, State};
-use routing::Routing;
+use routing::{NodeRoutes, Routing};
 use start::Streams;
 use std::collections::BTreeMap;
 use workload::Workload;
@@ -107,6 +107,8 @@ struct Simulation<'a> {
     state: State,
     /// Canary weights by node.
     weights: Vec<Percent>,
+    /// By node; None until its rules change.
+    routes: Vec<Option<NodeRoutes>>,
 }
 
 /// A pod, and what the rest of the cluster keeps about it.
@@ -302,6 +304,9 @@ impl Simulation<'_> {
             self.recorder.steps_over();
         }
         let step = steps[index].clone();
+        if matches!(step, Step::SetHeaderRoute(_)) {
+            self.mean_for_routes(index);
+        }
         self.log(now, "rollouts-controller", "StepCompleted", format!("step {index}"), step);
     }
 

@@ -13,7 +13,7 @@ use crate::model::load_balancer_controller::{QueueDiscipline, ingress};
 use crate::model::outcome::Cause;
 use crate::model::rollout::Rollout;
 use crate::model::rollout::router::{Destination, Pair, Router};
-use crate::model::rollout::step::{HeaderRoute, MirrorRoute};
+use crate::model::rollout::step::{HeaderRoute, MirrorRoute, Step};
 use crate::model::routing_object::RoutingObject;
 use crate::model::{Revision, Service};
 use crate::scenario::Scenario;
@@ -33,6 +33,13 @@ pub struct Routing {
     requests: Vec<HttpRequest>,
     /// A request that asks for nothing special: it meets the weights.
     usual: HttpRequest,
+}
+
+/// What a node does with the requests of each class, and with usual ones.
+#[derive(Clone)]
+pub struct NodeRoutes {
+    routes: Arc<[Route]>,
+    usual: Route,
 }
 
 impl Routing {
@@ -115,6 +122,20 @@ impl Routing {
         Some(Split { weights, has, stickiness: forward.stickiness, mirrored })
     }
 
+    /// As the event log writes it.
+    fn describe_route(&self, route: &Route) -> String {
+        match route {
+            Route::Forward(split) => {
+                let shares = [Service::Canary, Service::Stable].map(Service::index).into_iter();
+                let shares = shares.filter(|index| split.has[*index]);
+                let shares = shares.map(|index| format!("{} {}", self.names[index], split.weights[index]));
+                shares.collect::<Vec<_>>().join(" ")
+            }
+            Route::FixedResponse(cause) => cause.elb_status_code().to_string(),
+            Route::Elsewhere => "elsewhere".to_owned(),
+        }
+    }
+
     /// The canary weight that a usual request meets; None while nobody takes it.
     pub fn weight(&self, listener: &Listener) -> Option<Percent> {
         let Route::Forward(split) = self.route(listener.action(&self.usual)) else { return None };
@@ -161,7 +182,6 @@ impl Simulation<'_> {
         let result = self.routing.write(|router, object| {
             router.set_header_route(object, (route, Pair { canary: &canary, stable: &stable }), managed)
         });
-        self.mean_for_routes();
         self.tell_routing_object(now, written, result);
     }
 
@@ -199,11 +219,16 @@ impl Simulation<'_> {
         }
     }
 
-    /// What is asked for is meant, whether the router follows or not.
-    fn mean_for_routes(&mut self) {
+    /// The step is over: its requests are meant for the canary, whatever was written and whatever becomes of it.
+    pub(super) fn mean_for_routes(&mut self, completed: usize) {
         self.forget_routes();
-        let routes = self.workload.rollout().map_or(&[][..], |rollout| &rollout.ingress().routes);
-        let classes: Vec<_> = routes.iter().flat_map(|(route, _)| self.routing.classes_of(route)).collect();
+        let mut routes: Vec<&HeaderRoute> = vec![];
+        for step in &self.workload.steps()[..=completed] {
+            let Step::SetHeaderRoute(route) = step else { continue };
+            routes.retain(|other| other.name != route.name);
+            routes.extend((!route.matches.is_empty()).then_some(route));
+        }
+        let classes: Vec<_> = routes.into_iter().flat_map(|route| self.routing.classes_of(route)).collect();
         for class in classes {
             self.mean_for(class, Some(self.newest));
         }
@@ -302,6 +327,9 @@ impl Simulation<'_> {
     /// A node routes by these rules from now on.
     pub(super) fn set_listener(&mut self, now: Instant, node: u32, listener: &Listener) {
         let routes = self.routing.routes(listener);
+        let usual = self.routing.route(listener.action(&self.routing.usual));
+        let before = self.routes[node as usize].replace(NodeRoutes { routes: Arc::clone(&routes), usual });
+        self.log_routes(now, node, before);
         self.command(now, Command::SetRoutes { node, routes });
         let before = self.weights[node as usize];
         let canary = self.routing.weight(listener).unwrap_or(before);
@@ -314,5 +342,17 @@ impl Simulation<'_> {
         }
         self.state.weight_effective_sum = self.weights.iter().map(|weight| u16::from(weight.get())).sum();
         self.record_state(now);
+    }
+
+    /// Of classes that do not go the way of usual requests, or no longer do; of the others the weight is told.
+    fn log_routes(&mut self, now: Instant, node: u32, before: Option<NodeRoutes>) {
+        let (Some(before), Some(after)) = (before, self.routes[node as usize].clone()) else { return };
+        for (class, spec) in self.scenario.traffic.classes.iter().enumerate() {
+            let [old, new] = [&before, &after].map(|routes| routes.routes[class]);
+            if old != new && (old != before.usual || new != after.usual) {
+                let detail = format!("{} {}", spec.name, self.routing.describe_route(&new));
+                self.log(now, "load-balancer", "RouteEffective", format!("node {node}"), detail);
+            }
+        }
     }
 }

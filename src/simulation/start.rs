@@ -207,6 +207,7 @@ impl<'a> Simulation<'a> {
             tally: tally(scenario, trace),
             state: State::default(),
             weights: vec![canary; nodes as usize],
+            routes: vec![None; nodes as usize],
         };
         simulation.establish_pods(&ids);
         simulation.on_load_balancer_effects(Instant::START, effects);

@@ -247,15 +247,16 @@ fn with_a_pod_first_the_header_route_stays_under_every_version() {
     }
 }
 
-/// Half of 100/s; every copy meets the bad version, and no user does.
+/// Half of 100/s; every copy meets the bad version, and while the route is there no user does.
 #[test]
 fn copies_are_for_the_canary_and_for_nobody_else() {
-    // The abort takes the route away; or a step does, after a promotion by hand.
-    for (set, until) in [(&[][..], "Aborted"), (&["actions[0].do=promote"], "SetWeight")] {
-        let scenario = of_gallery("routing/mirrored", set).scenario;
+    // The abort takes the route away; or a step does, if nobody looks.
+    for (actions, until) in [(None, "Aborted"), (Some("actions=[]"), "SetWeight")] {
+        let all: Vec<_> = ["application.versions.v2.error_share=1.0"].into_iter().chain(actions).collect();
+        let scenario = of_gallery("routing/mirrored-traffic-bad", &all).scenario;
         let run = run_traced(&scenario, 1).run;
-        let set = first(&run, "SetMirrorRoute", "reads").expect("the step sets it");
-        let gone = first(&run, "RemoveRoutes", "reads").expect("it goes");
+        let set = first(&run, "SetMirrorRoute", "shadow").expect("the step sets it");
+        let gone = first(&run, "RemoveRoutes", "shadow").expect("it goes");
         let end = first(&run, until, "").expect(until);
         assert!(set < gone && gone <= end + 1.0, "{until}: {set}, {gone}, {end}");
         let expected = (gone - set) * 100.0 * 0.5;

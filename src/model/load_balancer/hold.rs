@@ -66,7 +66,7 @@ impl Held {
         let is_timed = std::mem::replace(&mut self.is_timed, hold != Hold::None);
         match hold {
             Hold::None => self.send(None),
-            _ if is_timed => waits(None),
+            Hold::Batch(_) | Hold::Debounce { .. } | Hold::Throttle(_) | Hold::Tick(_) if is_timed => waits(None),
             Hold::Batch(length) => waits(Some(length)),
             Hold::Debounce { quiet, .. } => waits(Some(quiet)),
             Hold::Throttle(period) => self.send(Some(period)),

@@ -36,12 +36,11 @@ pub struct Pair<'a> {
 impl Router {
     /// Splits the requests: the canary's Service first, then the stable one.
     pub fn set_weights(&self, object: &mut RoutingObject, split: &[Destination; 2]) -> Result<(), String> {
-        match (self, object) {
-            (Self::Alb(router), RoutingObject::Ingress(ingress)) => router.set_weights(ingress, split),
-            (Self::GatewayApi(router), RoutingObject::HttpRoutes(routes)) => router.set_weights(routes, split),
-            (Self::Istio(router), RoutingObject::VirtualService(service)) => router.set_weights(service, split),
-            (Self::Weighted(router), RoutingObject::Weighted(route)) => router.set_weights(route, split),
-            (_, object) => unreachable!("{self:?} writes into {object:?}"),
+        match self {
+            Self::Alb(router) => router.set_weights(object.ingress_mut(), split),
+            Self::GatewayApi(router) => router.set_weights(object.http_routes_mut(), split),
+            Self::Istio(router) => router.set_weights(object.virtual_service_mut(), split),
+            Self::Weighted(router) => router.set_weights(object.weighted_mut(), split),
         }
     }
 
@@ -52,21 +51,14 @@ impl Router {
         (route, pair): (&HeaderRoute, Pair<'_>),
         managed: &[String],
     ) -> Result<(), String> {
-        match (self, object) {
-            (Self::Alb(router), RoutingObject::Ingress(ingress)) => {
-                router.set_header_route(ingress, (route, pair.canary), managed)
-            }
-            (Self::GatewayApi(router), RoutingObject::HttpRoutes(routes)) => {
-                router.set_header_route(routes, (route, pair), managed)
-            }
-            (Self::Istio(router), RoutingObject::VirtualService(service)) => {
-                router.set_header_route(service, (route, pair.canary), managed)
-            }
-            (Self::Weighted(router), RoutingObject::Weighted(object)) => {
-                router.set_header_route(object, (route, pair.canary), managed);
+        match self {
+            Self::Alb(router) => router.set_header_route(object.ingress_mut(), (route, pair.canary), managed),
+            Self::GatewayApi(router) => router.set_header_route(object.http_routes_mut(), (route, pair), managed),
+            Self::Istio(router) => router.set_header_route(object.virtual_service_mut(), (route, pair.canary), managed),
+            Self::Weighted(router) => {
+                router.set_header_route(object.weighted_mut(), (route, pair.canary), managed);
                 Ok(())
             }
-            (_, object) => unreachable!("{self:?} writes into {object:?}"),
         }
     }
 
@@ -84,11 +76,9 @@ impl Router {
         (route, pair): (&MirrorRoute, Pair<'_>),
         managed: &[String],
     ) -> Result<(), String> {
-        match (self, object) {
-            (Self::Istio(router), RoutingObject::VirtualService(service)) => {
-                router.set_mirror_route(service, (route, pair.canary), managed)
-            }
-            (Self::Alb(_) | Self::GatewayApi(_) | Self::Weighted(_) | Self::Istio(_), _) => Ok(()),
+        match self {
+            Self::Istio(router) => router.set_mirror_route(object.virtual_service_mut(), (route, pair.canary), managed),
+            Self::Alb(_) | Self::GatewayApi(_) | Self::Weighted(_) => Ok(()),
         }
     }
 
@@ -99,16 +89,11 @@ impl Router {
         pair: Pair<'_>,
         managed: &[String],
     ) -> Result<(), String> {
-        match (self, object) {
-            (Self::Alb(router), RoutingObject::Ingress(ingress)) => router.remove_managed_routes(ingress, managed)?,
-            (Self::GatewayApi(router), RoutingObject::HttpRoutes(routes)) => {
-                router.remove_managed_routes(routes, pair, managed);
-            }
-            (Self::Istio(_), RoutingObject::VirtualService(service)) => {
-                istio::remove_managed_routes(service, managed);
-            }
-            (Self::Weighted(_), RoutingObject::Weighted(route)) => weighted::remove_managed_routes(route, managed),
-            (_, object) => unreachable!("{self:?} writes into {object:?}"),
+        match self {
+            Self::Alb(router) => router.remove_managed_routes(object.ingress_mut(), managed)?,
+            Self::GatewayApi(router) => router.remove_managed_routes(object.http_routes_mut(), pair, managed),
+            Self::Istio(_) => istio::remove_managed_routes(object.virtual_service_mut(), managed),
+            Self::Weighted(_) => weighted::remove_managed_routes(object.weighted_mut(), managed),
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::units::Instant;
 pub const SAMPLED_USERS: u32 = 32;
 /// Books tell so many versions apart.
 const MOST_VERSIONS: usize = 256;
-/// No more boxes than that are kept for a class: a picture cannot show them.
+/// No more requests of them are kept for a class, as a picture cannot show them: of more, every second, every fourth …
 const MOST_SAMPLES: usize = 20_000;
 
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ impl Exposure {
         let answer = answer(fate.outcome);
         class.current[version][answer as usize] += 1;
         if let Some(meant) = class.meant_for
-            && fate.version != Some(meant)
+            && fate.version.is_some_and(|version| version != meant)
         {
             class.record.wrong_version += 1;
         }
@@ -129,10 +129,26 @@ impl Class {
                     user.first_exposed_s.min(u32::try_from(fate.arrival.second()).unwrap_or(u32::MAX));
             }
         }
-        if fate.user < SAMPLED_USERS && self.record.samples.len() < MOST_SAMPLES {
+        let is_sampled = fate.user < SAMPLED_USERS && (user.requests - 1).is_multiple_of(self.record.sampled_every);
+        if is_sampled {
             let version = version as u8;
             self.record.samples.push(SampledRequest { user: fate.user, arrival: fate.arrival, version, answer });
+            if self.record.samples.len() >= MOST_SAMPLES {
+                self.thin_out();
+            }
         }
+    }
+
+    /// Every second request of each user stays, and of those to come so many fewer are kept.
+    #[cold]
+    fn thin_out(&mut self) {
+        let mut stays = [false; SAMPLED_USERS as usize];
+        self.record.samples.retain(|sample| {
+            let stays = &mut stays[sample.user as usize];
+            *stays = !*stays;
+            *stays
+        });
+        self.record.sampled_every *= 2;
     }
 
     fn cells(&mut self, arrival: Instant, version: usize) -> &mut [u32; Answer::ALL.len()] {
@@ -173,6 +189,7 @@ impl UserRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::outcome::Cause;
     use crate::units::Duration;
 
     fn fate(version: u32) -> Fate {
@@ -193,5 +210,33 @@ mod tests {
         assert_eq!((user.requests, user.flips, user.seen), (400, 254, 0xfffe), "v255 stands for all beyond it");
         assert_eq!(class.total(255)[Answer::Ok as usize], 146);
         assert_eq!((class.users_on(0, 255), class.users_on(0, 254)), (1, 0));
+    }
+
+    #[test]
+    fn of_many_requests_fewer_are_kept_evenly_to_the_end() {
+        let mut exposure = Exposure::new(&[2], Revision(2));
+        let count = 3 * MOST_SAMPLES as u64;
+        for number in 0..count {
+            let arrival = Instant::START + Duration::millis(number);
+            exposure.count(&Fate { number, arrival, answered: arrival, user: (number % 2) as u32, ..fate(1) });
+        }
+        let class = exposure.into_records().remove(0);
+        assert_eq!(class.sampled_every, 4);
+        assert_eq!(class.samples.len() as u64, count / 4);
+        for user in 0..2 {
+            let times: Vec<_> = class.samples.iter().filter(|sample| sample.user == user).collect();
+            let gap = Duration::millis(2 * 4);
+            assert!(times.windows(2).all(|pair| pair[1].arrival - pair[0].arrival == gap), "user {user}");
+        }
+    }
+
+    #[test]
+    fn what_no_pod_took_did_not_come_to_the_wrong_version() {
+        let mut exposure = Exposure::new(&[1], Revision(2));
+        exposure.mean_for(0, Some(Revision(2)));
+        exposure.count(&fate(1));
+        exposure.count(&fate(2));
+        exposure.count(&Fate { version: None, outcome: Outcome::Elb(Cause::MissingBackend), ..fate(1) });
+        assert_eq!(exposure.into_records().remove(0).wrong_version, 1);
     }
 }

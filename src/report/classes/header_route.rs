@@ -7,10 +7,11 @@ use crate::model::load_balancer_controller::listener_rules::build;
 use crate::model::rollout::alb::Destination;
 use crate::model::rollout::step::{HeaderRoute, Step};
 use crate::model::{Service, http_request::HttpRequest};
-use crate::report::{counted, grouped, listed, span, time};
+use crate::report::{counted, data_plane, grouped, listed, span, time};
 use crate::run::{LogEntry, Run};
 use crate::scenario::Loaded;
 use crate::units::{Instant, TrafficWeight};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// `1,204 of 3,100 requests with the header X-Canary came to v1, …`. None if all came where they were meant to come.
@@ -20,17 +21,16 @@ pub(super) fn sentence(loaded: &Loaded, run: &Run, class: &Class<'_>) -> Option<
     }
     let router = loaded.scenario.router()?;
     let route = routes(loaded).find(|route| router.means(route, &class.spec.request))?;
-    let spell = Spell::of((run, class), &route.name)?;
-    let headers: Vec<_> = route.matches.iter().map(|wanted| wanted.header_name.as_str()).collect();
+    let spell = Spell::of((loaded, run), class, route)?;
+    let mut headers: Vec<_> = route.matches.iter().map(|wanted| wanted.header_name.as_str()).collect();
+    // Several values of one header stand beside each other.
+    headers.dedup();
     let headers =
         if headers.len() == 1 { format!("header {}", headers[0]) } else { format!("headers {}", listed(&headers)) };
     let wrong = class.record.wrong_version;
-    Some(format!(
-        "{} with the {headers} came to {}, {}",
-        counted(wrong, "request"),
-        listed(&spell.elsewhere()),
-        spell.reason((loaded, route)),
-    ))
+    let elsewhere = spell.elsewhere();
+    let elsewhere = if elsewhere.is_empty() { "another version".to_owned() } else { listed(&elsewhere) };
+    Some(format!("{} with the {headers} came to {elsewhere}, {}", counted(wrong, "request"), spell.reason(),))
 }
 
 fn routes(loaded: &Loaded) -> impl Iterator<Item = &HeaderRoute> {
@@ -48,10 +48,14 @@ fn routes(loaded: &Loaded) -> impl Iterator<Item = &HeaderRoute> {
 
 /// The time in which requests of the class were meant to come to one version.
 struct Spell<'a> {
+    loaded: &'a Loaded,
     run: &'a Run,
     class: &'a Class<'a>,
-    /// When the controller wrote the route.
-    written: Instant,
+    route: &'a HeaderRoute,
+    /// When the step was over.
+    began: Instant,
+    /// When the controller wrote the route; None if it did not.
+    written: Option<Instant>,
     /// When it took the route away before the release was over.
     removed: Option<Instant>,
     /// When the release was over, one way or the other.
@@ -62,25 +66,34 @@ struct Spell<'a> {
 
 impl<'a> Spell<'a> {
     /// The longest one of this route.
-    fn of((run, class): (&'a Run, &'a Class<'a>), route: &str) -> Option<Self> {
-        let written = run.events.iter().filter(|entry| entry.event == "SetHeaderRoute" && entry.detail == route);
-        let spells = written.map(|entry| {
+    fn of((loaded, run): (&'a Loaded, &'a Run), class: &'a Class<'a>, route: &'a HeaderRoute) -> Option<Self> {
+        let step = format!("setHeaderRoute {}", route.name);
+        let completed = run.events.iter().filter(|entry| entry.event == "StepCompleted" && entry.detail == step);
+        let spells = completed.map(|entry| {
             let after = || run.events.iter().filter(|other| other.at > entry.at);
             let is_end = |other: &&LogEntry| ["Promoted", "Aborted", "TakenBack"].contains(&other.event);
             let over = after().find(is_end).map_or(run.end, |end| end.at);
-            let is_removal =
-                |other: &&LogEntry| other.event == "RemoveRoutes" && other.detail.split(", ").any(|name| name == route);
-            let removed = after().find(is_removal).map(|removal| removal.at).filter(|at| *at < over);
+            let is_removal = |other: &LogEntry| {
+                other.event == "RemoveRoutes" && other.detail.split(", ").any(|name| name == route.name)
+            };
+            let removed = after().find(|other| is_removal(other)).map(|removal| removal.at).filter(|at| *at < over);
+            // The newest word on the route until then.
+            let is_writing = |other: &LogEntry| other.event == "SetHeaderRoute" && other.detail == route.name;
+            let until = run.events.iter().rev().filter(|other| other.at <= entry.at);
+            let newest = until.into_iter().find(|other| is_writing(other) || is_removal(other));
+            let written = newest.filter(|newest| is_writing(newest)).map(|writing| writing.at);
             let deployed = run.events.iter().filter(|other| other.component == "people" && other.event == "deploy");
             let meant = 2 + deployed.filter(|deploy| deploy.at <= entry.at).count();
-            Self { run, class, written: entry.at, removed, over, meant }
+            Self { loaded, run, class, route, began: entry.at, written, removed, over, meant }
         });
-        spells.max_by_key(|spell| (spell.over.saturating_since(spell.written), std::cmp::Reverse(spell.written)))
+        spells.max_by_key(|spell| (spell.over.saturating_since(spell.began), std::cmp::Reverse(spell.began)))
     }
 
+    /// The seconds from one time to that of the other. In the second in which a release is over it is everybody's.
     fn rows(&self, from: Instant, to: Instant) -> Range<usize> {
         let row = |at: Instant| usize::try_from(at.second()).expect("a run's seconds can be indexed");
-        row(from)..(row(to) + 1).min(self.class.record.seconds())
+        let end = if to == self.over { row(to) } else { row(to) + 1 };
+        row(from)..end.min(self.class.record.seconds())
     }
 
     /// Requests of a second that came to this version.
@@ -100,52 +113,62 @@ impl<'a> Spell<'a> {
 
     /// Those of the seconds before the route was removed.
     fn wrong_before(&self, removed: Instant) -> u64 {
-        let rows = self.rows(self.written, removed);
+        let rows = self.rows(self.began, removed);
         self.wrong_in(rows.start..rows.end.saturating_sub(1))
     }
 
     /// The versions that they came to.
     fn elsewhere(&self) -> Vec<String> {
-        let rows = self.rows(self.written, self.over);
+        let rows = self.rows(self.began, self.over);
         let came = |version: &usize| rows.clone().any(|row| self.count(row, *version) > 0);
         let versions = (1..self.class.record.versions()).filter(|version| *version != self.meant).filter(came);
         versions.map(version_name).collect()
     }
 
-    fn reason(&self, (loaded, route): (&Loaded, &HeaderRoute)) -> String {
-        let until = self.removed.unwrap_or(self.over);
+    fn reason(&self) -> String {
+        let Some(written) = self.written else { return self.nothing_written() };
         if let Some(removed) = self.removed
             && self.wrong_in(self.rows(removed, self.over)) > self.wrong_before(removed)
         {
             return self.removal(removed);
         }
-        let at = |instant| time(self.run, instant);
-        let written = at(self.written);
-        if let Some(rule) = shadow(loaded, route, &self.class.spec.request) {
+        let at = time(self.run, written);
+        if let Some(rule) = shadow(self.loaded, self.route, &self.class.spec.request) {
             let conditions: Vec<_> = rule.conditions.iter().map(ToString::to_string).collect();
             return format!(
-                "as rule {} of the listener ({}) stands before the route's, which was written at t = {written}, and takes \
-                 them",
+                "as rule {} of the listener ({}) stands before the route's, which was written at t = {at}, and takes them",
                 rule.priority,
                 conditions.join(" and "),
             );
         }
-        match self.in_force(until) {
-            Some(in_force) => {
-                let late = span(in_force.saturating_since(self.written));
-                format!(
-                    "before the route was in force: the controller wrote it at t = {written}, the ALB had it {late} later"
-                )
-            }
-            None => format!("as the route, written at t = {written}, never came into force at the ALB"),
+        let sender = data_plane(self.loaded);
+        let Some(in_force) = self.in_force(self.removed.unwrap_or(self.over)) else {
+            return format!("as the route, written at t = {at}, never came into force at {sender}");
+        };
+        if let Some(switched) = self.service_switched(in_force) {
+            return format!(
+                "as the canary Service, to which the route of t = {at} leads, selected the pods of {} only from t = {} on",
+                version_name(self.meant),
+                time(self.run, switched),
+            );
         }
+        let late = span(in_force.saturating_since(written));
+        format!("before the route was in force: the controller wrote it at t = {at}, {sender} had it {late} later")
+    }
+
+    fn nothing_written(&self) -> String {
+        format!(
+            "as the step passed at t = {} and nothing was written: the controller's pass had ended before its routes, as it \
+             had pods to count anew, or too few stable ones were available",
+            time(self.run, self.began),
+        )
     }
 
     /// What took the route away.
     fn removal(&self, removed: Instant) -> String {
         let at = time(self.run, removed);
         let by_hand = self.run.events.iter().rfind(|entry| {
-            entry.component == "people" && entry.event == "promote_full" && (self.written..=removed).contains(&entry.at)
+            entry.component == "people" && entry.event == "promote_full" && (self.began..=removed).contains(&entry.at)
         });
         let why = match by_hand {
             Some(_) => "promote --full takes routes away at once",
@@ -153,17 +176,32 @@ impl<'a> Spell<'a> {
         };
         let before = match self.wrong_before(removed) {
             0 => String::new(),
-            count => format!("; about {} of them before the ALB had it", grouped(count)),
+            count => format!("; about {} of them before {} had it", grouped(count), data_plane(self.loaded)),
         };
         format!("after the route was gone at t = {at}: {why}{before}")
     }
 
-    /// The end of the last second in which a request still came elsewhere, if later ones came where they were meant to.
+    /// When the last node had the route, if all had it until then.
     fn in_force(&self, until: Instant) -> Option<Instant> {
-        let rows = self.rows(self.written, until);
-        let last = rows.clone().rfind(|row| self.wrong(*row) > 0)?;
-        let later = (last + 1..rows.end).any(|row| self.count(row, self.meant) > 0);
-        later.then(|| Instant::START + crate::units::Duration::secs(last as u64 + 1))
+        let mut nodes = BTreeMap::new();
+        for entry in self.run.events.iter().filter(|entry| (self.began..until).contains(&entry.at)) {
+            let is_of_class =
+                || entry.detail.strip_prefix(&self.class.spec.name).is_some_and(|rest| rest.starts_with(' '));
+            if entry.event == "RouteEffective" && is_of_class() {
+                nodes.entry(&entry.object).or_insert(entry.at);
+            }
+        }
+        let has_reached_all = nodes.len() == self.loaded.scenario.load_balancer.nodes as usize;
+        nodes.into_values().max().filter(|_| has_reached_all)
+    }
+
+    /// When the canary Service was pointed at the pods that were meant, if that was later.
+    fn service_switched(&self, in_force: Instant) -> Option<Instant> {
+        let to = format!(" -> {}", version_name(self.meant));
+        let is_switch = |entry: &&LogEntry| {
+            entry.event == "SwitchService" && entry.detail.ends_with(&to) && (in_force..self.over).contains(&entry.at)
+        };
+        self.run.events.iter().find(is_switch).map(|entry| entry.at)
     }
 }
 
@@ -250,6 +288,29 @@ mod tests {
         run.events.extend(log(&[(44_500, "rollouts-controller", "Aborted", "rollout", "")]));
         run.events.sort_by_key(|entry| entry.at);
         check(&loaded, &run, &["as the route, written at t = 40.1 s, never came into force at the ALB"]);
+    }
+
+    #[test]
+    fn a_route_that_was_never_written_is_told() {
+        let (loaded, mut run) = sample::exposed();
+        run.events.retain(|entry| entry.event != "SetHeaderRoute");
+        check(&loaded, &run, &["as the step passed at t = 40.1 s and nothing was written"]);
+    }
+
+    #[test]
+    fn a_service_that_did_not_yet_lead_there_is_told() {
+        let (loaded, mut run) = sample::exposed();
+        run.events.retain(|entry| !["RemoveRoutes", "Promoted"].contains(&entry.event));
+        run.events.extend(log(&[
+            (46_500, "rollouts-controller", "SwitchService", "canary", "v1 -> v2"),
+            (51_900, "rollouts-controller", "Aborted", "rollout", ""),
+        ]));
+        run.events.sort_by_key(|entry| entry.at);
+        check(
+            &loaded,
+            &run,
+            &["as the canary Service, to which the route of t = 40.1 s leads", "v2 only from t = 46.5 s on"],
+        );
     }
 
     #[test]

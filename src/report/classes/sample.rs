@@ -37,6 +37,7 @@ pub fn exposed() -> (Loaded, Run) {
     play(&mut run);
     run.events.extend(log(&[
         (40_100, "rollouts-controller", "SetHeaderRoute", "ingress", "by-header"),
+        (40_100, "rollouts-controller", "StepCompleted", "step 0", "setHeaderRoute by-header"),
         (
             41_000,
             "load-balancer-controller",
@@ -44,6 +45,8 @@ pub fn exposed() -> (Loaded, Run) {
             "ingress",
             "rule 1 (http-header X-Canary=yes) -> canary 100",
         ),
+        (44_000, "load-balancer", "RouteEffective", "node 1", "testers canary 1"),
+        (45_000, "load-balancer", "RouteEffective", "node 0", "testers canary 1"),
         (52_000, "rollouts-controller", "RemoveRoutes", "ingress", "by-header"),
         (480_100, "rollouts-controller", "Promoted", "v2", ""),
     ]));

@@ -70,12 +70,11 @@ pub(in crate::report) fn sentences(loaded: &Loaded, run: &Run) -> Vec<String> {
 /// Who met a version again after the other one. That each meets the new one once, later, is what a release is.
 fn mixed(class: &Class<'_>) -> Option<String> {
     let audience = class.audience.filter(|audience| audience.back_and_forth > 0)?;
-    let Audience { count, back_and_forth, flips, most_flips, .. } = audience;
+    let Audience { count, back_and_forth, most_flips, .. } = audience;
     Some(format!(
-        "{} of {} went back and forth between versions ({} changes, up to {} for one user)",
+        "{} of {} went back and forth between versions, up to {} changes for one user",
         grouped(back_and_forth),
         counted(count, "user"),
-        grouped(flips),
         grouped(most_flips),
     ))
 }
@@ -110,8 +109,8 @@ fn lingering((run, new): (&Run, &str), class: &Class<'_>) -> Option<String> {
     let last = rows.clone().rfind(|row| answered(row) > 0)?;
     let over = Instant::START + Duration::secs(last as u64 + 1);
     Some(format!(
-        "{new} answered {} more after the {word} (t = {}), until t = {}",
-        grouped(count),
+        "{new} answered {} after the {word} (t = {}), until t = {}",
+        counted(count, "more request"),
         time(run, at),
         time(run, over)
     ))
@@ -178,7 +177,7 @@ mod tests {
         run.rollout.aborted = Some(at(200));
         let told = sentences(&loaded, &run);
         assert!(
-            told.iter().any(|text| text.contains("more after the abort (t = 200 s), until t = 540 s.")),
+            told.iter().any(|text| text.contains("more requests after the abort (t = 200 s), until t = 540 s.")),
             "{told:?}"
         );
     }

@@ -384,6 +384,7 @@ fn marks(loaded: &Loaded, run: &Run) -> Vec<(Instant, String)> {
     let by_hand: Vec<_> = by_hand.map(|entry| (entry.at, format!("{} by hand", entry.event))).collect();
     let routes = run.events.iter().filter_map(|entry| match entry.event {
         "SetHeaderRoute" => Some((entry.at, "header route".to_owned())),
+        "SetMirrorRoute" => Some((entry.at, "mirror route".to_owned())),
         "RemoveRoutes" => Some((entry.at, "route gone".to_owned())),
         _ => None,
     });

@@ -6,7 +6,7 @@ use super::versions::{Drawn, ELB_5XX, HEAD, Sign, TARGET_5XX, UNROUTED, caption,
 use super::{FOOT, Frame, Layout, draw_marks};
 use crate::model::tally::exposure::SAMPLED_USERS;
 use crate::report::classes::{Class, of};
-use crate::report::{counted, grouped, secs_since_release, time};
+use crate::report::{counted, grouped, secs_since_release};
 use crate::run::{Answer, Run, SampledRequest};
 use crate::scenario::Loaded;
 use crate::units::Instant;
@@ -50,8 +50,6 @@ pub fn mosaic(runs: &[(&Loaded, &Run)]) -> Option<String> {
 struct Block<'a> {
     class: Class<'a>,
     rows: Vec<Row<'a>>,
-    /// The run did not keep the requests after this one.
-    kept_until: Option<Instant>,
 }
 
 struct Row<'a> {
@@ -85,11 +83,7 @@ fn blocks<'a>(axis: TimeAxis, (loaded, run): (&'a Loaded, &'a Run)) -> Vec<Block
         rows.retain(|row| !row.requests.is_empty());
         rows.truncate(most);
         rows.sort_by_key(|row| (row.exposed().unwrap_or(Instant::NEVER), row.user));
-        let sent: u64 =
-            class.record.users.iter().take(SAMPLED_USERS as usize).map(|user| u64::from(user.requests)).sum();
-        let is_cut = (class.record.samples.len() as u64) < sent;
-        let kept_until = class.record.samples.last().filter(|_| is_cut).map(|sample| sample.arrival);
-        Block { class, rows, kept_until }
+        Block { class, rows }
     };
     classes.into_iter().map(block).collect()
 }
@@ -135,17 +129,13 @@ fn draw_run(canvas: &Canvas, frame: &Frame, ((loaded, run), blocks, pitch): Part
     }
     draw_marks(canvas, frame, (loaded, run), &panels.iter().collect::<Vec<_>>());
     for (panel, block) in panels.iter().zip(blocks) {
-        caption(canvas, panel.top - 11, (&block.class, &figures(run, block, pitch)));
+        caption(canvas, panel.top - 11, (&block.class, &figures(block, pitch)));
         draw_rows(canvas, (panel, pitch), (run, block));
-        if let Some(until) = block.kept_until {
-            let x = at(panel.axis, run, until);
-            canvas.line(vec![(x, panel.top), (x, panel.bottom())], INK, 1);
-        }
     }
 }
 
 /// `24 of 2,000 users; 1,133 saw v2, 1,109 went back and forth, 478 got a target 5xx`: of all, not of those drawn.
-fn figures(run: &Run, block: &Block<'_>, pitch: i32) -> String {
+fn figures(block: &Block<'_>, pitch: i32) -> String {
     let audience = block.class.audience.expect("a block is of a class with users");
     let new = if block.class.record.versions() <= 3 { "v2" } else { "v2 or later" };
     let counts = [
@@ -155,14 +145,17 @@ fn figures(run: &Run, block: &Block<'_>, pitch: i32) -> String {
     ];
     let counts = counts.into_iter().filter(|(count, _)| *count > 0);
     let counts = counts.map(|(count, what)| format!(", {} {what}", grouped(count)));
-    let thinned = block.rows.iter().map(|row| every(row.requests.len(), pitch)).max().filter(|every| *every > 1);
-    let until = block.kept_until.map(|until| format!(" until t = {}", time(run, until)));
-    let thinned = thinned.map(|every| format!(" (of the busiest one request in {every})"));
+    let sampled_every = block.class.record.sampled_every as usize;
+    let strides = block.rows.iter().map(|row| sampled_every * every(row.requests.len(), pitch));
+    let thinned = match (strides.clone().min(), strides.max()) {
+        (Some(1), Some(1)) | (None, _) | (_, None) => None,
+        (Some(least), Some(most)) if least == most => Some(format!(" (a box for one request in {most})")),
+        (Some(_), Some(most)) => Some(format!(" (a box for each request, or for one in up to {most})")),
+    };
     format!(
-        "{} of {}{}{}; {} saw {new}{}",
+        "{} of {}{}; {} saw {new}{}",
         grouped(block.rows.len() as u64),
         counted(audience.count, "user"),
-        until.unwrap_or_default(),
         thinned.unwrap_or_default(),
         grouped(audience.exposed),
         counts.collect::<String>(),
@@ -312,10 +305,9 @@ mod tests {
     #[test]
     fn requests_that_were_not_kept_are_not_passed_over_in_silence() {
         let (loaded, mut run) = alone(1);
-        run.classes[0].samples.truncate(300);
-        let until = time(&run, run.classes[0].samples[299].arrival);
+        run.classes[0].sampled_every = 4;
         let svg = mosaic(&[(&loaded, &run)]).expect("there are users");
-        assert!(svg.contains(&format!("of 2,000 users until t = {until}")), "{until}");
+        assert!(svg.contains("of 2,000 users (a box for one request in 4); "), "{:?}", boxes(&svg));
     }
 
     #[test]

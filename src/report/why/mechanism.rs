@@ -1,6 +1,6 @@
 //! One sentence per mechanism that makes requests fail.
 
-use super::super::{counted, decimal, grouped, percent, span, time};
+use super::super::{counted, data_plane, decimal, grouped, percent, span, time};
 use super::group::{Load, Whose, revision};
 use super::place::place_of;
 use super::stop::{Stop, stops};
@@ -91,7 +91,8 @@ impl<'a> Story<'a> {
             None => format!("{}, no pod of the {} target group served any more", self.place.name, self.name(service)),
         };
         format!(
-            "{gone}, but the ALB kept sending {share} to the {} target group{}. {}, {}.{}{}",
+            "{gone}, but {} kept sending {share} to the {} target group{}. {}, {}.{}{}",
+            data_plane(self.loaded),
             self.name(service),
             self.until(service, scaled),
             capitalised(&self.when(self.share_ended(service))),
@@ -256,11 +257,12 @@ impl<'a> Story<'a> {
         let taken_out = match worst.taken_out {
             Some(at) if at > worst.closed => {
                 format!(
-                    "the last ALB node sent requests to it until {} after its deletion",
+                    "the last {} sent requests to it until {} after its deletion",
+                    if self.loaded.scenario.has_alb() { "ALB node" } else { "proxy" },
                     span(at.saturating_since(worst.deleted))
                 )
             }
-            Some(_) | None => "the ALB went on using it".into(),
+            Some(_) | None => format!("{} went on using it", data_plane(self.loaded)),
         };
         format!(
             "{}, {} stopped: {} closed its port {} after its deletion{}, but {taken_out}. {}.",
@@ -393,9 +395,10 @@ impl<'a> Story<'a> {
     fn keep_alive_race(&self) -> String {
         let (keep_alive, idle) =
             (self.loaded.scenario.application.keep_alive, self.loaded.scenario.load_balancer.idle_timeout);
+        let sender = data_plane(self.loaded);
         let reason = format!(
-            "the pod closed an idle connection at the moment the ALB used it again: the application keeps idle \
-             connections for {keep_alive}, no longer than the ALB's {idle}"
+            "the pod closed an idle connection at the moment {sender} used it again: the application keeps idle \
+             connections for {keep_alive}, no longer than {sender}'s {idle}"
         );
         format!("{}, {}.", self.place.name, self.failed_because(502, &reason))
     }
@@ -443,19 +446,19 @@ impl<'a> Story<'a> {
         let told = |asked: &LogEntry| {
             format!("weight {}, asked for at t = {}", canary_weight(&asked.detail), time(self.run, asked.at))
         };
-        let rule = until("RuleEffective").next();
+        let (rule, sender) = (until("RuleEffective").next(), data_plane(self.loaded));
         match rule.and_then(|rule| Some((rule, self.requested(rule.at)?))) {
             Some((rule, asked)) if rule.detail == newest.detail => {
                 let late = rule.at.saturating_since(asked.at);
                 match late > Duration::ZERO {
-                    true => format!(" (the weight reached the ALB {} after it was asked for)", span(late)),
+                    true => format!(" (the weight reached {sender} {} after it was asked for)", span(late)),
                     false => String::new(),
                 }
             }
             Some((_, asked)) => {
-                format!(" (the ALB still routed by {}, and not yet by {})", told(asked), told(newest))
+                format!(" ({sender} still routed by {}, and not yet by {})", told(asked), told(newest))
             }
-            None => format!(" (the ALB did not yet route by {})", told(newest)),
+            None => format!(" ({sender} did not yet route by {})", told(newest)),
         }
     }
 
@@ -468,12 +471,13 @@ impl<'a> Story<'a> {
     fn slow(&self) -> String {
         let scenario = &self.loaded.scenario;
         format!(
-            "{}, {}, {}; work on a request takes {} on average, the ALB waits {} for an answer, and a pod works on {} \
+            "{}, {}, {}; work on a request takes {} on average, {} waits {} for an answer, and a pod works on {} \
              requests at a time.",
             self.place.name,
             self.when(None),
             self.failed(),
             span(scenario.traffic.mean_service_time()),
+            data_plane(self.loaded),
             scenario.load_balancer.idle_timeout,
             grouped(scenario.application.concurrency.into()),
         )

@@ -6,7 +6,7 @@ mod place;
 mod stop;
 mod story;
 
-use super::{counted, grouped_decimal, is_set_weight, percent, span};
+use super::{counted, data_plane, grouped_decimal, is_set_weight, percent, span};
 use crate::model::outcome::Cause;
 use crate::model::rollout::spec::Canary;
 use crate::run::{Run, StepRecord};
@@ -51,12 +51,13 @@ const TELLING: u64 = 1000;
 /// What kept every request from failing.
 fn protection(loaded: &Loaded, run: &Run) -> String {
     let canary = loaded.scenario.workload.canary().filter(|canary| canary.is_traffic_routed());
+    let sender = data_plane(loaded);
     let lag = |step: &StepRecord| Some((step.weight_effective? - step.weight_asked?, step.step.clone()));
     let weights = || run.steps.iter().filter(|step| is_set_weight(step));
     let never = weights().find(|step| step.weight_asked.is_some() && step.weight_effective.is_none());
     let slowest = match (never, weights().filter_map(lag).max()) {
-        (Some(step), _) => format!("; {} never reached the ALB", step.step),
-        (None, Some((lag, step))) => format!("; the slowest weight took {} to reach the ALB ({step})", span(lag)),
+        (Some(step), _) => format!("; {} never reached {sender}", step.step),
+        (None, Some((lag, step))) => format!("; the slowest weight took {} to reach {sender} ({step})", span(lag)),
         (None, None) => String::new(),
     };
     let stops = stops(run);
