@@ -350,6 +350,16 @@ impl<'a, 'p> Reader<'a, 'p> {
         }
     }
 
+    /// One of several routers, of which another is played.
+    pub fn not_played(&mut self, name: &'static str, played: &str) {
+        self.not_simulated.push(name);
+        if let Some(entry) = self.table.and_then(|table| table.get(name)) {
+            let message = format!("one router is simulated: `{played}`");
+            let help = format!("leave `{name}` out, or `{played}`");
+            self.pass.not_simulated(&self.key(name), entry.key_place.clone(), message, help);
+        }
+    }
+
     /// Real fields that would change the result, and that this version does not follow.
     pub fn not_simulated(&mut self, names: &[&'static str]) {
         for name in names {

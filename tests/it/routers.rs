@@ -146,7 +146,7 @@ fn what_says_nothing_of_the_router_is_refused() {
             canary("alb = {}", "[load_balancer]\nrule_batch = \"1s\"\nhold = \"none\"\n"),
             "`hold` and `rule_batch` say the same thing",
         ),
-        (canary("traefik = {}, istio = {}", ""), "`traefik` is not simulated yet"),
+        (canary("traefik = {}, istio = {}", ""), "one router is simulated: `istio`"),
         (canary("plugins = { \"acme/router\" = {} }", ""), "the plugin `acme/router` is not simulated yet"),
         (canary(istio, "[router]\npreset = \"isito\"\n"), "`isito` is no choice for `preset`"),
     ] {
