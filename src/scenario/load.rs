@@ -185,7 +185,8 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let analysis_templates = analysis::read(&mut root, monitoring);
     let actions = actions::read(&mut root, steps::count(document), monitoring);
     let thresholds = root.table("thresholds", "What the run must hold, in k6's grammar", |reader| {
-        threshold::read(reader, &traffic.classes)
+        let newest = actions::newest_revision(&actions);
+        threshold::read(reader, threshold::Known { classes: &traffic.classes, newest })
     });
     let sweep = root.table("sweep", "The sweep of `sim sweep`; a run takes no notice of it", sweep::read);
     root.refuse_unknown();
