@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn one_mistake_is_told_once() {
-        let duration = "`durationSeconds` is 99999999, it must lie between 1 and 604800";
+        let duration = "`durationSeconds` is 99999999, it must lie between 1 and 604,800";
         let brackets = "put it in brackets: [ … ]";
         for (text, key, message, help) in [
             (

@@ -3,7 +3,7 @@
 use super::document::{Kind, Node};
 use super::quoted::quoted;
 use crate::random::{Distribution, Tail};
-use crate::units::{Duration, Percent};
+use crate::units::{Duration, Percent, grouped};
 use std::ops::RangeInclusive;
 
 pub fn number_from(node: &Node) -> Option<f64> {
@@ -27,7 +27,7 @@ pub fn count_from(name: &str, node: &Node, range: &RangeInclusive<u32>) -> Resul
     match u32::try_from(number) {
         Ok(count) if range.contains(&count) => Ok(count),
         _ => {
-            let (low, high) = (range.start(), range.end());
+            let [low, high] = [range.start(), range.end()].map(|bound| grouped(u64::from(*bound)));
             Err((format!("`{name}` is {number}, it must lie between {low} and {high}"), String::new()))
         }
     }
