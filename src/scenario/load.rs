@@ -62,7 +62,8 @@ pub fn load_release(
     let imported = manifests::import(sources, release, scenario, &said);
     let Imported { mut document, mut as_written, ignored, problems, from, knows_template, .. } = imported;
     let recording = sources.recording().cloned();
-    let mut pass = Pass { problems, ignored, manifests_from: Some(from), recording, ..Pass::default() };
+    let services = release.stream.of_kind("Service").map(|service| service.name.clone()).collect();
+    let mut pass = Pass { problems, ignored, manifests_from: Some(from), services, recording, ..Pass::default() };
     for assignment in overrides {
         if let Err(problem) = document::set(&mut document, assignment) {
             pass.problems.push(problem);

@@ -13,6 +13,7 @@ mod draft;
 mod entry;
 mod environment;
 mod fenceposts;
+mod foreign_services;
 mod hold;
 pub mod hpa;
 mod http_routes;
