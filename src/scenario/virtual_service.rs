@@ -18,7 +18,7 @@ pub fn read(root: &mut Reader<'_, '_>, document: &Table) -> Option<VirtualServic
     let node = root.take(NAME, schema, NOTE)?;
     let service = virtual_service(Entry::new(root.pass, NAME.to_owned(), node));
     root.pass.parameter(NAME.to_owned(), node.to_toml(), Some(node), NOTE);
-    super::router::refuse_foreign(root, document, (NAME, "istio"));
+    super::router_preset::refuse_foreign(root, document, (NAME, "istio"));
     service
 }
 
