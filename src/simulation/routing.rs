@@ -289,7 +289,12 @@ impl Simulation<'_> {
                     let answered = now + self.streams.rule_call.draw(&controller.rule_call);
                     self.queue.schedule(answered, Event::Ingress(ingress::Input::Answered));
                 }
-                Failed(message) => self.log(now, self.control_plane(), "FailedBuildModel", "ingress", message),
+                Failed(failure) => {
+                    self.log(now, self.control_plane(), failure.event(), "ingress", failure.message());
+                }
+                RetryAfter(delay, number) => {
+                    self.queue.schedule(now + delay, Event::Ingress(ingress::Input::Retry(number)));
+                }
             }
         }
     }

@@ -12,6 +12,7 @@ mod endings;
 mod exposure;
 mod field_reports;
 mod hazards;
+mod header_routes;
 mod invariants;
 mod layers;
 mod listener_rules;

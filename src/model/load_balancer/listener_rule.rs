@@ -274,7 +274,8 @@ fn header_refusal(name: &str) -> Option<String> {
 }
 
 impl Action {
-    fn refusal(&self) -> Option<String> {
+    /// Why the API would refuse it.
+    pub fn refusal(&self) -> Option<String> {
         match self {
             Self::Forward(forward) => forward.refusal(),
             // Source: `FixedResponseActionConfig`: 2XX, 4XX, or 5XX.
