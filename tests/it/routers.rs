@@ -229,11 +229,24 @@ fn what_does_nothing_is_told() {
 #[test]
 fn weights_may_be_out_of_a_thousand_with_nginx() {
     let text = canary("nginx = { stableIngress = \"web\" }, maxTrafficWeight = 1000", "");
-    let text = text.replace("setWeight = 50", "setWeight = 25");
+    let text = text.replace("setWeight = 50", "setWeight = 25").replace("duration = 20", "duration = 100");
     let scenario = loaded(&text).scenario;
-    let traced = run_traced(&scenario, 1);
-    // 2.5 % of what arrives in the pause, shown rounded down.
-    assert!(first(&traced.run, "RuleEffective", "canary 2 stable 98").is_some());
+    let run = run_traced(&scenario, 1).run;
+    assert!(first(&run, "RuleEffective", "canary 2.5 stable 97.5").is_some());
+    assert_eq!(run.steps[0].weight_requested.to_string(), "2.5");
+    let effective = run.steps[0].weight_effective.expect("every proxy follows");
+    let over = run.steps[1].completed.expect("the pause ends");
+    let trace = run.trace.as_ref().expect("the run is traced");
+    let versions: Vec<_> = trace.iter().filter(|one| (effective..over).contains(&one.arrival)).collect();
+    let canary = versions.iter().filter(|one| one.version == Some(Revision(2))).count() as f64;
+    let (expected, deviation) = (0.025 * versions.len() as f64, (0.025 * 0.975 * versions.len() as f64).sqrt());
+    assert!(versions.len() > 3_000 && (canary - expected).abs() < 3.3 * deviation, "{canary} of {}", versions.len());
+    let quarter = loaded(&text.replace("setWeight = 25", "setWeight = 250")).scenario;
+    let run = rollout_sim::simulation::run(&quarter, 1);
+    assert_eq!(run.steps[0].weight_requested.to_string(), "25");
+    assert!(run.steps[0].weight_effective.is_some());
+    let seconds = run.seconds.iter().map(|second| (second.weight_requested, second.weight_effective_sum));
+    assert!(seconds.into_iter().any(|weights| weights == (2_500, 2_500 * run.nodes)));
     let beyond = text.replace("setWeight = 25", "setWeight = 1001");
     assert!(problems(&beyond).contains(&"SetWeight needs to be between 0 and 1000".to_owned()));
 }

@@ -56,8 +56,8 @@ struct Record {
 struct Node {
     /// By class.
     routes: Vec<Route>,
-    /// Smooth selection: parts of a request that the canary group has to get, by class.
-    canary_credit: BTreeMap<u8, u64>,
+    /// Smooth selection: parts of a request that the canary group has to get, by rule, whoever sends the requests.
+    canary_credit: BTreeMap<u16, u64>,
     stable: Group,
     canary: Group,
     /// Connections to each pod that nobody uses: since when.
@@ -241,7 +241,7 @@ impl Twin<'_> {
         let is_canary = match self.scenario.load_balancer.target_group_selection {
             TargetGroupSelection::Random => (request.lot & 0xffff_ffff) * (stable + canary) / (1 << 32) < canary,
             TargetGroupSelection::Smooth => {
-                let credit = self.nodes[node].canary_credit.entry(request.class).or_default();
+                let credit = self.nodes[node].canary_credit.entry(split.rotation).or_default();
                 *credit += canary;
                 let is_canary = *credit >= stable + canary;
                 *credit %= stable + canary;

@@ -111,6 +111,15 @@ impl Listener {
         first_taking(&self.rules, request).map_or(&self.default_action, |rule| &rule.action)
     }
 
+    /// Where the rule stands that takes such requests, counted from the last one: 0 is the default action, which others
+    /// that come before it do not move.
+    pub fn place_from_end(&self, request: &HttpRequest) -> u16 {
+        let Some(taking) = first_taking(&self.rules, request) else { return 0 };
+        let behind =
+            self.rules.iter().rev().position(|rule| std::ptr::eq(rule, taking)).expect("it is one of the rules");
+        u16::try_from(behind + 1).expect("a listener has no thousands of rules")
+    }
+
     /// Why the API would refuse one of the rules, or so many.
     pub fn refusal(&self) -> Option<String> {
         if self.rules.len() > MAX_RULES {
