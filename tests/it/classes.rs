@@ -222,7 +222,7 @@ fn thresholds_hold_for_a_class() {
 "target_5xx{class=testers,version=v2}.count" = "== 0"
 "target_5xx{class=testers,version=v1,seeds=max}.count" = "== 0"
 "users{class=testers}.exposed" = "== 8"
-"users{class=public}.back_and_forth" = ">= 0"
+"users{class=public}.back_and_forth" = "> 0"
 "wrong_version{class=testers}.count" = "> 0"
 "elb_404.count" = "== 0"
 "#;

@@ -1,9 +1,11 @@
 //! Header routes from the step to the requests: one that ELBv2 refuses, and who gets what while one is in force.
 
 use crate::support::of_gallery;
+use rollout_sim::model::Revision;
 use rollout_sim::run::{LogEntry, Run};
-use rollout_sim::simulation::run;
+use rollout_sim::simulation::{run, run_traced};
 use rollout_sim::units::{Duration, Instant};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// When the log says these things for the first time, in seconds since the start of the run.
 fn first(run: &Run, event: &str, detail: &str) -> Option<f64> {
@@ -39,4 +41,41 @@ fn weights_pass_a_route_that_is_refused() {
     // The route goes with the promotion, and with it what was refused.
     let promoted = run.rollout.promoted.expect("it is promoted");
     assert!(failed.last().expect("there are some").at < promoted + Duration::secs(10));
+}
+
+/// While the route is in force at every node: testers see the new version alone, the public never.
+#[test]
+fn nobody_sees_both_versions_while_a_header_route_is_in_force() {
+    let loaded = of_gallery("routing/header-x-canary-bad", &[]);
+    let run = run_traced(&loaded.scenario, 1).run;
+    let of = |detail: &str| {
+        let is = |entry: &&LogEntry| entry.event == "RouteEffective" && entry.detail.starts_with(detail);
+        run.events
+            .iter()
+            .filter(is)
+            .map(|entry| (entry.at, entry.object.clone(), entry.detail.clone()))
+            .collect::<Vec<_>>()
+    };
+    let (set, all) = (of("testers web-canary 1"), of("testers"));
+    let nodes: BTreeSet<_> = set.iter().map(|(_, node, _)| node.clone()).collect();
+    assert_eq!(nodes.len(), run.nodes as usize, "{all:?}");
+    let from = set.iter().map(|(at, ..)| *at).max().expect("every node has it");
+    let until = all.iter().map(|(at, ..)| *at).find(|at| *at > from).expect("the abort takes it away");
+    // Before that the Service of the canary leads to stable pods: flapping after an abort is an exception of its own.
+    let until = until.min(run.rollout.aborted.expect("somebody aborts"));
+    assert!(until > from + Duration::secs(60), "{all:?}");
+    let class = |name: &str| loaded.scenario.traffic.classes.iter().position(|class| class.name == name).unwrap();
+    let (testers, public) = (class("testers"), class("public"));
+    let trace = run.trace.as_ref().expect("the run is traced");
+    let inside = trace.iter().filter(|one| (from..until).contains(&one.arrival) && one.outcome.is_from_target());
+    let mut seen: BTreeMap<(usize, u32), BTreeSet<Option<Revision>>> = BTreeMap::new();
+    for request in inside {
+        seen.entry((usize::from(request.class), request.user)).or_default().insert(request.version);
+    }
+    let saw_both = seen.values().filter(|versions| versions.len() > 1).count();
+    assert_eq!(saw_both, 0);
+    let of_class = |wanted: usize| seen.iter().filter(move |((class, _), _)| *class == wanted).map(|(_, seen)| seen);
+    assert!(of_class(testers).count() > 10 && of_class(testers).all(|seen| seen.contains(&Some(Revision(2)))));
+    assert!(of_class(public).count() > 500 && of_class(public).all(|seen| seen.contains(&Some(Revision(1)))));
+    assert_eq!(run.classes[public].first_exposure, None);
 }

@@ -23,6 +23,7 @@ mod readiness_gates;
 mod readme;
 mod routers;
 mod scenario;
+mod stickiness;
 mod strategies;
 mod support;
 mod sweep;
