@@ -17,7 +17,7 @@ pub const MAX_RULES: usize = 100;
 const MAX_VALUES_OF_CONDITION: usize = 3;
 /// Source: Quotas, "match evaluations per rule".
 const MAX_VALUES_OF_RULE: usize = 5;
-/// Source: Condition types, and Quotas, "condition wildcards per rule".
+/// Source: Condition types.
 const MAX_WILDCARDS_OF_RULE: usize = 5;
 /// Source: `HttpHeaderConditionConfig`.
 const MAX_HEADER_NAME: usize = 40;
