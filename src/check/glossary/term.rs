@@ -168,10 +168,11 @@ pub const TERMS: [Entry; 21] = [
         name: "stickiness",
         title: "a client that stays where it was",
         words: "Two different things. That of the rule (stickinessConfig, TargetGroupStickinessConfig) keeps a client with a target \
-                group, so with a version: new clients are drawn by the weight, old ones stay, and the share lags behind the \
-                weight. That of a target group (stickiness.enabled) keeps a client with one target of the group that the rule \
-                has chosen. Whether a cookie still counts for a target group of weight 0 is not documented: \
-                load_balancer.sticky_honours_zero_weight says it.",
+                group: new clients are drawn by the weight, old ones stay, and the share lags behind the weight. That of a \
+                target group (stickiness.enabled) keeps a client with one target of the group that the rule has chosen. A cookie \
+                names a target group, and no version, so a client may still see both: when his cookie ends, when the group's \
+                weight is 0 (whether a cookie still counts then is not documented: load_balancer.sticky_honours_zero_weight says \
+                it), and when the Service of the group is pointed at other pods, at a promotion and after an abort.",
         source: "Elastic Load Balancing, Sticky sessions for your Application Load Balancer",
         reproduce: Reproduce::Run(Run::of("routing/sticky-30")),
     },

@@ -59,8 +59,12 @@ pub(in crate::report) fn sentences(loaded: &Loaded, run: &Run) -> Vec<String> {
     let classes = of(loaded, run);
     let new = new_version(&classes);
     let told = |class: &Class<'_>| {
-        let parts =
-            [header_route::sentence(loaded, run, class), mixed(class), hit(class), lingering((run, new), class)];
+        let parts = [
+            header_route::sentence(loaded, run, class),
+            mixed(loaded, class),
+            hit(class),
+            lingering((run, new), class),
+        ];
         let parts: Vec<_> = parts.into_iter().flatten().collect();
         (!parts.is_empty()).then(|| format!("{}: {}.", class.spec.name, parts.join(". ")))
     };
@@ -68,11 +72,16 @@ pub(in crate::report) fn sentences(loaded: &Loaded, run: &Run) -> Vec<String> {
 }
 
 /// Who met a version again after the other one. That each meets the new one once, later, is what a release is.
-fn mixed(class: &Class<'_>) -> Option<String> {
+fn mixed(loaded: &Loaded, class: &Class<'_>) -> Option<String> {
     let audience = class.audience.filter(|audience| audience.back_and_forth > 0)?;
     let Audience { count, back_and_forth, most_flips, .. } = audience;
+    let routing = loaded.scenario.workload.canary().and_then(|canary| canary.traffic_routing.as_ref());
+    let why = match routing.and_then(|routing| routing.stickiness) {
+        Some(_) => ": a cookie keeps them with a target group, whose version changes at a promotion and after an abort",
+        None => "",
+    };
     Some(format!(
-        "{} of {} went back and forth between versions, up to {} changes for one user",
+        "{} of {} went back and forth between versions, up to {} changes for one user{why}",
         grouped(back_and_forth),
         counted(count, "user"),
         grouped(most_flips),
