@@ -160,7 +160,7 @@ impl Server {
 
     /// Takes a request that arrives now. Returns when the work on it begins, and what is kept of it; None if the backlog
     /// is full.
-    #[inline]
+    #[inline(always)]
     pub fn accept(&mut self, request: Request, target_group: Option<u8>) -> Option<(Instant, Open)> {
         let Request { number, arrival, demand, lot, class, user } = request;
         let start = if self.open.len() < self.free_below { arrival } else { self.worker_free_at(arrival)? };

@@ -8,7 +8,7 @@
 use super::connection::{KeepAlive, Pool};
 use super::cookie::{Client, Cookies};
 use super::route::{Route, Split};
-use super::target_selection::Targets;
+use super::target_selection::{Algorithm, Targets};
 use super::{LoadBalancerSpec, TargetGroupSelection, TargetGroupSpec};
 use crate::model::application::{ApplicationSpec, Open, Port, Server};
 use crate::model::outcome::{Cause, Outcome};
@@ -49,6 +49,8 @@ pub struct DataPlane {
     selection: TargetGroupSelection,
     /// How long a client stays with the target that it got.
     target_stickiness: Option<Duration>,
+    /// The nodes ask which target has the fewest requests in flight.
+    counts_outstanding: bool,
     connect_timeout: Duration,
     idle_timeout: Duration,
     /// Of 2^32 connections to an address that is gone, so many get an ICMP answer.
@@ -74,6 +76,8 @@ pub struct DataPlaneSpec<'a> {
 #[derive(Clone, Debug)]
 struct Node {
     routes: Arc<[Route]>,
+    /// By class: the weights, by `Service::index`, of a route that asks for nothing but a lot.
+    plain: Vec<Option<[u16; 2]>>,
     /// What the smooth selection owes the canary group, by `Split::rotation`.
     owed: Vec<u32>,
     /// By `Service::index`.
@@ -119,65 +123,90 @@ impl DataPlane {
     pub fn new(spec: DataPlaneSpec<'_>) -> Self {
         let (load_balancer, group, application) = (spec.load_balancer, spec.target_group, spec.application);
         let targets = || Targets::new(group.algorithm, group.slow_start);
-        let node = Node {
-            routes: vec![Route::Forward(Split::weighted(Percent::ZERO)); spec.users.len()].into(),
-            owed: vec![0],
-            groups: [targets(), targets()],
-            pools: vec![],
-        };
+        let node =
+            Node { routes: vec![].into(), plain: vec![], owed: vec![0], groups: [targets(), targets()], pools: vec![] };
         let closes_after = application.keep_alive;
         let race = KeepAlive { closes_after, race_window: application.keep_alive_race_window };
-        Self {
+        let mut data_plane = Self {
             nodes: vec![node; load_balancer.nodes as usize],
             servers: vec![],
             application: application.clone(),
             selection: load_balancer.target_group_selection,
             target_stickiness: group.stickiness,
+            counts_outstanding: group.algorithm == Algorithm::LeastOutstandingRequests,
             connect_timeout: load_balancer.connect_timeout,
             idle_timeout: load_balancer.idle_timeout,
             host_unreachable: (spec.host_unreachable_share * (1u64 << 32) as f64) as u64,
             race: (closes_after <= load_balancer.idle_timeout).then_some(race),
             cookies: Cookies::new(load_balancer.cookies, spec.users),
-        }
+        };
+        let routes: Arc<[Route]> = vec![Route::Forward(Split::weighted(Percent::ZERO)); spec.users.len()].into();
+        (0..data_plane.nodes.len()).for_each(|node| data_plane.set_routes(node, Arc::clone(&routes)));
+        data_plane
     }
 
     /// Serves every request that arrives before `until`.
     pub fn serve_until(&mut self, until: Instant, traffic: &mut Traffic, tally: &mut Tally) {
-        while let Some(request) = traffic.next_before(until) {
+        while let Some(request) = traffic.peek_before(until) {
             self.serve(request, tally);
+            traffic.advance();
+        }
+    }
+
+    /// By weight alone, as most requests go; whatever else a route may ask for is looked at elsewhere.
+    #[inline(always)]
+    fn serve(&mut self, request: &Request, tally: &mut Tally) {
+        let number = (((request.lot >> 32) * self.nodes.len() as u64) >> 32) as usize;
+        let node = &mut self.nodes[number];
+        let Some(weights) = node.plain[usize::from(request.class)] else {
+            return self.serve_by_route(*request, number, tally);
+        };
+        let service = drawn(weights, request.lot);
+        let target = node.groups[service.index()].next(request.arrival, request.lot);
+        let (sent, version) = self.send_to(*request, (number, service), target);
+        count(tally, (*request, sent), version);
+    }
+
+    #[inline(never)]
+    fn serve_by_route(&mut self, request: Request, node: usize, tally: &mut Tally) {
+        let route = self.nodes[node].routes[usize::from(request.class)];
+        let (sent, version) = match route {
+            Route::Forward(split) => self.forward(request, (node, split)),
+            Route::FixedResponse(cause) => (Sent::failed(cause, request.arrival), None),
+            Route::Elsewhere => (Sent::elsewhere(request.arrival), None),
+        };
+        count(tally, (request, sent), version);
+        if let Route::Forward(split) = route
+            && split.mirrored != Percent::ZERO
+        {
+            self.mirror(request, (node, split.mirrored), tally);
         }
     }
 
     #[inline]
-    fn serve(&mut self, request: Request, tally: &mut Tally) {
-        let node = (((request.lot >> 32) * self.nodes.len() as u64) >> 32) as usize;
-        match self.nodes[node].routes[usize::from(request.class)] {
-            Route::Forward(split) => self.forward(request, (node, split), tally),
-            Route::FixedResponse(cause) => count(tally, (request, Sent::failed(cause, request.arrival)), None),
-            Route::Elsewhere => count(tally, (request, Sent::elsewhere(request.arrival)), None),
-        }
-    }
-
-    #[inline]
-    fn forward(&mut self, request: Request, (node, split): (usize, Split), tally: &mut Tally) {
+    fn forward(&mut self, request: Request, (node, split): (usize, Split)) -> (Sent, Option<Revision>) {
         let service = match split.stickiness {
             None => self.nodes[node].choose_group(self.selection, (&request, split)),
             Some(duration) => self.sticky_group(&request, (node, split), duration),
         };
-        let group = &mut self.nodes[node].groups[service.index()];
         let target = match self.target_stickiness {
-            None => group.next(request.arrival, request.lot),
+            None => self.nodes[node].groups[service.index()].next(request.arrival, request.lot),
             Some(duration) => self.sticky_target(&request, (node, service), duration),
         };
-        let sent = match target {
-            Some(pod) => self.send(request, Place { node, service, pod }),
-            None => Sent::failed(Cause::NoRegisteredTargets, request.arrival),
-        };
-        let version = target.map(|pod| self.servers[pod as usize].revision());
-        count(tally, (request, sent), version);
-        if split.mirrored != Percent::ZERO {
-            self.mirror(request, (node, split.mirrored), tally);
-        }
+        self.send_to(request, (node, service), target)
+    }
+
+    /// What came of it, and which version got it.
+    #[inline(always)]
+    fn send_to(
+        &mut self,
+        request: Request,
+        (node, service): (usize, Service),
+        target: Option<u32>,
+    ) -> (Sent, Option<Revision>) {
+        let Some(pod) = target else { return (Sent::failed(Cause::NoRegisteredTargets, request.arrival), None) };
+        let sent = self.send(request, Place { node, service, pod });
+        (sent, Some(self.servers[pod as usize].revision()))
     }
 
     /// The group that the client's cookie names, or one by the weights, which the cookie then names.
@@ -205,6 +234,7 @@ impl DataPlane {
     }
 
     /// The copy takes a worker's time like any request; its answer goes to nobody.
+    #[cold]
     fn mirror(&mut self, request: Request, (node, percent): (usize, Percent), tally: &mut Tally) {
         let lot = derived_lot(request.lot, MIRROR);
         if ((lot >> 32) * 100) >> 32 >= u64::from(percent.get()) {
@@ -223,14 +253,16 @@ impl DataPlane {
         tally.count_mirrored(Fate { number, arrival, outcome, answered, version, user, class });
     }
 
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, request: Request, place: Place) -> Sent {
         let sent = self.offer(request, place);
-        self.nodes[place.node].groups[place.service.index()].waits(place.pod, sent.answered);
+        if self.counts_outstanding {
+            self.nodes[place.node].groups[place.service.index()].waits(place.pod, sent.answered);
+        }
         sent
     }
 
-    #[inline]
+    #[inline(always)]
     fn offer(&mut self, request: Request, Place { node, service, pod }: Place) -> Sent {
         let server = &mut self.servers[pod as usize];
         if server.port() != Port::Open {
@@ -290,7 +322,7 @@ impl DataPlane {
     /// Carries out what the control plane says. Every request before `now` must have been served.
     pub fn apply(&mut self, now: Instant, command: Command, tally: &mut Tally) {
         match command {
-            Command::SetRoutes { node, routes } => self.nodes[node as usize].set_routes(routes),
+            Command::SetRoutes { node, routes } => self.set_routes(node as usize, routes),
             Command::Route { node, service, targets } => {
                 self.nodes[node as usize].groups[service.index()].replace(now, &targets);
             }
@@ -311,6 +343,23 @@ impl DataPlane {
                 self.lose(now, pod, Cause::DeregistrationDelayExpired, cut, tally);
             }
         }
+    }
+
+    /// A rotation goes on where it was. Assumption: a proxy that reads its rules anew may begin it anew, too.
+    fn set_routes(&mut self, node: usize, routes: Arc<[Route]>) {
+        let draws_lots = self.selection == TargetGroupSelection::Random && self.target_stickiness.is_none();
+        let plain = |route: &Route| match route {
+            Route::Forward(split) if draws_lots && split.is_plain() => Some(split.weights),
+            Route::Forward(_) | Route::FixedResponse(_) | Route::Elsewhere => None,
+        };
+        let node = &mut self.nodes[node];
+        node.plain = routes.iter().map(plain).collect();
+        for route in routes.iter() {
+            if let Route::Forward(split) = route {
+                node.owed.resize(node.owed.len().max(usize::from(split.rotation) + 1), 0);
+            }
+        }
+        node.routes = routes;
     }
 
     fn server(&mut self, pod: PodId) -> &mut Server {
@@ -338,23 +387,13 @@ impl DataPlane {
 }
 
 impl Node {
-    /// A rotation goes on where it was. Assumption: a proxy that reads its rules anew may begin it anew, too.
-    fn set_routes(&mut self, routes: Arc<[Route]>) {
-        for route in routes.iter() {
-            if let Route::Forward(split) = route {
-                self.owed.resize(self.owed.len().max(usize::from(split.rotation) + 1), 0);
-            }
-        }
-        self.routes = routes;
-    }
-
     #[inline]
     fn choose_group(&mut self, selection: TargetGroupSelection, (request, split): (&Request, Split)) -> Service {
-        let [stable, canary] = split.weights.map(u32::from);
-        let total = stable + canary;
         let is_canary = match selection {
-            TargetGroupSelection::Random => ((request.lot & 0xffff_ffff) * u64::from(total)) >> 32 < u64::from(canary),
+            TargetGroupSelection::Random => return drawn(split.weights, request.lot),
             TargetGroupSelection::Smooth => {
+                let [stable, canary] = split.weights.map(u32::from);
+                let total = stable + canary;
                 let owed = &mut self.owed[usize::from(split.rotation)];
                 *owed += canary;
                 let is_due = *owed >= total;
@@ -374,7 +413,15 @@ impl Node {
     }
 }
 
+/// By the lot of a request, whatever the weights add up to.
 #[inline]
+fn drawn(weights: [u16; 2], lot: u64) -> Service {
+    let [stable, canary] = weights.map(u64::from);
+    let is_canary = ((lot & 0xffff_ffff) * (stable + canary)) >> 32 < canary;
+    if is_canary { Service::Canary } else { Service::Stable }
+}
+
+#[inline(always)]
 fn count(tally: &mut Tally, (request, sent): (Request, Sent), version: Option<Revision>) {
     let Request { number, arrival, class, user, .. } = request;
     tally.count(

@@ -39,6 +39,11 @@ impl Route {
 }
 
 impl Split {
+    /// Whether the weights are all there is to it.
+    pub fn is_plain(&self) -> bool {
+        self.stickiness.is_none() && self.mirrored == Percent::ZERO
+    }
+
     /// Two target groups, so much for the canary.
     pub const fn weighted(canary: Percent) -> Self {
         let canary = canary.get() as u16;

@@ -28,8 +28,9 @@ pub struct Targets {
     slow_start: Duration,
     /// When each target got its first request's worth of the ramp; with slow start only.
     ramps: Vec<Instant>,
-    /// No target ramps from then on.
-    ramps_until: Instant,
+    /// From then on each target is as good as another, and the next one in turn gets the request: no target ramps, and the
+    /// algorithm is round robin.
+    chosen_until: Instant,
     /// By pod, when each request that the node waits for ends; for the least outstanding requests only.
     outstanding: Vec<BinaryHeap<Reverse<Instant>>>,
 }
@@ -50,7 +51,7 @@ impl Targets {
             algorithm,
             slow_start,
             ramps: vec![],
-            ramps_until: Instant::START,
+            chosen_until: if algorithm == Algorithm::RoundRobin { Instant::START } else { Instant::NEVER },
             outstanding: vec![],
         }
     }
@@ -69,7 +70,7 @@ impl Targets {
             self.ramps = pods.iter().map(since).collect();
             let is_new = pods.iter().any(|pod| !self.pods.contains(pod));
             if is_new && !is_first {
-                self.ramps_until = now + self.slow_start;
+                self.chosen_until = self.chosen_until.max(now + self.slow_start);
             }
         }
         // The rotation goes on where it was: an offset in a list that has changed.
@@ -82,9 +83,9 @@ impl Targets {
     }
 
     /// The target of a request that comes now; None if there is none.
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self, now: Instant, lot: u64) -> Option<u32> {
-        if self.algorithm != Algorithm::RoundRobin || now < self.ramps_until {
+        if now < self.chosen_until {
             return self.choose(now, lot);
         }
         let target = *self.pods.get(self.next)?;
@@ -95,16 +96,13 @@ impl Targets {
         Some(target)
     }
 
-    /// The node waits for the pod's answer until then.
-    #[inline]
+    /// The node waits for the pod's answer until then: told where the fewest outstanding requests count.
     pub fn waits(&mut self, pod: u32, until: Instant) {
-        if self.algorithm == Algorithm::LeastOutstandingRequests {
-            let index = pod as usize;
-            if self.outstanding.len() <= index {
-                self.outstanding.resize_with(index + 1, BinaryHeap::new);
-            }
-            self.outstanding[index].push(Reverse(until));
+        let index = pod as usize;
+        if self.outstanding.len() <= index {
+            self.outstanding.resize_with(index + 1, BinaryHeap::new);
         }
+        self.outstanding[index].push(Reverse(until));
     }
 
     #[inline(never)]

@@ -49,6 +49,8 @@ pub struct Tally {
     /// ELB 5xx by arrival since each of these instants, up to the next one.
     sections: Vec<(Instant, u64)>,
     fingerprint: u64,
+    /// Somebody wants more than the sums: one of the three below.
+    is_watched: bool,
     trace: Option<Vec<TracedRequest>>,
     metrics: Option<Metrics>,
     exposure: Option<Exposure>,
@@ -88,6 +90,7 @@ impl Tally {
             timeouts_ahead: VecDeque::new(),
             sections: vec![(Instant::START, 0)],
             fingerprint: 0,
+            is_watched: trace,
             trace: trace.then(Vec::new),
             metrics: None,
             exposure: None,
@@ -97,7 +100,7 @@ impl Tally {
 
     /// Keeps the books of each class of traffic, too.
     pub fn with_exposure(mut self, exposure: Exposure) -> Self {
-        self.exposure = Some(exposure);
+        (self.exposure, self.is_watched) = (Some(exposure), true);
         self
     }
 
@@ -107,7 +110,7 @@ impl Tally {
 
     /// Keeps what monitoring shows, too: somebody is going to look.
     pub fn with_metrics(mut self) -> Self {
-        self.metrics = Some(Metrics::default());
+        (self.metrics, self.is_watched) = (Some(Metrics::default()), true);
         self
     }
 
@@ -116,29 +119,44 @@ impl Tally {
     }
 
     /// Counts a request; requests come in order of arrival. `waited`: from arrival to the start of the work.
-    #[inline]
+    #[inline(always)]
     pub fn count(&mut self, fate: Fate, waited: Duration) {
         while fate.arrival >= self.current_end {
             self.next_second();
         }
         self.fingerprint = self.fingerprint.wrapping_add(hash(&fate));
         self.current.requests += 1;
+        if fate.outcome == Outcome::Ok {
+            self.current.ok += 1;
+            self.current_times.push(micros(&fate));
+        } else {
+            self.count_bad(fate);
+        }
+        if self.is_watched {
+            self.count_for_others(&fate, waited);
+        }
+    }
+
+    #[cold]
+    fn count_bad(&mut self, fate: Fate) {
         if fate.outcome.is_from_target() {
             self.current_times.push(micros(&fate));
         }
-        match fate.outcome {
-            Outcome::Ok => self.current.ok += 1,
-            Outcome::Target5xx | Outcome::Elb(_) => self.count_failure(fate),
-        }
+        self.count_failure(fate);
+    }
+
+    /// What most runs do without.
+    #[inline(never)]
+    fn count_for_others(&mut self, fate: &Fate, waited: Duration) {
         if let Some(trace) = &mut self.trace {
-            let Fate { arrival, outcome, answered, version, user, class, .. } = fate;
+            let Fate { arrival, outcome, answered, version, user, class, .. } = *fate;
             trace.push(TracedRequest { arrival, outcome, answered, waited, version, user, class });
         }
         if let Some(metrics) = &mut self.metrics {
-            metrics.count(answer(&fate));
+            metrics.count(answer(fate));
         }
         if let Some(exposure) = &mut self.exposure {
-            exposure.count(&fate);
+            exposure.count(fate);
         }
     }
 

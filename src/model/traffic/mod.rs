@@ -194,18 +194,28 @@ impl Traffic {
         traffic
     }
 
+    /// The next request if it arrives before `until`; it stays the next one until `advance`. Not a copy: it would go
+    /// through memory for each request.
+    #[inline(always)]
+    pub fn peek_before(&self, until: Instant) -> Option<&Request> {
+        let request = &self.block[self.next];
+        (request.arrival < until).then_some(request)
+    }
+
     /// The next request if it arrives before `until`.
-    #[inline]
     pub fn next_before(&mut self, until: Instant) -> Option<Request> {
-        let request = self.block[self.next];
-        if request.arrival >= until {
-            return None;
-        }
+        let request = *self.peek_before(until)?;
+        self.advance();
+        Some(request)
+    }
+
+    /// The next request has been looked at.
+    #[inline(always)]
+    pub fn advance(&mut self) {
         self.next += 1;
         if self.next == BLOCK {
-            self.fill(request.number + 1);
+            self.fill(self.block[BLOCK - 1].number + 1);
         }
-        Some(request)
     }
 
     #[inline(never)]
