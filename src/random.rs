@@ -42,6 +42,10 @@ pub enum Stream {
     ThinkTimes = 20,
     /// The calls of the load balancer controller about listener rules.
     RuleCall = 21,
+    /// Comparisons and syncs of Argo CD, and how long it takes to find out about a commit.
+    ArgoCd = 22,
+    /// How long commits take.
+    Git = 23,
 }
 
 /// One stream of random numbers.

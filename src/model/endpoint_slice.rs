@@ -42,6 +42,8 @@ pub struct Endpoints {
 pub enum Input {
     /// `spec.selector` of the Service has a new pod-template hash.
     SelectorChanged(Revision),
+    /// It has none any more.
+    SelectorRemoved,
     PodChanged(PodId, Conditions),
     PodRemoved(PodId),
     SyncDue,
@@ -98,6 +100,7 @@ impl EndpointSlice {
     pub fn handle(&mut self, input: Input) -> Vec<Effect> {
         let relevant = match input {
             SelectorChanged(revision) => self.selector.replace(revision) != Some(revision),
+            SelectorRemoved => self.selector.take().is_some(),
             PodChanged(id, pod) => self.pods.insert(id, pod) != Some(pod) && self.selects(pod.revision),
             PodRemoved(id) => self.pods.remove(&id).is_some_and(|pod| self.selects(pod.revision)),
             SyncDue => return self.on_sync(),

@@ -5,16 +5,19 @@
 
 pub mod analysis;
 pub mod application;
+pub mod argo_cd;
 pub mod comparison;
 pub mod deployment;
 pub mod endpoint_slice;
 pub mod fenceposts;
+pub mod git;
 pub mod horizontal_pod_autoscaler;
 pub mod http_request;
 pub mod http_route;
 pub mod ingress;
 pub mod load_balancer;
 pub mod load_balancer_controller;
+pub mod manifest;
 pub mod metrics;
 pub mod outcome;
 pub mod people;

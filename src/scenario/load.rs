@@ -183,6 +183,7 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let monitoring =
         monitoring::read(&mut root, actions::look_at_metrics(document) || document.get("analysis_templates").is_some());
     let analysis_templates = analysis::read(&mut root, monitoring);
+    let gitops = gitops::read(&mut root, document);
     let actions = actions::read(&mut root, steps::count(document), monitoring);
     let thresholds = root.table("thresholds", "What the run must hold, in k6's grammar", |reader| {
         threshold::read(reader, &traffic.classes)
@@ -213,6 +214,7 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         monitoring,
         analysis_templates,
         hpa,
+        gitops,
         backend: backend(document),
         ingress: ingress_rules::object((ingress.written, ingress.annotations), &names, is_split),
         services: names,

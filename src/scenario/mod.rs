@@ -13,6 +13,7 @@ mod draft;
 mod entry;
 mod environment;
 mod fenceposts;
+pub mod gitops;
 mod hold;
 pub mod hpa;
 mod http_routes;
@@ -106,6 +107,8 @@ pub struct Scenario {
     pub ingress: Ingress,
     pub services: ServiceNames,
     pub router: router::RouterSpec,
+    /// None: nobody but people and the Rollouts controller write into the cluster.
+    pub gitops: Option<gitops::GitOpsSpec>,
 }
 
 /// `[simulation]`: how long. Whole seconds, all of them.

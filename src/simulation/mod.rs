@@ -6,6 +6,7 @@ mod analysis;
 mod autoscaling;
 mod cluster;
 mod event;
+mod gitops;
 mod load_balancing;
 mod people;
 mod recorder;
@@ -38,6 +39,7 @@ use crate::units::{Duration, Instant, Percent, TrafficWeight};
 use analysis::Measuring;
 use autoscaling::Autoscaling;
 use event::{Event, Fingerprint};
+use gitops::GitOps;
 use recorder::{Ending, Recorder, State};
 use routing::{NodeRoutes, Routing};
 use start::Streams;
@@ -80,6 +82,7 @@ struct Simulation<'a> {
     recorder: Recorder,
     commands: Option<Vec<(Instant, Command)>>,
     people: People,
+    gitops: Option<GitOps<'a>>,
     /// By number.
     analysis_runs: BTreeMap<u32, Measuring>,
     autoscaling: Option<Autoscaling>,
@@ -148,6 +151,7 @@ impl Simulation<'_> {
         match event {
             Event::Release => {
                 self.newest = CANARY;
+                self.begin_gitops(now);
                 self.change_template(now, CANARY);
             }
             Event::Rollout(input) => {
@@ -181,6 +185,12 @@ impl Simulation<'_> {
             Event::LookAtMetrics => self.look_at_metrics(now),
             Event::Action(index) => self.act(now, index),
             Event::ReadinessGate(service, input) => self.tell_readiness_gate(now, service, input),
+            Event::Push(push) => self.push(now, push),
+            Event::CommitNoticed(input) => self.notice_commit(now, input),
+            Event::PollDue => self.poll(now),
+            Event::ArgoCd(input) => self.tell_argo_cd(now, input),
+            Event::Compare => self.compare(now),
+            Event::Sync => self.sync(now),
             Event::Resync => {
                 self.queue.schedule(now + self.scenario.rollouts_controller.resync_period, Event::Resync);
                 self.tell_rollout(now, rollout::Input::Timer);
@@ -378,13 +388,17 @@ impl Simulation<'_> {
     /// The release is over when one revision is alone, the last pod of the others is gone, and nobody is about to act.
     fn end_if_over(&mut self, now: Instant) {
         let stays = |member: &Member| member.removed || self.workload.replicas_of(member.revision) > 0;
-        let is_over = self.workload.is_at_rest() && !self.people.are_about_to_act() && self.pods.iter().all(stays);
+        let is_over = self.workload.is_at_rest() && !self.somebody_acts() && self.pods.iter().all(stays);
         if self.over || now < self.release || !is_over {
             return;
         }
         self.over = true;
         let whole_second = (now + Duration::from_nanos(999_999_999)).floor_to_second();
         self.end = self.end.or(Some(whole_second + self.scenario.simulation.cooldown));
+    }
+
+    fn somebody_acts(&self) -> bool {
+        self.people.are_about_to_act() || self.gitops.as_ref().is_some_and(GitOps::is_under_way)
     }
 
     fn close(mut self, end: Instant) -> TracedRun {

@@ -2,6 +2,7 @@
 
 use super::autoscaling::Autoscaling;
 use super::event::{Event, Fingerprint};
+use super::gitops::GitOps;
 use super::recorder::{Recorder, State};
 use super::routing::Routing;
 use super::workload::Workload;
@@ -186,6 +187,7 @@ impl<'a> Simulation<'a> {
             fingerprint: Fingerprint::new(),
             recorder: Recorder::new(scenario.workload.steps().len(), replicas),
             commands: trace.then(Vec::new),
+            gitops: GitOps::new(scenario, seed),
             people: People::new(scenario.actions.clone()),
             analysis_runs: BTreeMap::new(),
             autoscaling: scenario.hpa.as_ref().map(Autoscaling::new),
