@@ -248,8 +248,8 @@ fn earlier(folder: &Path) -> Vec<&'static str> {
 fn has_arrivals(folder: &Path) -> bool {
     let before = std::fs::read_to_string(folder.join("scenario.toml")).ok();
     let document = before.and_then(|text| document::parse(&text).ok());
-    let named = document.and_then(|document| recording::file_of(&document, &[]));
-    named.is_some_and(|(file, _)| file == recording::FILE)
+    let named = document.and_then(|document| recording::Named::read(&document, &[]));
+    named.is_some_and(|named| named.file == recording::FILE)
 }
 
 /// What an earlier run left and this one does not write would not fit to its files.

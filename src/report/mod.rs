@@ -22,7 +22,7 @@ mod window;
 use crate::run::{LogEntry, RolloutOutcome, Run, Second, StepRecord};
 use crate::scenario::Loaded;
 use crate::scenario::metric::Unit;
-use crate::units::{Duration, Instant};
+use crate::units::{Duration, Instant, counted, grouped};
 
 pub use crate::scenario::threshold::Verdict;
 
@@ -112,19 +112,6 @@ fn decimal(value: f64, places: usize) -> String {
     if text == "-0" { "0".into() } else { text.into() }
 }
 
-/// `1,234,567`.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// `-1,234.5`: at most so many decimals.
 fn grouped_decimal(value: f64, places: usize) -> String {
     let text = decimal(value, places);
@@ -153,11 +140,6 @@ fn listed(words: &[impl AsRef<str>]) -> String {
         Some((last, [])) => (*last).into(),
         Some((last, others)) => format!("{} and {last}", others.join(", ")),
     }
-}
-
-/// `1 pod`, `2 pods`.
-fn counted(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
 /// Who sends the requests to the pods.

@@ -1,5 +1,6 @@
 //! `[[actions]]`: what people do to the Rollout during the release.
 
+use super::Scenario;
 use super::document::Node;
 use super::document::Table;
 use super::monitoring::{self, MonitoringSpec};
@@ -7,6 +8,7 @@ use super::pass::Pass;
 use super::path;
 use super::reader::Reader;
 use super::value::{count_from, duration_from};
+use crate::model::Revision;
 use crate::model::people::{Action, Trigger, Verb};
 use crate::units::Duration;
 use serde_json::{Value, json};
@@ -52,6 +54,19 @@ fn schema() -> Value {
             },
         },
     })
+}
+
+impl Scenario {
+    /// The newest revision that there can be in a run.
+    pub fn newest_revision(&self) -> Revision {
+        newest_revision(&self.actions)
+    }
+}
+
+/// The release brings v2, and each `deploy` the next one.
+pub fn newest_revision(actions: &[Action]) -> Revision {
+    let deployed = actions.iter().filter(|action| action.verb == Verb::Deploy).count();
+    Revision(2 + u32::try_from(deployed).unwrap_or(u32::MAX))
 }
 
 /// The entries in the order of the file.

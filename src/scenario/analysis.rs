@@ -122,7 +122,7 @@ fn template(entry: &mut Entry<'_, '_>, monitoring: MonitoringSpec) -> AnalysisTe
         metric.dry_run = dry_run.iter().any(|name| name == "*" || *name == metric.name);
         metrics.extend(query.map(|query| (metric, query)));
     }
-    if entry.items("metrics").is_empty() {
+    if entry.get("metrics").is_none_or(|node| node.array().is_some_and(<[Node]>::is_empty)) {
         entry.error("metrics", ("an AnalysisTemplate without metrics measures nothing".to_owned(), HELP.to_owned()));
     }
     AnalysisTemplateSpec { name, metrics }
@@ -221,7 +221,12 @@ pub fn template_names(pass: &mut Pass, key: &str, node: &Node, known: &[&'static
         template.refuse_unknown();
     }
     run.refuse_unknown();
-    let items = node.table().and_then(|table| table.get("templates")).and_then(|entry| entry.value.array());
+    let templates = node.table().and_then(|table| table.get("templates"));
+    let items = templates.and_then(|entry| entry.value.array());
+    if templates.is_some() && items.is_none() {
+        // That it is no array has been said.
+        return Templates::default();
+    }
     let name = |item: &Node| item.table()?.get("templateName")?.value.text().map(str::to_owned);
     let names: Templates = items.unwrap_or_default().iter().filter_map(name).collect();
     if names.is_empty() || names.len() != items.map_or(0, <[Node]>::len) {

@@ -4,15 +4,17 @@ use super::diagnostic::Severity;
 use super::document::{Node, Table};
 use super::draft::Draft;
 use super::load::AsWritten;
+use super::nearest::nearest;
 use super::pass::Pass;
 use super::pre_stop::PreStop;
 use super::workload::Workload;
-use super::{ingress_rules, recording, routed, steps, stickiness, validation};
+use super::{foreign_services, ingress_rules, recording, routed, steps, stickiness, validation};
 use crate::model::comparison::Comparison;
 use crate::model::metrics::Condition;
 use crate::model::people::{Trigger, Verb};
 use crate::model::rollout::spec::RolloutSpec;
-use crate::units::Duration;
+use crate::model::rollout::step::{HeaderMatch, Step};
+use crate::units::{Duration, counted};
 use std::ops::Range;
 
 const CANARY: &str = "rollout.strategy.canary";
@@ -27,6 +29,8 @@ pub fn check(pass: &mut Pass, draft: &Draft, document: &Table, as_written: AsWri
     rules.simulation(pass);
     rules.capacity(pass);
     rules.early_arrivals(pass);
+    rules.late_arrivals(pass);
+    rules.unsent_headers(pass);
     rules.reconcile_delay(pass);
     rules.requeue_duration(pass);
     rules.scale_down_delay(pass);
@@ -44,6 +48,16 @@ pub fn check(pass: &mut Pass, draft: &Draft, document: &Table, as_written: AsWri
     }
     routed::check(pass, &draft.scenario, document);
     stickiness::check(pass, &draft.scenario, document);
+    foreign_services::check(pass, &draft.scenario, document);
+}
+
+/// `1 request of the file comes`
+fn arrive(count: usize) -> String {
+    format!("{} of the file {}", counted(count as u64, "request"), if count == 1 { "comes" } else { "come" })
+}
+
+fn are(count: usize) -> &'static str {
+    if count == 1 { "is" } else { "are" }
 }
 
 struct Rules<'a> {
@@ -109,9 +123,53 @@ impl Rules<'_> {
         let first = recording.requests.first().map_or(0, |request| request.since_release);
         if early > 0 {
             let key = "traffic.arrivals";
-            let message = format!("{early} requests of the file come before the warm-up of {warmup} and are left out");
+            let message = format!("{} before the warm-up of {warmup} and {} left out", arrive(early), are(early));
             let help = format!("the first comes at {} s: lengthen simulation.warmup", recording::seconds(first));
             pass.warning(key, self.place(key), message, help);
+        }
+    }
+
+    /// When the run ends by itself is known to nobody yet; beyond these it never goes on.
+    fn late_arrivals(&self, pass: &mut Pass) {
+        let scenario = &self.draft.scenario;
+        let Some(recording) = scenario.traffic.recording() else { return };
+        let (end, of) = match scenario.simulation.duration {
+            Some(duration) => (duration, "duration"),
+            None => (scenario.simulation.horizon, "horizon"),
+        };
+        let in_time = |since_release: i64| since_release < end.as_nanos() as i64;
+        let late = recording.requests.len() - recording.requests.partition_point(|it| in_time(it.since_release));
+        let last = recording.requests.last().map_or(0, |request| request.since_release);
+        if late > 0 {
+            let key = "traffic.arrivals";
+            let message = format!("{} after the end of the run, {end}, and {} left out", arrive(late), are(late));
+            let help = format!("the last comes at {} s: lengthen simulation.{of}", recording::seconds(last));
+            pass.warning(key, self.place(key), message, help);
+        }
+    }
+
+    /// A route for a header that is in no request is never met. What a caller drops its users have sent.
+    fn unsent_headers(&self, pass: &mut Pass) {
+        let items = self.node("traffic.classes").and_then(Node::array).unwrap_or_default();
+        let headers = items.iter().filter_map(|class| class.table()?.get("headers")?.value.table());
+        let sent: Vec<_> = headers.flat_map(|headers| &headers.entries).map(|entry| entry.key.as_str()).collect();
+        if items.is_empty() {
+            return;
+        }
+        for (index, step) in self.draft.scenario.workload.steps().iter().enumerate() {
+            let Step::SetHeaderRoute(route) = step else { continue };
+            for (number, HeaderMatch { header_name: name, .. }) in route.matches.iter().enumerate() {
+                let is_sent = |sent: &&str| sent.eq_ignore_ascii_case(name);
+                if sent.iter().any(is_sent) || name.eq_ignore_ascii_case("host") {
+                    continue;
+                }
+                let key = format!("{CANARY}.steps[{index}].setHeaderRoute.match[{number}].headerName");
+                let help = match nearest(name, &sent) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("write headers = {{ \"{name}\" = \"…\" }} in a class"),
+                };
+                pass.warning(&key, self.place(&key), format!("no class sends `{name}`"), help);
+            }
         }
     }
 

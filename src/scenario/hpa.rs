@@ -262,9 +262,9 @@ fn rules_from(entry: &mut Entry<'_, '_>, default: ScalingRules) -> ScalingRules 
         let number = text.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
         number.ok_or_else(|| (format!("{text} is no part of 1"), "write tolerance = 0.1".to_owned()))
     });
-    if entry.get("policies").is_some() {
+    if let Some(node) = entry.get("policies") {
         let policies: Vec<_> = entry.items("policies").iter().enumerate().filter_map(|it| policy(entry, it)).collect();
-        if entry.items("policies").is_empty() {
+        if node.array().is_some_and(<[Node]>::is_empty) {
             entry.error("policies", ("at least one policy is needed".to_owned(), POLICY.to_owned()));
         }
         rules.policies = policies;

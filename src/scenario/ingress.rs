@@ -6,7 +6,7 @@ use super::manifests::ignored::Reason;
 use super::nearest::nearest;
 use super::quoted::quoted;
 use super::reader::Reader;
-use super::target_group_attributes::{self, Selection};
+use super::target_group_attributes::{self, Refusal, Selection};
 use super::value::text_from;
 use crate::model::load_balancer::TargetGroupSpec;
 use crate::units::Duration;
@@ -292,13 +292,17 @@ fn attributes<const N: usize>(
 
 /// What is wrong with them in a scenario stops the run, so what stands for it does not count.
 fn selection_of_targets(reader: &mut Reader<'_, '_>, attributes: &[(String, String)]) -> Selection {
-    target_group_attributes::selection(attributes).unwrap_or_else(|(message, help)| {
-        let place = reader.place_of(TARGET_GROUP_ATTRIBUTES);
-        if reader.pass.is_of_manifest(place.as_ref()) {
-            // The release goes on without what AWS refuses.
-            reader.pass.warning(&reader.key(TARGET_GROUP_ATTRIBUTES), place, message, help);
-        } else {
-            reader.error_at(TARGET_GROUP_ATTRIBUTES, message, &help);
+    target_group_attributes::selection(attributes).unwrap_or_else(|refusals| {
+        let key = reader.key(TARGET_GROUP_ATTRIBUTES);
+        let node = reader.peek(TARGET_GROUP_ATTRIBUTES);
+        for Refusal { attribute, message, help } in refusals {
+            let place = node.and_then(|node| within(node, attribute).or_else(|| node.place.clone()));
+            if reader.pass.is_of_manifest(place.as_ref()) {
+                // The release goes on without what AWS refuses.
+                reader.pass.warning(&key, place, message, help);
+            } else {
+                reader.pass.error(&key, place, message, help);
+            }
         }
         target_group_attributes::selection(&[]).expect("nothing is refused of nothing")
     })

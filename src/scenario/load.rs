@@ -62,7 +62,8 @@ pub fn load_release(
     let imported = manifests::import(sources, release, scenario, &said);
     let Imported { mut document, mut as_written, ignored, problems, from, knows_template, .. } = imported;
     let recording = sources.recording().cloned();
-    let mut pass = Pass { problems, ignored, manifests_from: Some(from), recording, ..Pass::default() };
+    let services = release.stream.of_kind("Service").map(|service| service.name.clone()).collect();
+    let mut pass = Pass { problems, ignored, manifests_from: Some(from), services, recording, ..Pass::default() };
     for assignment in overrides {
         if let Err(problem) = document::set(&mut document, assignment) {
             pass.problems.push(problem);
@@ -186,7 +187,8 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let gitops = gitops::read(&mut root, document);
     let actions = actions::read(&mut root, steps::count(document), monitoring);
     let thresholds = root.table("thresholds", "What the run must hold, in k6's grammar", |reader| {
-        threshold::read(reader, &traffic.classes)
+        let newest = actions::newest_revision(&actions);
+        threshold::read(reader, threshold::Known { classes: &traffic.classes, newest })
     });
     let sweep = root.table("sweep", "The sweep of `sim sweep`; a run takes no notice of it", sweep::read);
     root.refuse_unknown();

@@ -14,6 +14,7 @@ mod entry;
 mod environment;
 mod fenceposts;
 pub mod gitops;
+mod foreign_services;
 mod hold;
 pub mod hpa;
 mod http_routes;

@@ -18,6 +18,8 @@ pub struct Pass {
     pub fields: Option<Vec<Field>>,
     /// Where manifests begin. What they say for others, and what is unknown to this version, is no mistake there.
     pub manifests_from: Option<usize>,
+    /// The Services that manifests declare.
+    pub services: Vec<String>,
     /// What manifests say without a part in the simulation.
     pub ignored: Vec<Ignored>,
     /// The file of arrivals, if one was read.

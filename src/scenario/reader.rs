@@ -328,9 +328,13 @@ impl<'a, 'p> Reader<'a, 'p> {
         let schema = json!({ "type": "number", "minimum": 0, "maximum": 1, "default": default });
         let show = |share: &f64| format!("{share:?}");
         let value = self.value(name, (schema, note), Some(default), show, |node| {
-            let number = number_from(node).ok_or_else(|| wrong_kind(name, node, "a number between 0.0 and 1.0"))?;
+            let percent = node.text().and_then(|text| text.strip_suffix('%')?.trim().parse::<f64>().ok());
+            let percent = percent.or(number_from(node)).filter(|percent| (0.0..=100.0).contains(percent));
+            let help = || format!("write {name} = {:?}", percent.map_or(0.1, |percent| percent / 100.0));
+            let wrong_kind = || wrong_kind(name, node, "a number between 0.0 and 1.0").0;
+            let number = number_from(node).ok_or_else(|| (wrong_kind(), help()))?;
             let message = || format!("`{name}` is {number}, it must lie between 0.0 and 1.0");
-            if (0.0..=1.0).contains(&number) { Ok(number) } else { Err((message(), String::new())) }
+            if (0.0..=1.0).contains(&number) { Ok(number) } else { Err((message(), help())) }
         });
         value.unwrap_or(default)
     }
@@ -347,6 +351,16 @@ impl<'a, 'p> Reader<'a, 'p> {
             } else {
                 self.pass.parameter(key, node.to_toml(), Some(node), NOTE);
             }
+        }
+    }
+
+    /// One of several routers, of which another is played.
+    pub fn not_played(&mut self, name: &'static str, played: &str) {
+        self.not_simulated.push(name);
+        if let Some(entry) = self.table.and_then(|table| table.get(name)) {
+            let message = format!("one router is simulated: `{played}`");
+            let help = format!("leave `{name}` out, or `{played}`");
+            self.pass.not_simulated(&self.key(name), entry.key_place.clone(), message, help);
         }
     }
 

@@ -6,7 +6,7 @@ use super::quoted::quoted;
 use crate::model::traffic::ANONYMOUS;
 use crate::model::traffic::MAX_CLASSES;
 use crate::model::traffic::recording::{Recorded, RecordedClass, Recording};
-use crate::units::{Duration, decimal_times};
+use crate::units::{Duration, counted, decimal_times};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -29,13 +29,49 @@ pub struct Mistake {
     pub help: String,
 }
 
-/// The file that a scenario names, and whether the command line did: `traffic.arrivals = { file = "arrivals.csv" }`.
-pub fn file_of(document: &Table, overrides: &[String]) -> Option<(String, bool)> {
-    let mut document = document.clone();
-    // Mistakes are told when the scenario is read.
-    let _ = overrides.iter().filter_map(|assignment| set(&mut document, assignment).err()).count();
-    let node = document.find("traffic.arrivals.file")?;
-    Some((node.text()?.to_owned(), Node::is_overridden(node)))
+/// What a scenario says of its file: `traffic.arrivals = { file = "arrivals.csv" }`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    pub file: String,
+    pub is_of_command_line: bool,
+    /// Where the scenario names it.
+    pub place: Option<Range<usize>>,
+    /// The classes of the scenario.
+    pub classes: Vec<String>,
+}
+
+impl Named {
+    pub fn read(document: &Table, overrides: &[String]) -> Option<Self> {
+        let mut document = document.clone();
+        // Mistakes are told when the scenario is read.
+        let _ = overrides.iter().filter_map(|assignment| set(&mut document, assignment).err()).count();
+        let node = document.find("traffic.arrivals.file")?;
+        let items = document.find("traffic.classes").and_then(Node::array).unwrap_or_default();
+        let name = |item: &Node| Some(item.table()?.get("name")?.value.text()?.to_owned());
+        Some(Self {
+            file: node.text()?.to_owned(),
+            is_of_command_line: Node::is_overridden(node),
+            place: node.place.clone(),
+            classes: items.iter().filter_map(name).collect(),
+        })
+    }
+
+    /// Where the text of the file has classes that the scenario has not. Of one without any the scenario itself is wrong.
+    pub fn unknown_classes(&self, text: &str, recording: &Recording) -> Vec<Mistake> {
+        let known: Vec<_> = self.classes.iter().map(String::as_str).collect();
+        let named = recording.classes.iter().filter_map(|class| Some((class.line, class.name.as_deref()?)));
+        let unknown = named.filter(|(_, name)| !known.is_empty() && !known.contains(name));
+        let mistake = |(line, name): (usize, &str)| {
+            let line = lines(text).nth(line - 1).unwrap_or_default();
+            let cell = cells(text, &line).find(|(_, cell)| *cell == name).map(|(place, _)| place);
+            let help = match nearest(name, &known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("traffic.classes has {}", known.join(", ")),
+            };
+            Mistake { place: cell.unwrap_or(line), message: format!("there is no class `{name}`"), help }
+        };
+        unknown.map(mistake).take(MISTAKES).collect()
+    }
 }
 
 pub fn parse(text: &str) -> Result<Recording, Vec<Mistake>> {
@@ -138,7 +174,8 @@ impl<'t> Parser<'t> {
             count += 1;
         }
         if count != self.columns.len() {
-            let message = format!("this line has {count} cells, the first has {}", self.columns.len());
+            let message =
+                format!("this line has {}, the first has {}", counted(count as u64, "cell"), self.columns.len());
             self.refuse(line, message, "");
             return;
         }
@@ -255,7 +292,7 @@ mod tests {
             ("time_s\n0\n--3\n", "--3", "\"--3\" is no number of seconds"),
             ("time_s\n9999999999999\n", "9999999999999", "\"9999999999999\" is no number of seconds"),
             ("time_s\n2.5\n2.25\n", "2.25", "2.25 s comes before the line above, 2.5 s"),
-            ("time_s,class\n1\n", "1", "this line has 1 cells, the first has 2"),
+            ("time_s,class\n1\n", "1", "this line has 1 cell, the first has 2"),
             ("time_s\n1,2\n", "1,2", "this line has 2 cells, the first has 1"),
             ("time_s,class\n1,\n", "", "this request has no class"),
             ("time_s,user\n1, \n", "", "this request has no user"),

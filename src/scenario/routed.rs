@@ -2,8 +2,9 @@
 //! would refuse at every pass.
 
 use super::document::Table;
+use super::nearest::nearest;
 use super::pass::Pass;
-use super::router::RouterKind;
+use super::router::{GATEWAY_API, RouterKind, Routes};
 use super::{Scenario, path};
 use crate::model::http_route::{HttpRoute, HttpRouteMatch, HttpRouteRule, PathMatch};
 use crate::model::ingress::Ingress;
@@ -102,7 +103,9 @@ impl Checked<'_> {
     }
 
     fn all(mut self) {
-        self.weights();
+        if !self.has_place_for_weights() {
+            return;
+        }
         let mut object = self.scenario.routing_object();
         for (index, step) in self.scenario.workload.steps().iter().enumerate() {
             match step {
@@ -124,23 +127,97 @@ impl Checked<'_> {
     }
 
     /// Weights that cannot be written fail every pass.
-    fn weights(&mut self) {
-        let [canary, stable] = [&self.scenario.services.canary, &self.scenario.services.stable];
-        let max = self.scenario.max_weight();
-        let steps = self.scenario.workload.steps().iter().enumerate();
-        let weights = steps.filter_map(|(index, step)| Some((format!("{STEPS}[{index}].setWeight"), step.weight()?)));
-        let all = [(self.section(), TrafficWeight::ZERO)].into_iter().chain(weights);
-        for (key, weight) in all {
-            let destination = |service: &String, weight| Destination { service: service.clone(), weight };
-            let split = [destination(canary, weight), destination(stable, weight.rest(max))];
-            let mut object = self.scenario.routing_object();
-            if let Err(message) = self.router.set_weights(&mut object, &split) {
+    fn has_place_for_weights(&mut self) -> bool {
+        const FAILS: &str = "the Rollouts controller fails at every pass: no step completes";
+        let at_rest = self.refusal_of_weight(TrafficWeight::ZERO);
+        if let Some(message) = at_rest {
+            let (key, help) = self
+                .missing_route()
+                .or_else(|| self.missing_backend())
+                .unwrap_or_else(|| (self.section(), FAILS.to_owned()));
+            let place = self.place(&key);
+            self.pass.error(&key, place, message, help);
+            return false;
+        }
+        for (index, step) in self.scenario.workload.steps().iter().enumerate() {
+            let refusal = step.weight().and_then(|weight| self.refusal_of_weight(weight));
+            if let Some(message) = refusal {
+                let key = format!("{STEPS}[{index}].setWeight");
                 let place = self.place(&key);
-                let help = "the Rollouts controller fails at every pass: no step completes";
-                self.pass.error(&key, place, message, help);
-                return;
+                self.pass.error(&key, place, message, FAILS);
+                return false;
             }
         }
+        true
+    }
+
+    fn refusal_of_weight(&self, weight: TrafficWeight) -> Option<String> {
+        let services = &self.scenario.services;
+        let destination = |service: &String, weight| Destination { service: service.clone(), weight };
+        let rest = weight.rest(self.scenario.max_weight());
+        let split = [destination(&services.canary, weight), destination(&services.stable, rest)];
+        self.router.set_weights(&mut self.scenario.routing_object(), &split).err()
+    }
+
+    /// A route that `trafficRouting` names and nobody has: where it is named, and which there are.
+    fn missing_route(&self) -> Option<(String, String)> {
+        let (key, named, known): (_, Vec<_>, Vec<_>) = match (&self.router, &self.scenario.router.routes) {
+            (Router::GatewayApi(router), Routes { http_routes: Some(routes), .. }) => (
+                format!("{ROUTING}.plugins.\"{GATEWAY_API}\""),
+                router.routes.iter().map(|route| route.name.as_str()).collect(),
+                routes.iter().map(|route| route.name.as_str()).collect(),
+            ),
+            (Router::Istio(router), Routes { virtual_service: Some(service), .. }) => (
+                format!("{ROUTING}.istio.virtualService.routes"),
+                router.routes.iter().map(String::as_str).collect(),
+                service.http.iter().filter_map(|route| route.name.as_deref()).collect(),
+            ),
+            (Router::Alb(_) | Router::GatewayApi(_) | Router::Istio(_) | Router::Weighted(_), _) => return None,
+        };
+        let missing = named.into_iter().find(|name| !known.contains(name))?;
+        Some((
+            key,
+            match (nearest(missing, &known), known.is_empty()) {
+                (Some(near), _) => format!("did you mean `{near}`?"),
+                (None, true) => "no route has a name".to_owned(),
+                (None, false) => format!("there are {}", known.join(", ")),
+            },
+        ))
+    }
+
+    /// A route that leads to one of the two Services alone, or to none: where it leads, and where it should.
+    fn missing_backend(&self) -> Option<(String, String)> {
+        let pair = [&self.scenario.services.stable, &self.scenario.services.canary];
+        let lacks = |services: &[String]| pair.iter().any(|wanted| !services.contains(wanted));
+        let (key, services, noun) = match (&self.router, self.scenario.routing_object()) {
+            (Router::GatewayApi(router), RoutingObject::HttpRoutes(routes)) => {
+                let services = |route: &HttpRoute| -> Vec<String> {
+                    route.rules.iter().flat_map(|rule| &rule.backend_refs).map(|one| one.service.clone()).collect()
+                };
+                let is_named = |route: &HttpRoute| router.routes.iter().any(|named| named.name == route.name);
+                let lacking = routes.iter().position(|route| is_named(route) && lacks(&services(route)))?;
+                (format!("http_routes[{lacking}].spec.rules"), services(&routes[lacking]), "backendRefs")
+            }
+            (Router::Istio(router), RoutingObject::VirtualService(service)) => {
+                let services = |route: &Route| -> Vec<String> {
+                    route.route.iter().map(|destination| destination.target().to_owned()).collect()
+                };
+                let is_named = |route: &Route| match &route.name {
+                    Some(name) => router.routes.contains(name),
+                    None => router.routes.is_empty(),
+                };
+                let lacking = service.http.iter().position(|route| is_named(route) && lacks(&services(route)))?;
+                (
+                    format!("virtual_service.spec.http[{lacking}].route"),
+                    services(&service.http[lacking]),
+                    "destinations",
+                )
+            }
+            (Router::Alb(_) | Router::GatewayApi(_) | Router::Istio(_) | Router::Weighted(_), _) => return None,
+        };
+        let [stable, canary] = pair;
+        let there = if services.is_empty() { "none".to_owned() } else { services.join(", ") };
+        Some((key, format!("name {noun} {stable} and {canary}; there are {there}")))
     }
 
     fn header_route(&mut self, object: &mut RoutingObject, (index, step): (usize, &Step)) {

@@ -208,6 +208,7 @@ pub fn preset(reader: &mut Reader<'_, '_>, document: &Table) -> Preset {
     presets.insert(0, first);
     let is_told = router.is_some_and(|router| router != ALB) || reader.has(NAME) || reader.writes_schema();
     if !is_told {
+        reader.accept(NAME);
         return presets.swap_remove(0);
     }
     let choices: Vec<_> = presets.iter().enumerate().map(|(index, preset)| (preset.name, index)).collect();

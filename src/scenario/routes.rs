@@ -7,7 +7,7 @@ use super::pass::Pass;
 use super::path;
 use super::steps::inner_table;
 use super::string_match;
-use super::value::text_from;
+use super::value::{percent_from, text_from};
 use crate::model::request_match::StringMatch;
 use crate::model::rollout::step::{HeaderMatch, HeaderRoute, MirrorMatch, MirrorRoute};
 use crate::units::Percent;
@@ -129,10 +129,11 @@ pub fn mirror(pass: &mut Pass, key: &str, node: &Node) -> Option<MirrorRoute> {
     let matches = matches.collect();
     let mut percentage = Percent::HUNDRED;
     if let Some(entry) = table.get("percentage") {
-        let refuse = || "a percentage is a whole number from 0 to 100".to_owned();
-        match entry.value.integer().ok_or_else(refuse).and_then(Percent::try_from) {
+        match percent_from("percentage", &entry.value) {
             Ok(percent) => percentage = percent,
-            Err(message) => pass.error(&path::join(key, "percentage"), entry.value.place.clone(), message, ""),
+            Err((message, help)) => {
+                pass.error(&path::join(key, "percentage"), entry.value.place.clone(), message, help)
+            }
         }
     }
     Some(MirrorRoute { name: name?, matches, percentage })
@@ -140,18 +141,8 @@ pub fn mirror(pass: &mut Pass, key: &str, node: &Node) -> Option<MirrorRoute> {
 
 fn mirror_match(pass: &mut Pass, key: &str, node: &Node) -> MirrorMatch {
     let mut entry = Entry::new(pass, key.to_owned(), node);
-    let mut text = |name: &'static str| {
-        let node = entry.get(name)?;
-        string_match::read(Entry::new(entry.pass, path::join(&entry.key, name), node))
-    };
-    let (method, path) = (text("method"), text("path"));
-    let headers = entry.get("headers").and_then(Node::table).map_or(&[][..], |table| &table.entries);
-    let headers_key = path::join(&entry.key, "headers");
-    let header = |one: &super::document::Entry| {
-        let value = string_match::read(Entry::new(entry.pass, path::join(&headers_key, &one.key), &one.value))?;
-        Some((one.key.clone(), value))
-    };
-    let headers = headers.iter().filter_map(header).collect();
+    let [method, path] = ["method", "path"].map(|name| entry.inner(name).and_then(string_match::read));
+    let headers = entry.inner("headers").map(string_match::read_named).unwrap_or_default();
     entry.refuse_unknown();
     MirrorMatch { method, path, headers }
 }

@@ -1,10 +1,8 @@
 //! What a scenario comes to for the routing of its requests.
 
 use super::{Scenario, routed};
-use crate::model::Revision;
 use crate::model::http_request::HttpRequest;
 use crate::model::load_balancer_controller::listener_rules::Cluster;
-use crate::model::people::Verb;
 use crate::model::rollout::router::Pair;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -29,11 +27,5 @@ impl Scenario {
             // For documentation: RFC 5737.
             source_ip: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)),
         }
-    }
-
-    /// The newest revision that there can be in a run.
-    pub fn newest_revision(&self) -> Revision {
-        let deployed = self.actions.iter().filter(|action| action.verb == Verb::Deploy).count();
-        Revision(2 + u32::try_from(deployed).unwrap_or(u32::MAX))
     }
 }

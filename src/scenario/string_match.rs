@@ -22,6 +22,11 @@ pub fn read(mut entry: Entry<'_, '_>) -> Option<StringMatch> {
     }
 }
 
+/// A table with names of the user's own.
+pub fn read_named(mut entry: Entry<'_, '_>) -> Vec<(String, StringMatch)> {
+    entry.each(|name, value| Some((name.to_owned(), read(value)?)))
+}
+
 /// A regular expression that is one.
 pub fn expression(entry: &mut Entry<'_, '_>, (name, pattern): (&str, String)) -> Option<StringMatch> {
     let expression = StringMatch::Regex(pattern);

@@ -9,6 +9,7 @@ use super::path;
 use super::reader::Reader;
 use super::spread::Spread;
 use super::value::text_from;
+use crate::model::Revision;
 use crate::model::comparison::Comparison;
 use crate::model::traffic::ClassSpec;
 use crate::run::Run;
@@ -99,10 +100,20 @@ impl Threshold {
 /// A metric, and which figure of the seeds.
 type Subject = (Metric, Option<usize>);
 
+/// What is wrong, and what to write instead.
+type Refusal = (String, String);
+
+/// What figures of one class can be about.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    pub classes: &'a [ClassSpec],
+    pub newest: Revision,
+}
+
 /// `elb_502.count`, `elb_502{seeds=p95}.count`, `elb_5xx{step=3,seeds=max}.count`,
 /// `target_5xx{class=partners,version=v2}.count`.
-fn subject(name: &str, classes: &[ClassSpec]) -> Result<Subject, String> {
-    let unknown = || format!("there is no metric `{name}`");
+fn subject(name: &str, known: Known<'_>) -> Result<Subject, Refusal> {
+    let unknown = || (format!("there is no metric `{name}`"), nearest_metric(name, known.classes));
     let Some((before, (labels, after))) = name.split_once('{').and_then(|(a, rest)| Some((a, rest.split_once('}')?)))
     else {
         return Metric::parse(name).map(|metric| (metric, None)).ok_or_else(unknown);
@@ -114,13 +125,11 @@ fn subject(name: &str, classes: &[ClassSpec]) -> Result<Subject, String> {
             Some(("seeds", figure)) => {
                 let index = Spread::NAMES.iter().position(|known| *known == figure);
                 let known = Spread::NAMES.join(", ");
-                across = Some(index.ok_or_else(|| format!("`{label}`: the figures of the seeds are {known}"))?);
+                let refusal = || (format!("`{label}`: the figures of the seeds are {known}"), String::new());
+                across = Some(index.ok_or_else(refusal)?);
             }
-            Some(("class", name)) => class = Some(number_of(name, classes).map_err(|m| format!("`{label}`: {m}"))?),
-            Some(("version", name)) => {
-                let known = || format!("`{label}`: a version is v1, v2, …, none or new");
-                versions = Some(Versions::parse(name).ok_or_else(known)?);
-            }
+            Some(("class", name)) => class = Some(number_of(name, known.classes)?),
+            Some(("version", name)) => versions = Some(versions_of(name, known.newest)?),
             _ => others.push(label.trim()),
         }
     }
@@ -135,32 +144,64 @@ fn subject(name: &str, classes: &[ClassSpec]) -> Result<Subject, String> {
     Metric::parse(&format!("{before}{rest}{after}")).map(|metric| (metric, across)).ok_or_else(unknown)
 }
 
+fn nearest_metric(name: &str, classes: &[ClassSpec]) -> String {
+    // Of the class that is named; a figure of it may be any name's.
+    let class = name.split_once("class=").and_then(|(_, rest)| rest.split([',', '}']).next()).unwrap_or("NAME");
+    let of_class = |name: String| name.replace("NAME", class);
+    let of_classes = if classes.is_empty() { vec![] } else { ClassMetric::names() };
+    let known: Vec<_> = Metric::names().into_iter().chain(of_classes.into_iter().map(of_class)).collect();
+    match nearest(name, &known.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => format!("known metrics: {}, elb_5xx{{step=N}}.count", known.join(", ")),
+    }
+}
+
 /// Of the class of this name.
-fn number_of(name: &str, classes: &[ClassSpec]) -> Result<usize, String> {
-    classes.iter().position(|class| class.name == name).ok_or_else(|| match classes {
-        [] => "the scenario has no classes of traffic".to_owned(),
-        _ => format!(
-            "the classes are {}",
-            classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>().join(", ")
-        ),
+fn number_of(name: &str, classes: &[ClassSpec]) -> Result<usize, Refusal> {
+    let known: Vec<_> = classes.iter().map(|class| class.name.as_str()).collect();
+    known.iter().position(|known| *known == name).ok_or_else(|| {
+        let help = match (nearest(name, &known), classes) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, []) => "the scenario has no classes of traffic".to_owned(),
+            (None, [_, ..]) => format!("the classes are {}", known.join(", ")),
+        };
+        (format!("there is no class `{name}`"), help)
     })
 }
 
-/// `classes`: what figures of one class can be about.
-pub fn read(reader: &mut Reader<'_, '_>, classes: &[ClassSpec]) -> Vec<Threshold> {
+fn versions_of(name: &str, newest: Revision) -> Result<Versions, Refusal> {
+    match Versions::parse(name) {
+        None => Err((format!("`version={name}`: a version is v1, v2, …, none or new"), String::new())),
+        Some(Versions::One(number)) if number > newest.0 as usize => {
+            let help = "each action `deploy` brings one more".to_owned();
+            Err((format!("there is no {name}: the newest version of this release is v{}", newest.0), help))
+        }
+        Some(versions) => Ok(versions),
+    }
+}
+
+/// What is asked of users whom nobody has.
+fn without_users((metric, _): Subject, classes: &[ClassSpec]) -> Option<Refusal> {
+    let Metric::Class(class, ClassMetric::Users(_)) = metric else { return None };
+    let class = classes.get(class).filter(|class| class.users.is_none())?;
+    let help = format!("write users = 1000 in the class `{}`", class.name);
+    Some((format!("the class `{}` has no users", class.name), help))
+}
+
+pub fn read(reader: &mut Reader<'_, '_>, known: Known<'_>) -> Vec<Threshold> {
     let mut thresholds = Vec::new();
     let entries: Vec<&Entry> = reader.others().collect();
     for entry in entries {
         reader.accept(&entry.key);
         let key = reader.key(&entry.key);
-        read_entry((reader.pass, classes), &key, (&entry.key, entry), &mut thresholds);
+        read_entry((reader.pass, known), &key, (&entry.key, entry), &mut thresholds);
     }
     thresholds
 }
 
 /// An unquoted `elb_502.count` is a table in TOML; it means the same.
 fn read_entry(
-    (pass, classes): (&mut Pass, &[ClassSpec]),
+    (pass, known): (&mut Pass, Known<'_>),
     key: &str,
     (name, entry): (&str, &Entry),
     thresholds: &mut Vec<Threshold>,
@@ -169,21 +210,19 @@ fn read_entry(
     if let Some(table) = entry.value.table() {
         for inner in &table.entries {
             let name = format!("{name}.{}", inner.key);
-            read_entry((pass, classes), &path::join(key, &inner.key), (&name, inner), thresholds);
+            read_entry((pass, known), &path::join(key, &inner.key), (&name, inner), thresholds);
         }
         return;
     }
-    let subject = match subject(name, classes) {
+    // A mistake in the users themselves has been told.
+    let has_bad_classes = pass.problems.iter().any(|problem| path::is_within(&problem.key, "traffic.classes"));
+    let told = subject(name, known).and_then(|subject| match without_users(subject, known.classes) {
+        Some(refusal) if !has_bad_classes => Err(refusal),
+        Some(_) | None => Ok(subject),
+    });
+    let subject = match told {
         Ok(subject) => subject,
-        Err(message) => {
-            let of_classes = if classes.is_empty() { vec![] } else { ClassMetric::names() };
-            let known: Vec<_> = Metric::names().into_iter().chain(of_classes).collect();
-            let help = match nearest(name, &known.iter().map(String::as_str).collect::<Vec<_>>()) {
-                Some(known) => format!("did you mean `{known}`?"),
-                None => format!("known metrics: {}, elb_5xx{{step=N}}.count", known.join(", ")),
-            };
-            return pass.error(key, entry.key_place.clone(), message, help);
-        }
+        Err((message, help)) => return pass.error(key, entry.key_place.clone(), message, help),
     };
     let conditions = entry.value.array().unwrap_or(std::slice::from_ref(&entry.value));
     for node in conditions {
@@ -205,9 +244,11 @@ fn condition_text(node: &Node) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::load::load;
 
     fn threshold(name: &str, condition: &str) -> Result<Threshold, String> {
-        Threshold::parse(name, subject(name, &[])?, condition)
+        let known = Known { classes: &[], newest: Revision(2) };
+        Threshold::parse(name, subject(name, known).map_err(|(message, _)| message)?, condition)
     }
 
     #[test]
@@ -240,12 +281,43 @@ mod tests {
             ("elb_5xx{step=x}.count", "== 0", "there is no metric `elb_5xx{step=x}.count`"),
             ("elb_5xx{seeds=p97}.count", "== 0", "`seeds=p97`: the figures of the seeds are min, mean, p50, p95, max"),
             ("elb_508{seeds=max}.count", "== 0", "there is no metric `elb_508{seeds=max}.count`"),
-            ("ok{class=web}.count", "== 0", "`class=web`: the scenario has no classes of traffic"),
+            ("ok{class=web}.count", "== 0", "there is no class `web`"),
             ("ok{version=v2}.count", "== 0", "there is no metric `ok{version=v2}.count`"),
             ("ok{version=2}.count", "== 0", "`version=2`: a version is v1, v2, …, none or new"),
         ] {
             assert_eq!(threshold(name, condition).unwrap_err(), message);
         }
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_refused_with_what_to_write() {
+        let text = "[traffic]\nrate = \"1/s\"\n[[traffic.classes]]\nname = \"partners\"\n[rollout]\n[rollout.strategy.canary]\n";
+        let deploy = "[[actions]]\nat = \"9s\"\ndo = \"deploy\"\n";
+        let told = |name: &str, text: &str| {
+            let problems = load(&format!("{text}[thresholds]\n\"{name}\" = \"== 0\"\n"), "x", &[]);
+            let problems = problems.map_or_else(|problems| problems, |_| vec![]);
+            problems.into_iter().map(|problem| format!("{} ({})", problem.message, problem.help)).collect::<Vec<_>>()
+        };
+        for (name, expected) in [
+            (
+                "users{class=partners}.saw_both",
+                "the class `partners` has no users (write users = 1000 in the class `partners`)",
+            ),
+            (
+                "requests{class=partners,version=v3}.count",
+                "there is no v3: the newest version of this release is v2 (each action `deploy` brings one more)",
+            ),
+            ("requests{class=partner}.count", "there is no class `partner` (did you mean `partners`?)"),
+            ("requests{class=web}.count", "there is no class `web` (the classes are partners)"),
+            (
+                "request{class=partners}.count",
+                "there is no metric `request{class=partners}.count` (did you mean `requests{class=partners}.count`?)",
+            ),
+        ] {
+            assert_eq!(told(name, text), [expected]);
+        }
+        let third = told("requests{class=partners,version=v3}.count", &format!("{text}{deploy}"));
+        assert_eq!(third, Vec::<String>::new());
     }
 
     #[test]

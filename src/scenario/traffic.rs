@@ -1,6 +1,9 @@
 //! `[traffic]`: the requests, and the classes that they belong to.
 
+use super::diagnostic::{Problem, Severity};
 use super::document::Node;
+use super::nearest::nearest;
+use super::pass::Pass;
 use super::path;
 use super::quoted::quoted;
 use super::reader::Reader;
@@ -9,7 +12,7 @@ use super::{rate_profile, recording, replay, users};
 use crate::model::http_request::HttpRequest;
 use crate::model::traffic::{Arrivals, Caller, ClassSpec, MAX_CLASSES, RateProfile, TrafficSpec};
 use crate::random::{Distribution, Tail};
-use crate::units::{Duration, Rate};
+use crate::units::{Duration, Rate, counted, grouped};
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -120,7 +123,8 @@ fn read_classes(reader: &mut Reader<'_, '_>, items: &[Node], traffic: &TrafficSp
         let class = class(&mut inner, (traffic, rest));
         inner.refuse_unknown();
         if !class.name.is_empty() && classes.iter().any(|other| other.name == class.name) {
-            inner.error_at("name", format!("there are two classes `{}`", class.name), "");
+            let help = "give one another name: reports and thresholds go by it";
+            inner.error_at("name", format!("there are two classes `{}`", class.name), help);
         }
         classes.push(class);
     }
@@ -128,7 +132,7 @@ fn read_classes(reader: &mut Reader<'_, '_>, items: &[Node], traffic: &TrafficSp
         let key = format!("{}[0]", reader.key("classes"));
         class(&mut Reader::new(reader.pass, key, None, None), (traffic, rest));
     }
-    if traffic.arrivals.spread().is_some() {
+    if traffic.arrivals.spread().is_some() && !has_bad_shares(reader.pass) {
         add_up(reader, items, rest);
     }
     classes
@@ -145,6 +149,16 @@ fn value<'a>(class: &'a Node, name: &str) -> Option<&'a Node> {
     class.table().and_then(|class| class.get(name)).map(|entry| &entry.value)
 }
 
+/// Where shares, or the arrivals as such, are wrong or misspelt, what they add up to says nothing more.
+fn has_bad_shares(pass: &Pass) -> bool {
+    let is_about_shares = |problem: &Problem| {
+        let key = problem.key.rsplit('.').next().unwrap_or_default();
+        path::is_within(&problem.key, "traffic.arrivals")
+            || path::is_within(&problem.key, "traffic.classes") && nearest(key, &["share", "rate"]).is_some()
+    };
+    pass.problems.iter().any(|problem| problem.severity == Severity::Error && is_about_shares(problem))
+}
+
 /// All that arrives at `traffic.rate` belongs to one of the classes.
 fn add_up(reader: &mut Reader<'_, '_>, items: &[Node], rest: f64) {
     /// Three shares of 0.333333 are a whole.
@@ -157,12 +171,18 @@ fn add_up(reader: &mut Reader<'_, '_>, items: &[Node], rest: f64) {
         [] if items.iter().any(|item| says("share")(&item)) && rest.abs() > ROUNDING => {
             let at = items.iter().rfind(says("share")).and_then(|item| value(item, "share"));
             let message = format!("the shares add up to {}, they must add up to 1", sum(rest));
-            let help = "leave one `share` out: that class has the rest; or give a class a `rate` of its own";
+            let help = match rest < 0.0 {
+                true => format!("lower them by {} together, or give a class a `rate` of its own", -rest),
+                false => {
+                    "leave one `share` out: that class has the rest; or give a class a `rate` of its own".to_owned()
+                }
+            };
             reader.pass.error(&key, at.and_then(place), message, help);
         }
         [class] if rest < 0.0 => {
             let message = format!("the shares of the other classes add up to {}: nothing is left", sum(rest));
-            reader.pass.error(&key, place(class), message, "");
+            let help = "lower the others, or give this class a `rate` of its own";
+            reader.pass.error(&key, place(class), message, help);
         }
         [] | [_] => {}
         [_, others @ ..] => {
@@ -279,11 +299,13 @@ fn check_sessions(reader: &mut Reader<'_, '_>, class: &ClassSpec) {
     let open =
         begin_per_second * session.think_time.mean().as_secs_f64() * f64::from((requests / calls).saturating_sub(1));
     if open > MOST_OPEN_SESSIONS {
-        let message = format!("{open:.0} sessions are open at a time, at most {MOST_OPEN_SESSIONS} are simulated");
+        let most = grouped(MOST_OPEN_SESSIONS as u64);
+        let message = format!("{} sessions are open at a time, at most {most} are simulated", grouped(open as u64));
         reader.error_at("users", message, "each has its place in memory: fewer requests, or a shorter think_time");
     } else if open > f64::from(users.count) {
         let (key, place) = (reader.key("users"), reader.place_of("users"));
-        let message = format!("{open:.0} sessions are open at a time, of {} users", users.count);
+        let of = counted(u64::from(users.count), "user");
+        let message = format!("{} sessions are open at a time, of {of}", grouped(open as u64));
         reader.pass.warning(&key, place, message, "so a user has several at once: more users, or a lower rate");
     }
 }
@@ -375,34 +397,47 @@ fn headers(reader: &mut Reader<'_, '_>) -> Vec<(String, String)> {
     reader.pass.parameter(key.clone(), node.to_toml(), Some(node), NOTE);
     let mut headers: Vec<(String, String)> = vec![];
     for entry in &table.entries {
-        let read = header(&entry.key, &entry.value).and_then(|header| {
-            let is_twice = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(&header.0));
-            if is_twice {
-                Err((format!("there are two headers `{}`", header.0), "names are compared without case".to_owned()))
-            } else {
-                Ok(header)
-            }
-        });
+        let is_twice = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(&entry.key));
+        let read = match header_name(&entry.key, is_twice) {
+            Err(refusal) => Err((entry.key_place.clone(), refusal)),
+            Ok(name) => match header_value(name, &entry.value) {
+                Err(refusal) => Err((entry.value.place.clone(), refusal)),
+                Ok(value) => Ok((name.to_owned(), value)),
+            },
+        };
         match read {
             Ok(header) => headers.push(header),
-            Err((message, help)) => {
-                reader.pass.error(&path::join(&key, &entry.key), entry.value.place.clone(), message, help)
-            }
+            Err((place, (message, help))) => reader.pass.error(&path::join(&key, &entry.key), place, message, help),
         }
     }
     headers
 }
 
-fn header(name: &str, value: &Node) -> Result<(String, String), (String, String)> {
-    // RFC 9110, `token`.
-    let is_token = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c));
-    if !is_token {
-        return Err((format!("{} is no name of a header", quoted(name)), String::new()));
+/// Source: RFC 9110, `token`.
+fn header_name(name: &str, is_twice: bool) -> Result<&str, (String, String)> {
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if name.is_empty() || !name.chars().all(is_of_token) {
+        let help = "it has letters, digits and a few signs: X-Canary";
+        return Err((format!("{} is no name of a header", quoted(name)), help.to_owned()));
     }
     if name.eq_ignore_ascii_case("host") {
         return Err(("the Host header is `host`".to_owned(), "write host = \"…\" beside `headers`".to_owned()));
     }
-    Ok((name.to_owned(), text_from(name, value)?))
+    if is_twice {
+        return Err((format!("there are two headers `{name}`"), "names are compared without case".to_owned()));
+    }
+    Ok(name)
+}
+
+/// Source: RFC 9110, `field-value`.
+fn header_value(name: &str, value: &Node) -> Result<String, (String, String)> {
+    let text = text_from(name, value)?;
+    let is_blank = |c: char| c == ' ' || c == '\t';
+    if text.contains(|c: char| c.is_control() && c != '\t') || text.starts_with(is_blank) || text.ends_with(is_blank) {
+        let help = "it has no line break or other control character, and no blank at its ends";
+        return Err((format!("{} is no value of a header", quoted(&text)), help.to_owned()));
+    }
+    Ok(text)
 }
 
 fn source_ip(reader: &mut Reader<'_, '_>) -> IpAddr {

@@ -2,6 +2,7 @@
 //! plugin.
 
 use super::document::Node;
+use super::entry::{self, Entry};
 use super::reader::Reader;
 use super::router::{GATEWAY_API, ROUTERS};
 use super::routes;
@@ -20,8 +21,8 @@ pub fn read(reader: &mut Reader<'_, '_>) -> TrafficRouting {
     let mut stickiness = None;
     for router in ROUTERS {
         // One of several is played.
-        if reader.has(router) && played != Some(router) {
-            reader.not_simulated(&[router]);
+        if let Some(played) = played.filter(|played| reader.has(router) && *played != router) {
+            reader.not_played(router, played);
         } else if router == "alb" {
             let alb = reader.optional_table("alb", "An Ingress of the AWS Load Balancer Controller", alb);
             stickiness = alb.flatten();
@@ -61,7 +62,7 @@ fn read_router(reader: &mut Reader<'_, '_>, router: &'static str) {
         "nginx" => _ = reader.optional_table("nginx", "An Ingress of ingress-nginx", nginx),
         "smi" => _ = reader.optional_table("smi", "A TrafficSplit of the Service Mesh Interface", smi),
         "ambassador" => {
-            _ = reader.optional_table("ambassador", "Mappings of Ambassador", |it| plain(it, ("mappings", TEXTS)));
+            _ = reader.optional_table("ambassador", "Mappings of Ambassador", |it| texts(it, "mappings"));
         }
         "appMesh" => {
             const NOTE: &str = "A virtual service of App Mesh";
@@ -103,7 +104,7 @@ fn stickiness_config(config: &mut Reader<'_, '_>) -> Option<u32> {
         "Whether a client stays with its target group. Argo Rollouts: false unless set",
     );
     let seconds = config.optional_count("durationSeconds", 1..=604_800, "For so long");
-    if is_enabled && seconds.is_none() {
+    if is_enabled && !config.has("durationSeconds") {
         config.missing("durationSeconds", "write durationSeconds = 3600");
     }
     seconds.filter(|_| is_enabled)
@@ -112,7 +113,7 @@ fn stickiness_config(config: &mut Reader<'_, '_>) -> Option<u32> {
 fn istio(reader: &mut Reader<'_, '_>) {
     reader.optional_table("virtualService", "The VirtualService whose weights change", |service| {
         service.text("name", None, "Its name");
-        plain(service, ("routes", TEXTS));
+        texts(service, "routes");
         service.not_simulated(&["tlsRoutes", "tcpRoutes"]);
     });
     if reader.has("virtualService") && reader.has("virtualServices") {
@@ -160,7 +161,10 @@ fn smi(reader: &mut Reader<'_, '_>) {
 fn plugins(reader: &mut Reader<'_, '_>) {
     reader.optional_table(GATEWAY_API, "HTTPRoutes of the Gateway API", |plugin| {
         plugin.text("httpRoute", None, "Name of the HTTPRoute; header routes go into it, too");
-        plain(plugin, ("httpRoutes", ROUTES));
+        if let Some(node) = plain(plugin, ("httpRoutes", ROUTES)) {
+            let key = plugin.key("httpRoutes");
+            entry::list((plugin.pass, &key), node, named_route);
+        }
         plugin.ignored(&[
             "namespace",
             "configMap",
@@ -191,9 +195,8 @@ fn plugins(reader: &mut Reader<'_, '_>) {
     }
 }
 
-/// A field that is looked at elsewhere, or by nobody.
+/// A field that is looked at elsewhere, or by nobody: its schema and its note.
 type Shape = (fn() -> Value, &'static str);
-const TEXTS: Shape = (|| json!({ "type": "array", "items": { "type": "string" } }), "Their names");
 const TABLE: Shape = (|| json!({ "type": "object" }), "Where it stands, and what it is called");
 const ROUTES: Shape = (
     || {
@@ -207,9 +210,68 @@ const ROUTES: Shape = (
     "HTTPRoutes whose weights change; header routes go into those that say so",
 );
 
-fn plain(reader: &mut Reader<'_, '_>, (name, (schema, note)): (&'static str, Shape)) {
-    let node: Option<&Node> = reader.take(name, schema, note);
-    if let Some(node) = node {
-        reader.pass.parameter(reader.key(name), node.to_toml(), Some(node), note);
+fn plain<'a>(reader: &mut Reader<'a, '_>, (name, (schema, note)): (&'static str, Shape)) -> Option<&'a Node> {
+    let node = reader.take(name, schema, note)?;
+    reader.pass.parameter(reader.key(name), node.to_toml(), Some(node), note);
+    Some(node)
+}
+
+fn texts(reader: &mut Reader<'_, '_>, name: &'static str) {
+    const TEXTS: Shape = (|| json!({ "type": "array", "items": { "type": "string" } }), "Their names");
+    if let Some(node) = plain(reader, (name, TEXTS)) {
+        let key = reader.key(name);
+        entry::texts(reader.pass, &key, node);
+    }
+}
+
+/// As a router takes it, it is looked at elsewhere.
+fn named_route(mut entry: Entry<'_, '_>) -> Option<()> {
+    entry.required("name", "write httpRoutes = [{ name = \"web\" }]");
+    entry.boolean("useHeaderRoutes");
+    entry.refuse_unknown();
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::load::load;
+
+    /// Key, message and help of the only problem.
+    fn told(routing: &str) -> [String; 3] {
+        let text = format!("[traffic]\nrate = \"1/s\"\n[rollout.strategy.canary.trafficRouting]\n{routing}\n");
+        let problems = load(&text, "x", &[]).expect_err(routing);
+        let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+        [problem.key.clone(), problem.message.clone(), problem.help.clone()]
+    }
+
+    #[test]
+    fn one_mistake_is_told_once() {
+        let duration = "`durationSeconds` is 99999999, it must lie between 1 and 604,800";
+        let brackets = "put it in brackets: [ … ]";
+        for (text, key, message, help) in [
+            (
+                "alb.stickinessConfig = { enabled = true, durationSeconds = 99999999 }",
+                "alb.stickinessConfig.durationSeconds",
+                duration,
+                "",
+            ),
+            ("alb = {}\nnginx = {}", "nginx", "one router is simulated: `alb`", "leave `nginx` out, or `alb`"),
+            (
+                "istio.virtualService.routes = \"web\"",
+                "istio.virtualService.routes",
+                "this is a string, it must be an array",
+                brackets,
+            ),
+            (
+                "plugins.\"argoproj-labs/gatewayAPI\".httpRoutes = [{ useHeaderRoutes = true }]",
+                "plugins.\"argoproj-labs/gatewayAPI\".httpRoutes[0].name",
+                "`name` is missing",
+                "write httpRoutes = [{ name = \"web\" }]",
+            ),
+        ] {
+            let expected =
+                [format!("rollout.strategy.canary.trafficRouting.{key}"), message.to_owned(), help.to_owned()];
+            assert_eq!(told(text), expected, "{text}");
+        }
     }
 }

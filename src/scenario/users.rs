@@ -30,7 +30,7 @@ pub fn read(reader: &mut Reader<'_, '_>) -> Option<UsersSpec> {
         let count = if is_count {
             count_from("users", node, &COUNT)
         } else {
-            Err(wrong_kind("users", node, "a number or a table"))
+            Err(wrong_kind("users", node, "a whole number or a table"))
         };
         let count = count.map_err(|(message, _)| reader.pass.error(&key, node.place.clone(), message, HELP)).ok()?;
         reader.pass.parameter(key, count.to_string(), Some(node), NOTE);
@@ -76,7 +76,11 @@ fn activity(reader: &mut Reader<'_, '_>) -> Activity {
             (Some("uniform"), _) => Ok(Activity::Uniform),
             (None, Some(exponent)) if RANGE.contains(&exponent) => Ok(Activity::Zipf { exponent }),
             (None, Some(exponent)) => {
-                Err((format!("`zipf` is {exponent}, it must lie between 0.001 and 10"), String::new()))
+                let help = match exponent == 0.0 {
+                    true => "write activity = \"uniform\": then all are alike",
+                    false => "write activity = { zipf = 1.1 }",
+                };
+                Err((format!("`zipf` is {exponent}, it must lie between 0.001 and 10"), help.to_owned()))
             }
             (Some(_) | None, _) => {
                 Err((format!("{} is no activity", node.to_toml()), "it is \"uniform\" or { zipf = 1.1 }".to_owned()))
@@ -89,11 +93,13 @@ fn activity(reader: &mut Reader<'_, '_>) -> Activity {
 fn session(reader: &mut Reader<'_, '_>) -> Option<SessionSpec> {
     const THINK_TIME: &str =
         "From a request of a session to its next one. Assumption: 7 s on average, exponential, as in TPC-W";
-    let requests = reader.optional_count(
-        "requests_per_session",
-        1..=1_000_000,
-        "So many requests of one user follow each other; without it each request is of any user",
-    );
+    const REQUESTS: &str = "So many requests of one user follow each other; without it each request is of any user";
+    const RANGE: RangeInclusive<u32> = 1..=1_000_000;
+    let schema = json!({ "type": "integer", "minimum": RANGE.start(), "maximum": RANGE.end() });
+    let requests = reader.value("requests_per_session", (schema, REQUESTS), None, u32::to_string, |node| {
+        let help = "write requests_per_session = 20, or leave it out: then each request is of any user";
+        count_from("requests_per_session", node, &RANGE).map_err(|(message, _)| (message, help.to_owned()))
+    });
     if requests.is_none() && reader.has("think_time") && !reader.has("requests_per_session") {
         let help = "write requests_per_session = 20";
         reader.missing("requests_per_session", help);

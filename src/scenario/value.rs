@@ -3,7 +3,7 @@
 use super::document::{Kind, Node};
 use super::quoted::quoted;
 use crate::random::{Distribution, Tail};
-use crate::units::Duration;
+use crate::units::{Duration, Percent, grouped};
 use std::ops::RangeInclusive;
 
 pub fn number_from(node: &Node) -> Option<f64> {
@@ -27,10 +27,17 @@ pub fn count_from(name: &str, node: &Node, range: &RangeInclusive<u32>) -> Resul
     match u32::try_from(number) {
         Ok(count) if range.contains(&count) => Ok(count),
         _ => {
-            let (low, high) = (range.start(), range.end());
+            let [low, high] = [range.start(), range.end()].map(|bound| grouped(u64::from(*bound)));
             Err((format!("`{name}` is {number}, it must lie between {low} and {high}"), String::new()))
         }
     }
+}
+
+/// How much of something, in whole percent.
+pub fn percent_from(name: &str, node: &Node) -> Result<Percent, (String, String)> {
+    let percent = node.integer().and_then(|number| Percent::try_from(number).ok());
+    let message = || format!("`{name}` is {}, it must be a percentage: a whole number from 0 to 100", node.to_toml());
+    percent.ok_or_else(|| (message(), format!("write {name} = 50 for one in two")))
 }
 
 pub fn duration_from(node: &Node) -> Result<Duration, (String, String)> {

@@ -1,12 +1,11 @@
 //! `[virtual_service]`: the VirtualService of Istio, with the field names of its manifest.
 
-use super::document::{Node, Table};
+use super::document::Table;
 use super::entry::Entry;
-use super::path;
 use super::reader::Reader;
 use super::string_match;
+use super::value::percent_from;
 use crate::model::load_balancer::listener_rule::Mirror;
-use crate::model::request_match::StringMatch;
 use crate::model::virtual_service::{Answer, Match, Route, RouteDestination, VirtualService};
 use crate::units::Percent;
 use serde_json::{Value, json};
@@ -35,29 +34,19 @@ fn schema() -> Value {
 }
 
 fn virtual_service(mut entry: Entry<'_, '_>) -> Option<VirtualService> {
-    entry.knows(&["apiVersion", "kind", "metadata", "status"]);
-    let Some(spec) = entry.get("spec") else {
-        entry.required("spec", "write spec.http = [{ route = [{ destination.host = \"stable\", weight = 100 }, …] }]");
-        return None;
-    };
-    let mut spec = Entry::new(entry.pass, path::join(&entry.key, "spec"), spec);
+    entry.knows(&["apiVersion", "metadata", "status"]);
+    entry.one_of("kind", &["VirtualService"]);
+    entry.requires("spec", "write spec.http = [{ route = [{ destination.host = \"stable\", weight = 100 }, …] }]");
+    let mut spec = entry.inner("spec")?;
     spec.knows(&["gateways", "exportTo"]);
     for name in ["tls", "tcp"] {
         spec.not_simulated(name);
     }
-    let hosts = spec.items("hosts").iter().filter_map(Node::text).map(str::to_owned).collect();
-    let http = list(&mut spec, "http", route);
+    let hosts = spec.texts("hosts");
+    let http = spec.list("http", route);
     spec.refuse_unknown();
     entry.refuse_unknown();
     Some(VirtualService { hosts, http })
-}
-
-/// What each item of a list comes to.
-fn list<T>(entry: &mut Entry<'_, '_>, name: &'static str, read: fn(Entry<'_, '_>) -> Option<T>) -> Vec<T> {
-    let items = entry.items(name);
-    let key = path::join(&entry.key, name);
-    let read = |(index, item): (usize, &Node)| read(Entry::new(entry.pass, format!("{key}[{index}]"), item));
-    items.iter().enumerate().filter_map(read).collect()
 }
 
 fn route(mut entry: Entry<'_, '_>) -> Option<Route> {
@@ -66,27 +55,39 @@ fn route(mut entry: Entry<'_, '_>) -> Option<Route> {
         entry.not_simulated(name);
     }
     let name = entry.text("name").filter(|name| !name.is_empty());
-    let matches = list(&mut entry, "match", one_match);
-    let destinations = list(&mut entry, "route", weighted);
+    let matches = entry.list("match", one_match);
+    let destinations = entry.list("route", weighted);
     let redirect = entry.get("redirect").map(|_| Answer::Redirect);
-    let direct = entry.get("directResponse").and_then(Node::table).and_then(|table| table.get("status"));
-    let status = direct.and_then(|status| u16::try_from(status.value.integer()?).ok());
+    let direct = entry.inner("directResponse").and_then(direct_response);
     let mirror = mirror(&mut entry);
     entry.refuse_unknown();
-    let answer = redirect.or(status.map(Answer::Direct));
-    Some(Route { name, matches, route: destinations, answer, mirror })
+    Some(Route { name, matches, route: destinations, answer: redirect.or(direct), mirror })
+}
+
+/// Source: Istio, `validateHTTPStatus`, which has 600 in it whatever it says.
+fn direct_response(mut entry: Entry<'_, '_>) -> Option<Answer> {
+    entry.knows(&["body"]);
+    entry.requires("status", "write status = 503");
+    let status = entry.read("status", |node| {
+        let status = node.integer().filter(|status| (200..=600).contains(status));
+        let message = || format!("HTTP status {} is not in range 200-599", node.to_toml());
+        status.ok_or_else(|| (message(), "write status = 503".to_owned()))
+    });
+    entry.refuse_unknown();
+    status.and_then(|status| u16::try_from(status).ok()).map(Answer::Direct)
 }
 
 fn mirror(entry: &mut Entry<'_, '_>) -> Option<Mirror> {
-    let percentage = entry.get("mirrorPercentage").and_then(Node::table).and_then(|table| table.get("value"));
-    let node = entry.get("mirror")?;
-    let service = destination(Entry::new(entry.pass, path::join(&entry.key, "mirror"), node))?.target().to_owned();
-    let percent = percentage.map_or(Ok(Percent::HUNDRED), |value| {
-        let number = value.value.integer();
-        number.ok_or_else(|| "a percentage is a whole number here".to_owned()).and_then(Percent::try_from)
-    });
-    let percent = percent.map_err(|message| entry.error("mirrorPercentage", (message, String::new()))).ok()?;
-    Some(Mirror { service, percent })
+    let percent = entry.inner("mirrorPercentage").and_then(percentage);
+    let service = destination(entry.inner("mirror")?)?.target().to_owned();
+    Some(Mirror { service, percent: percent.unwrap_or(Percent::HUNDRED) })
+}
+
+fn percentage(mut entry: Entry<'_, '_>) -> Option<Percent> {
+    entry.requires("value", "write mirrorPercentage = { value = 50 }");
+    let percent = entry.read("value", |node| percent_from("value", node));
+    entry.refuse_unknown();
+    percent
 }
 
 fn one_match(mut entry: Entry<'_, '_>) -> Option<Match> {
@@ -94,41 +95,19 @@ fn one_match(mut entry: Entry<'_, '_>) -> Option<Match> {
     for name in ["port", "sourceLabels", "sourceNamespace", "withoutHeaders", "ignoreUriCase"] {
         entry.not_simulated(name);
     }
-    let read = Match {
-        uri: text(&mut entry, "uri"),
-        method: text(&mut entry, "method"),
-        authority: text(&mut entry, "authority"),
-        headers: named(&mut entry, "headers"),
-        query_params: named(&mut entry, "queryParams"),
-    };
+    let [uri, method, authority] =
+        ["uri", "method", "authority"].map(|name| entry.inner(name).and_then(string_match::read));
+    let [headers, query_params] =
+        ["headers", "queryParams"].map(|name| entry.inner(name).map(string_match::read_named).unwrap_or_default());
     entry.refuse_unknown();
-    Some(read)
-}
-
-fn text(entry: &mut Entry<'_, '_>, name: &'static str) -> Option<StringMatch> {
-    let node = entry.get(name)?;
-    string_match::read(Entry::new(entry.pass, path::join(&entry.key, name), node))
-}
-
-/// A table with names of the user's own.
-fn named(entry: &mut Entry<'_, '_>, name: &'static str) -> Vec<(String, StringMatch)> {
-    let Some(table) = entry.get(name).and_then(Node::table) else { return vec![] };
-    let key = path::join(&entry.key, name);
-    let read = |one: &super::document::Entry| {
-        let value = string_match::read(Entry::new(entry.pass, path::join(&key, &one.key), &one.value))?;
-        Some((one.key.clone(), value))
-    };
-    table.entries.iter().filter_map(read).collect()
+    Some(Match { uri, method, authority, headers, query_params })
 }
 
 fn weighted(mut entry: Entry<'_, '_>) -> Option<RouteDestination> {
     entry.knows(&["headers"]);
     let weight = entry.whole("weight", 0).and_then(|weight| u32::try_from(weight).ok());
-    let Some(node) = entry.get("destination") else {
-        entry.required("destination", "write destination.host = \"stable\"");
-        return None;
-    };
-    let destination = destination(Entry::new(entry.pass, path::join(&entry.key, "destination"), node));
+    entry.requires("destination", "write destination.host = \"stable\"");
+    let destination = entry.inner("destination").and_then(destination);
     entry.refuse_unknown();
     Some(RouteDestination { weight, ..destination? })
 }
@@ -139,4 +118,67 @@ fn destination(mut entry: Entry<'_, '_>) -> Option<RouteDestination> {
     let subset = entry.text("subset").filter(|subset| !subset.is_empty());
     entry.refuse_unknown();
     (!host.is_empty()).then_some(RouteDestination { host, subset, weight: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::load::load;
+
+    /// Key, message and help of each problem.
+    fn told(spec: &str) -> Vec<[String; 3]> {
+        let text = format!(
+            "[traffic]\nrate = \"1/s\"\n[rollout.strategy.canary]\ntrafficRouting.istio.virtualService.name = \"web\"\n\
+             [virtual_service]\n{spec}"
+        );
+        let problems = load(&text, "x", &[]).expect_err(spec);
+        problems.into_iter().map(|problem| [problem.key, problem.message, problem.help]).collect()
+    }
+
+    #[test]
+    fn what_is_of_the_wrong_kind_is_refused_with_its_place() {
+        let both = "route = [{ destination.host = \"stable\" }, { destination.host = \"canary\" }]";
+        let percentage = "write { name = value, … } in its place";
+        for (text, key, message, help) in [
+            (
+                format!("spec.hosts = \"web\"\nspec.http = [{{ {both} }}]\n"),
+                "hosts",
+                "this is a string, it must be an array",
+                "put it in brackets: [ … ]",
+            ),
+            (
+                format!("spec.http = [{{ match = \"all\", {both} }}]\n"),
+                "http[0].match",
+                "this is a string, it must be an array",
+                "put it in brackets: [ … ]",
+            ),
+            (
+                format!("spec.http = [{{ mirror.host = \"canary\", mirrorPercentage = 50, {both} }}]\n"),
+                "http[0].mirrorPercentage",
+                "this is an integer, it must be a table",
+                percentage,
+            ),
+            (
+                format!("spec.http = [{{ mirror.host = \"canary\", mirrorPercentage.value = 200, {both} }}]\n"),
+                "http[0].mirrorPercentage.value",
+                "`value` is 200, it must be a percentage: a whole number from 0 to 100",
+                "write value = 50 for one in two",
+            ),
+            (
+                format!("spec.http = [{{ directResponse.status = 99999 }}, {{ {both} }}]\n"),
+                "http[0].directResponse.status",
+                "HTTP status 99999 is not in range 200-599",
+                "write status = 503",
+            ),
+            (
+                format!("kind = \"DestinationRule\"\nspec.http = [{{ {both} }}]\n"),
+                "",
+                "`kind` cannot be `DestinationRule`",
+                "it is VirtualService",
+            ),
+        ] {
+            let key =
+                if key.is_empty() { "virtual_service.kind".to_owned() } else { format!("virtual_service.spec.{key}") };
+            assert_eq!(told(&text), [[key, message.to_owned(), help.to_owned()]], "{text}");
+        }
+    }
 }

@@ -217,7 +217,7 @@ fn all_mistakes_of_an_action_come_at_once() {
     );
     assert_eq!(
         messages("when = \"step 6\"\ndo = \"set_replicas\"\nreplicas = -1"),
-        ["\"step 6\" is not a step: there are 6, counted from 0", "`replicas` is -1, it must lie between 0 and 10000",]
+        ["\"step 6\" is not a step: there are 6, counted from 0", "`replicas` is -1, it must lie between 0 and 10,000",]
     );
     let help = |set: &[String]| told("when = \"step 6\"\ndo = \"abort\"", set).remove(0).1;
     assert_eq!(help(&[]), "write when = \"step 5\" for the last one, or a condition like \"elb_5xx.rate > 1%\"");

@@ -88,7 +88,7 @@ fn what_cannot_be_measured_is_refused() {
     let memory = |target: &str| {
         format!("{{ type = \"Resource\", resource = {{ name = \"memory\", target = {{ {target} }} }} }}")
     };
-    assert_eq!(of(&memory("averageUtilization = 0")), ["0 is not a number from 1 to 1000000"]);
+    assert_eq!(of(&memory("averageUtilization = 0")), ["0 is not a whole number from 1 to 1,000,000"]);
     let both = "averageUtilization = 50, averageValue = \"1\"";
     for target in ["type = \"Utilization\"", both] {
         assert_eq!(of(&memory(target)), ["a target is one of averageUtilization and averageValue"]);

@@ -129,6 +129,20 @@ fn what_can_never_have_an_effect_is_warned_of() {
 }
 
 #[test]
+fn a_route_for_a_header_that_no_class_sends_is_told_with_the_nearest_one() {
+    let step = "rollout.strategy.canary.steps=[{ setHeaderRoute = { name = \"r\", match = [{ headerName = \"X-Kanary\", \
+                headerValue = { exact = \"yes\" } }] } }]";
+    let overrides = [step, "rollout.strategy.canary.trafficRouting.managedRoutes=[{ name = \"r\" }]"];
+    let class = |headers: &str| format!("[[traffic.classes]]\nname = \"a\"\nheaders = {{ {headers} }}\n");
+    let told = |help: &str| vec![("no class sends `X-Kanary`".to_owned(), help.to_owned())];
+    assert_eq!(warnings(&class("\"X-Canary\" = \"yes\""), &overrides), told("did you mean `X-Canary`?"));
+    assert_eq!(warnings(&class(""), &overrides), told("write headers = { \"X-Kanary\" = \"…\" } in a class"));
+    let dropped = format!("{}caller = \"portal\"\npropagates_headers = false\n", class("x-kanary = \"yes\""));
+    assert_eq!(warnings(&dropped, &overrides), []);
+    assert_eq!(warnings("", &overrides), [], "nobody says what is sent");
+}
+
+#[test]
 fn what_the_controller_or_the_api_wants_whole_is_not_taken_in_parts() {
     let problems = |set: &str| {
         let problems = rollout_sim::scenario::load::load(VALID, "x", &[set.to_owned()]).expect_err(set);

@@ -146,11 +146,54 @@ fn what_says_nothing_of_the_router_is_refused() {
             canary("alb = {}", "[load_balancer]\nrule_batch = \"1s\"\nhold = \"none\"\n"),
             "`hold` and `rule_batch` say the same thing",
         ),
-        (canary("traefik = {}, istio = {}", ""), "`traefik` is not simulated yet"),
+        (canary("traefik = {}, istio = {}", ""), "one router is simulated: `istio`"),
         (canary("plugins = { \"acme/router\" = {} }", ""), "the plugin `acme/router` is not simulated yet"),
+        (canary("alb = {}", "[router]\npresset = \"alb\"\n"), "unknown key `presset`"),
         (canary(istio, "[router]\npreset = \"isito\"\n"), "`isito` is no choice for `preset`"),
     ] {
         assert!(problems(&text).iter().any(|problem| problem == message), "{message}: {:?}\n{text}", problems(&text));
+    }
+}
+
+#[test]
+fn routes_without_a_place_for_the_weights_are_told_once_with_what_there_is() {
+    let header = "managedRoutes = [{ name = \"h\" }], ";
+    let plugin =
+        |route: &str| format!("{header}plugins = {{ \"argoproj-labs/gatewayAPI\" = {{ httpRoute = \"{route}\" }} }}");
+    let routes = |service: &str| {
+        let backends = format!("backendRefs = [{{ name = \"now\" }}, {{ name = \"{service}\" }}]");
+        format!("[[http_routes]]\nmetadata.name = \"web\"\nspec.rules = [{{ {backends} }}]\n")
+    };
+    let istio = |routes: &str| format!("{header}istio = {{ virtualService = {{ name = \"web\"{routes} }} }}");
+    let service = "[virtual_service]\nspec.http = [{ name = \"a\", route = [{ destination.host = \"now\" }] }]\n";
+    for (text, message, help) in [
+        (
+            canary(&plugin("web"), &routes("nxt")),
+            "backendRef was not found in httpRoute",
+            "name backendRefs now and next; there are now, nxt",
+        ),
+        (
+            canary(&plugin("wbe"), &routes("next")),
+            "httproutes.gateway.networking.k8s.io \"wbe\" not found",
+            "did you mean `web`?",
+        ),
+        (
+            canary(&istio(", routes = [\"a\"]"), service),
+            "Canary Service 'next' not found in route",
+            "name destinations now and next; there are now",
+        ),
+        (
+            canary(&istio(", routes = [\"front\"]"), service),
+            "HTTP Route 'front' is not found in the defined Virtual Service.",
+            "there are a",
+        ),
+    ] {
+        let step = "steps = [{ setHeaderRoute = { name = \"h\", match = [{ headerName = \"a\", headerValue = { exact = \"b\" } }] \
+                    } }, ";
+        let problems = load(&text.replace("steps = [", step), "web", &[]).expect_err(message);
+        let told: Vec<_> = problems.iter().map(|problem| (problem.message.as_str(), problem.help.as_str())).collect();
+        assert_eq!(told, [(message, help)]);
+        assert!(problems[0].place.is_some(), "{message}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! `[traffic]`: rates that change, classes, users, sessions, and arrivals from a file.
 
+mod mistakes;
+
 use crate::support;
 use rollout_sim::model::traffic::{Activity, ClassSpec, Request, Traffic};
 use rollout_sim::report::resolved;
@@ -253,15 +255,12 @@ fn a_class_that_makes_no_sense_is_told_with_its_place() {
         ),
         (class("headers = [\"a\"]"), "traffic.classes[0].headers @ [\"a\"]: `headers` is an array, it must be a table"),
         (class("headers = { a = 1 }"), "traffic.classes[0].headers.a @ 1: `a` is an integer, it must be a string"),
-        (
-            class("headers = { a = \"1\", A = \"2\" }"),
-            "traffic.classes[0].headers.A @ \"2\": there are two headers `A`",
-        ),
+        (class("headers = { a = \"1\", A = \"2\" }"), "traffic.classes[0].headers.A @ A: there are two headers `A`"),
         (
             class("headers = { \"a b\" = \"1\" }"),
-            "traffic.classes[0].headers.\"a b\" @ \"1\": \"a b\" is no name of a header",
+            "traffic.classes[0].headers.\"a b\" @ \"a b\": \"a b\" is no name of a header",
         ),
-        (class("headers = { Host = \"a\" }"), "traffic.classes[0].headers.Host @ \"a\": the Host header is `host`"),
+        (class("headers = { Host = \"a\" }"), "traffic.classes[0].headers.Host @ Host: the Host header is `host`"),
         (class("source_ip = \"1.2.3\""), "traffic.classes[0].source_ip @ \"1.2.3\": `1.2.3` is no IP address"),
         (
             class("propagates_headers = false"),
@@ -269,13 +268,13 @@ fn a_class_that_makes_no_sense_is_told_with_its_place() {
         ),
         (
             class("calls_per_action = 0"),
-            "traffic.classes[0].calls_per_action @ 0: `calls_per_action` is 0, it must lie between 1 and 1000",
+            "traffic.classes[0].calls_per_action @ 0: `calls_per_action` is 0, it must lie between 1 and 1,000",
         ),
         (
             class("users = \"many\""),
-            "traffic.classes[0].users @ \"many\": `users` is a string, it must be a number or a table",
+            "traffic.classes[0].users @ \"many\": `users` is a string, it must be a whole number or a table",
         ),
-        (class("users = 0"), "traffic.classes[0].users @ 0: `users` is 0, it must lie between 1 and 10000000"),
+        (class("users = 0"), "traffic.classes[0].users @ 0: `users` is 0, it must lie between 1 and 10,000,000"),
         (class("users = {}"), "traffic.classes[0].users.count @ : `traffic.classes[0].users.count` is missing"),
         (
             class("users = { count = 5, activity = \"zipf\" }"),
@@ -301,8 +300,8 @@ fn a_class_that_makes_no_sense_is_told_with_its_place() {
         ),
         (
             class("users = { count = 5, requests_per_session = 1000, think_time = \"500h\" }"),
-            "traffic.classes[0].users @ { count = 5, requests_per_session = 1000, think_time = \"500h\" }: 89910000 sessions \
-             are open at a time, at most 10000000 are simulated",
+            "traffic.classes[0].users @ { count = 5, requests_per_session = 1000, think_time = \"500h\" }: 89,910,000 sessions \
+             are open at a time, at most 10,000,000 are simulated",
         ),
     ]);
 }
@@ -432,17 +431,18 @@ fn arrivals_that_make_no_sense_are_told_with_file_line_and_column() {
             "time_s,user\n1,a\n",
             "error: the file has a column `user`, and there are no classes\n --> web.toml:7:12\n",
         ),
-        (
-            "other",
-            &class,
-            "time_s,class\n1,public\n1,a\n",
-            "error: line 3 of the file has a request of a class `a`, which is not there\n --> web.toml:7:12\n",
-        ),
+        ("other", &class, "time_s,class\n1,public\n1,a\n", "error: there is no class `a`\n --> monday.csv:3:3\n"),
         (
             "early",
             plain,
             "time_s\n-70\n-65\n1\n",
             "warning: 2 requests of the file come before the warm-up of 5s and are left out\n --> web.toml:7:12\n",
+        ),
+        (
+            "late",
+            plain,
+            "time_s\n1\n90000\n",
+            "warning: 1 request of the file comes after the end of the run, 10m, and is left out\n --> web.toml:7:12\n",
         ),
         ("table", "arrivals = { files = \"a\" }", "", "error: unknown key `files`\n --> web.toml:7:12\n"),
     ] {
@@ -454,7 +454,23 @@ fn arrivals_that_make_no_sense_are_told_with_file_line_and_column() {
     let missing = folder("missing", "arrivals = { file = \"tuesday.csv\" }", "");
     let output = sim(&missing, &["run", "web.toml"]);
     assert_eq!(output.status.code(), Some(3));
-    assert!(stderr(&output).contains("cannot read tuesday.csv: there is no such file"), "{}", stderr(&output));
+    let message = "\
+error: cannot read tuesday.csv: there is no such file
+ --> web.toml:7:21
+  |
+7 | arrivals = { file = \"tuesday.csv\" }
+  |                     ^^^^^^^^^^^^^
+  |
+  = help: did you mean monday.csv?
+";
+    assert!(stderr(&output).contains(message), "{}", stderr(&output));
+    fs::create_dir(missing.join("tuesday.csv")).unwrap();
+    let output = sim(&missing, &["run", "web.toml"]);
+    assert!(
+        stderr(&output).contains("cannot read tuesday.csv: it is a folder\n --> web.toml:7:21\n"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]

@@ -362,7 +362,7 @@ pub mod tests {
         is_told(
             broken("path = \"/a\", backend.service = { name = \"a\", port.number = 0 }"),
             &at("backend.service.port.number"),
-            "`number` is 0, it must lie between 1 and 65535",
+            "`number` is 0, it must lie between 1 and 65,535",
         );
         is_told(
             broken("path = \"/a\", backend.service = { nam = \"a\", name = \"a\" }"),

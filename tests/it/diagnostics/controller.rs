@@ -541,7 +541,7 @@ fn one_mistake_is_told_once() {
         (
             "once_negative",
             with("replicas = 4", "replicas = -1"),
-            "error: `replicas` is -1, it must lie between 1 and 10000",
+            "error: `replicas` is -1, it must lie between 1 and 10,000",
         ),
         ("once_step", with("setWeight = 25", "setWait = 25"), "error: there is no step `setWait`"),
         (
@@ -585,7 +585,7 @@ fn all_that_the_controller_refuses_is_told_at_once_in_the_order_of_the_file() {
         told("refused_at_once", &text),
         [
             "error[V1]: progressDeadlineSeconds must be greater than minReadySeconds",
-            "error: `replicas` is 0, it must lie between 1 and 10000",
+            "error: `replicas` is 0, it must lie between 1 and 10,000",
             "error[V9]: Canary dynamicStableScale cannot be used with scaleDownDelaySeconds",
             "error: `1m` is a string, `scaleDownDelaySeconds` must be an integer",
             "error[V23]: AntiAffinity must have exactly one strategy listed",
