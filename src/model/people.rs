@@ -41,6 +41,11 @@ pub enum Verb {
     Deploy,
     /// `kubectl scale`.
     SetReplicas(u32),
+    /// Commits the pod template that stood in git before: the pods' previous image.
+    RevertCommit,
+    /// Argo CD's buttons: it syncs with the head, or looks at it.
+    Sync,
+    Refresh,
 }
 
 impl Verb {
@@ -55,6 +60,9 @@ impl Verb {
             Self::Undo => "undo",
             Self::Deploy => "deploy",
             Self::SetReplicas(_) => "set_replicas",
+            Self::RevertCommit => "revert_commit",
+            Self::Sync => "sync",
+            Self::Refresh => "refresh",
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::model::people::{Action, Trigger, Verb};
 use crate::units::Duration;
 use serde_json::{Value, json};
 
-const VERBS: [Verb; 9] = [
+const VERBS: [Verb; 12] = [
     Verb::Promote,
     Verb::PromoteFull,
     Verb::Abort,
@@ -23,6 +23,9 @@ const VERBS: [Verb; 9] = [
     Verb::Undo,
     Verb::Deploy,
     Verb::SetReplicas(0),
+    Verb::RevertCommit,
+    Verb::Sync,
+    Verb::Refresh,
 ];
 
 const HELP: &str = "write [[actions]] with at = \"5m\" (or when = \"step 0\") and do = \"abort\"";

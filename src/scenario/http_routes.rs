@@ -5,9 +5,7 @@ use super::entry::Entry;
 use super::reader::Reader;
 use super::string_match::expression;
 use super::value::percent_from;
-use crate::model::http_route::{
-    BackendRef, Filter, HttpRoute, HttpRouteMatch, HttpRouteRule, NamedMatch, PathMatch,
-};
+use crate::model::http_route::{BackendRef, Filter, HttpRoute, HttpRouteMatch, HttpRouteRule, NamedMatch, PathMatch};
 use crate::model::load_balancer::listener_rule::Mirror;
 use crate::model::request_match::StringMatch;
 use crate::units::Percent;

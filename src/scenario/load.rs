@@ -3,6 +3,7 @@
 use super::diagnostic::{Problem, Severity};
 use super::document::{self, Node, Table};
 use super::draft::Draft;
+use super::gitops;
 use super::ingress::IngressSection;
 use super::manifests::release::Release;
 use super::manifests::{self, Imported};

@@ -5,7 +5,7 @@ use super::{STABLE, Simulation};
 use crate::model::metrics::Versions;
 use crate::model::people::{Trigger, Verb};
 use crate::model::rollout::Command;
-use crate::model::{Revision, rollout};
+use crate::model::{Revision, argo_cd, rollout};
 use crate::units::Instant;
 
 impl Simulation<'_> {
@@ -67,6 +67,15 @@ impl Simulation<'_> {
                 self.log(now, "people", verb.name(), self.workload.kind(), replicas);
                 return self.change_replicas(now, replicas);
             }
+            Verb::RevertCommit => {
+                self.log(now, "people", verb.name(), "git", "");
+                return self.revert_commit(now);
+            }
+            Verb::Sync | Verb::Refresh => {
+                let input = if verb == Verb::Sync { argo_cd::Input::SyncAsked } else { argo_cd::Input::Refresh };
+                self.log(now, "people", verb.name(), "argo-cd", "");
+                return self.tell_argo_cd(now, input);
+            }
             Verb::Undo => {
                 self.tally.begin_section(now);
                 self.recorder.undone(now);
@@ -88,5 +97,6 @@ impl Simulation<'_> {
     fn apply(&mut self, now: Instant, verb: Verb, revision: Revision) {
         self.log(now, "people", verb.name(), self.workload.kind(), revision);
         self.change_template(now, revision);
+        self.tell_argo_cd(now, argo_cd::Input::ObjectChanged);
     }
 }

@@ -53,7 +53,11 @@ impl Path {
         let mut parser = Parser { rest: text };
         let segments = parser.pipeline()?;
         parser.skip_blanks();
-        if parser.rest.is_empty() { Ok(Self { text: text.to_owned(), segments }) } else { Err(format!("`{}` is not understood", parser.rest)) }
+        if parser.rest.is_empty() {
+            Ok(Self { text: text.to_owned(), segments })
+        } else {
+            Err(format!("`{}` is not understood", parser.rest))
+        }
     }
 
     /// Takes all that it points at out of the object.
@@ -255,7 +259,8 @@ impl Parser<'_> {
     fn literal(&mut self) -> Result<Value, String> {
         self.skip_blanks();
         let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<Value>();
-        let value = values.next().and_then(Result::ok).ok_or_else(|| format!("`{}` begins with no value", self.rest))?;
+        let value =
+            values.next().and_then(Result::ok).ok_or_else(|| format!("`{}` begins with no value", self.rest))?;
         self.rest = &self.rest[values.byte_offset()..];
         Ok(value)
     }
@@ -340,7 +345,8 @@ mod tests {
             { "http": { "paths": [{ "backend": { "service": { "name": "canary-header" } } }, { "path": "/" }] } },
             { "http": { "paths": [{ "backend": { "service": { "name": "canary-header" } } }] } },
         ] } });
-        let left = json!({ "spec": { "rules": [{ "http": { "paths": [{ "path": "/" }] } }, { "http": { "paths": [] } }] } });
+        let left =
+            json!({ "spec": { "rules": [{ "http": { "paths": [{ "path": "/" }] } }, { "http": { "paths": [] } }] } });
         for expression in [
             r#".spec.rules[].http.paths[] | select(.backend.service.name == "canary-header")"#,
             r#".spec.rules[]?.http.paths[]?|select(.backend.service.name|startswith("canary"))"#,
@@ -352,9 +358,15 @@ mod tests {
         }
         let annotations = json!({ "metadata": { "annotations": { "a/b.c": "1", "d": "2" } } });
         for expression in [r#".metadata.annotations."a/b.c""#, r#".metadata.annotations["a/b.c"]"#] {
-            assert_eq!(without(expression, annotations.clone()), json!({ "metadata": { "annotations": { "d": "2" } } }));
+            assert_eq!(
+                without(expression, annotations.clone()),
+                json!({ "metadata": { "annotations": { "d": "2" } } })
+            );
         }
-        assert_eq!(without(".spec.rules[0]", json!({ "spec": { "rules": [1, 2] } })), json!({ "spec": { "rules": [2] } }));
+        assert_eq!(
+            without(".spec.rules[0]", json!({ "spec": { "rules": [1, 2] } })),
+            json!({ "spec": { "rules": [2] } })
+        );
         assert_eq!(without(".spec.replicas", json!({ "spec": {} })), json!({ "spec": {} }));
         assert_eq!(without(".a[].b", json!({ "a": { "x": { "b": 1, "c": 2 } } })), json!({ "a": { "x": { "c": 2 } } }));
     }

@@ -34,12 +34,15 @@ pub fn known(live: &Value, last_applied: &Value) -> Value {
         }
         (Value::Array(live), Value::Array(applied)) => {
             let elements = live.iter().enumerate();
-            let elements = elements.map(|(place, value)| applied.get(place).map_or_else(|| value.clone(), |applied| known(value, applied)));
+            let elements = elements.map(|(place, value)| {
+                applied.get(place).map_or_else(|| value.clone(), |applied| known(value, applied))
+            });
             elements.collect()
         }
-        (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_), _) => {
-            live.clone()
-        }
+        (
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_),
+            _,
+        ) => live.clone(),
     }
 }
 
@@ -82,7 +85,8 @@ pub fn patched(value: &Value, patch: &Value) -> Value {
 /// `target` with every leaf of git that normalising left as it was. Source: argo-cd, `controller/sync.go`, from 3.3.13,
 /// 3.4.5 and 3.5.0 on. As read, not as run.
 pub fn restored(target: &Value, git: &Value, normalised: &Value) -> Value {
-    let (Value::Object(fields), Value::Object(git_fields), Value::Object(normalised)) = (target, git, normalised) else {
+    let (Value::Object(fields), Value::Object(git_fields), Value::Object(normalised)) = (target, git, normalised)
+    else {
         return if git == normalised { git.clone() } else { target.clone() };
     };
     let mut after = fields.clone();

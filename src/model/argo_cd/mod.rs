@@ -292,7 +292,12 @@ impl ArgoCd {
     }
 
     fn comparison<'a>(&'a self, live: &'a Cluster<'a>) -> Comparison<'a> {
-        Comparison { application: &self.spec.application, profile: self.spec.profile, last_applied: &self.last_applied, live }
+        Comparison {
+            application: &self.spec.application,
+            profile: self.spec.profile,
+            last_applied: &self.last_applied,
+            live,
+        }
     }
 }
 

@@ -70,7 +70,8 @@ pub type Manifests = BTreeMap<Id, Value>;
 
 /// A Rollout: the image stands for the whole pod template. Without `replicas` an autoscaler has them.
 pub fn rollout(template: Revision, replicas: Option<u32>) -> Value {
-    let mut manifest = json!({ "spec": { "template": { "spec": { "containers": [{ "image": template.to_string() }] } } } });
+    let mut manifest =
+        json!({ "spec": { "template": { "spec": { "containers": [{ "image": template.to_string() }] } } } });
     if let Some(replicas) = replicas {
         manifest["spec"]["replicas"] = replicas.into();
     }

@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn a_virtual_service_is_read_as_it_was_written() {
-        let destination = |weight| RouteDestination { host: "web".to_owned(), subset: Some("canary".to_owned()), weight };
+        let destination =
+            |weight| RouteDestination { host: "web".to_owned(), subset: Some("canary".to_owned()), weight };
         let service = VirtualService {
             hosts: vec!["web".to_owned()],
             http: vec![

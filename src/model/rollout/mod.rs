@@ -39,12 +39,12 @@ use crate::model::analysis::metric::Phase;
 use crate::model::replica_set;
 use crate::model::{Revision, Service, Update};
 use crate::units::{Instant, TrafficWeight};
-use std::collections::BTreeSet;
 use analysis::{Kind, Templates};
 use controller::Profile;
 use observed::Observed;
 use spec::{AbortScaleDown, RolloutSpec};
 use status::{PauseReason, PingPong, ReplicaSet, Status, Weights};
+use std::collections::BTreeSet;
 use step::{HeaderRoute, MirrorRoute, Step};
 use {Effect::*, Input::*};
 
