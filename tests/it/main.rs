@@ -1,5 +1,6 @@
 mod actions;
 mod analysis;
+mod argo_cd;
 mod article;
 mod autoscaling;
 mod by_hand;
