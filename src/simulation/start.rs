@@ -146,7 +146,8 @@ fn data_plane(scenario: &Scenario) -> DataPlane {
 fn tally(scenario: &Scenario, trace: bool) -> Tally {
     let longest_answer = scenario.load_balancer.idle_timeout.max(scenario.load_balancer.connect_timeout);
     let mut tally = Tally::new(longest_answer, trace);
-    if !scenario.traffic.classes.is_empty() {
+    // Of a rollback the versions are to be known, also where nobody asks who sends the requests.
+    if !scenario.traffic.classes.is_empty() || scenario.gitops.is_some() {
         tally = tally.with_exposure(Exposure::new(&scenario.traffic.users_by_class(), scenario.newest_revision()));
     }
     let somebody_waits = scenario.actions.iter().any(|action| matches!(action.trigger, Trigger::Shown(_)));

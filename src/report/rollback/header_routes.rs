@@ -1,0 +1,53 @@
+//! How long each header route stood in the object of its router, of the time in which it was meant to.
+
+use crate::model::rollout::step::Step;
+use crate::run::{LogEntry, Run};
+use crate::scenario::Loaded;
+use crate::units::{Duration, Instant};
+
+/// From its step to the end of the release.
+#[derive(Clone, Debug)]
+pub struct HeaderRouteLife {
+    pub name: String,
+    pub present: Duration,
+    pub absent: Duration,
+    /// Who took it away, before the release was over.
+    pub removed_by: Option<&'static str>,
+}
+
+pub fn lives(loaded: &Loaded, run: &Run) -> Vec<HeaderRouteLife> {
+    let mut names: Vec<&str> = vec![];
+    for step in loaded.scenario.workload.steps() {
+        if let Step::SetHeaderRoute(route) = step
+            && !names.contains(&route.name.as_str())
+        {
+            names.push(&route.name);
+        }
+    }
+    names.into_iter().filter_map(|name| life(run, name)).collect()
+}
+
+fn life(run: &Run, name: &str) -> Option<HeaderRouteLife> {
+    let step = format!("setHeaderRoute {name}");
+    let began = run.events.iter().find(|entry| entry.event == "StepCompleted" && entry.detail == step)?.at;
+    let is_end = |entry: &&LogEntry| entry.at > began && ["Promoted", "Aborted", "TakenBack"].contains(&entry.event);
+    let over = run.events.iter().find(is_end).map_or(run.end, |entry| entry.at);
+    let (mut since, mut present, mut removed_by): (Option<Instant>, _, _) = (None, Duration::ZERO, None);
+    for entry in run.events.iter().filter(|entry| entry.at <= over) {
+        match entry.event {
+            "SetHeaderRoute" if entry.detail == name => since = since.or(Some(entry.at.max(began))),
+            "RemoveRoutes" if entry.detail.split(", ").any(|route| route == name) => {
+                if let Some(since) = since.take().filter(|_| entry.at < over) {
+                    present += entry.at.saturating_since(since);
+                    removed_by = Some(entry.component);
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Some(since) = since {
+        present += over.saturating_since(since);
+    }
+    let absent = over.saturating_since(began).saturating_sub(present);
+    Some(HeaderRouteLife { name: name.to_owned(), present, absent, removed_by })
+}
