@@ -1,6 +1,11 @@
 //! What a request says to a router: the parts that listener rules and routes look at.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// A name that nobody has (RFC 2606): the host of a request that says none.
+pub const NOBODYS_HOST: &str = "service.example";
+/// An address for documentation (RFC 5737): where a request comes from that does not say.
+pub const NOBODYS_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
 
 /// A request as a client sends it. All requests of one class of traffic are alike in this.
 #[derive(Clone, Debug, PartialEq, Eq)]

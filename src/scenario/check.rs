@@ -8,7 +8,7 @@ use super::nearest::nearest;
 use super::pass::Pass;
 use super::pre_stop::PreStop;
 use super::workload::Workload;
-use super::{foreign_services, ingress_rules, recording, routed, steps, stickiness, validation};
+use super::{foreign_services, ingress_rules, recording, route_checks, steps, stickiness, validation};
 use crate::model::comparison::Comparison;
 use crate::model::metrics::Condition;
 use crate::model::people::{Trigger, Verb};
@@ -46,7 +46,7 @@ pub fn check(pass: &mut Pass, draft: &Draft, document: &Table, as_written: AsWri
     if draft.scenario.has_alb() {
         ingress_rules::check(pass, &draft.scenario, document);
     }
-    routed::check(pass, &draft.scenario, document);
+    route_checks::check(pass, &draft.scenario, document);
     stickiness::check(pass, &draft.scenario, document);
     foreign_services::check(pass, &draft.scenario, document);
 }

@@ -348,7 +348,7 @@ pub fn load_balancer(
     let (default, note) = preset.nodes;
     let nodes = reader.count("nodes", 1..=100, default, note);
     let hold = hold(reader, preset);
-    let distribution = |reader: &mut Reader<'_, '_>, name, default: &preset::Default<Distribution>| {
+    let distribution = |reader: &mut Reader<'_, '_>, name, default: &preset::Sourced<Distribution>| {
         reader.distribution(name, default.0.clone(), default.1)
     };
     let rule_push = distribution(reader, "rule_push", &preset.rule_push);

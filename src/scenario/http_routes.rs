@@ -36,7 +36,7 @@ pub fn read(root: &mut Reader<'_, '_>, document: &Table) -> Option<Vec<HttpRoute
         routes.extend(read);
     }
     root.pass.parameter(NAME.to_owned(), node.to_toml(), Some(node), NOTE);
-    super::router::refuse_foreign(root, document, (NAME, "plugins"));
+    super::router_preset::refuse_foreign(root, document, (NAME, "plugins"));
     Some(routes)
 }
 

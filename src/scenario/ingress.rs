@@ -9,7 +9,7 @@ use super::reader::Reader;
 use super::target_group_attributes::{self, Refusal, Selection};
 use super::value::text_from;
 use crate::model::load_balancer::TargetGroupSpec;
-use crate::units::Duration;
+use crate::units::{Duration, grouped};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
@@ -222,7 +222,7 @@ fn number(
 fn in_range(name: &str, node: &Node, range: &RangeInclusive<u32>) -> Result<u32, (String, String)> {
     let text = annotation_text(node)?;
     let short = name.strip_prefix(PREFIX).unwrap_or(name);
-    let (low, high) = (range.start(), range.end());
+    let [low, high] = [range.start(), range.end()].map(|bound| grouped(u64::from(*bound)));
     match text.parse::<u32>() {
         Ok(value) if range.contains(&value) => Ok(value),
         _ => Err((format!("`{short}` is {text}, it must be a number from {low} to {high}"), String::new())),
@@ -266,7 +266,7 @@ fn attributes<const N: usize>(
             Some((_, value)) => match value.parse::<u32>() {
                 Ok(value) if range.contains(&value) => values[at] = value,
                 _ => {
-                    let (low, high) = (range.start(), range.end());
+                    let [low, high] = [range.start(), range.end()].map(|bound| grouped(u64::from(*bound)));
                     let message = format!("`{attribute}` is `{value}`, it must be a number from {low} to {high}");
                     reader.pass.error(&key, place.clone(), message, "");
                 }

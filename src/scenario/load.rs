@@ -16,7 +16,7 @@ use super::threshold;
 use super::workload::{Workload, WorkloadSection};
 use super::{
     Loaded, Scenario, actions, analysis, application, check, deployment, environment, hpa, http_routes, ingress,
-    ingress_rules, monitoring, rollout, router, steps, sweep, traffic, virtual_service,
+    ingress_rules, monitoring, rollout, router, router_preset, steps, sweep, traffic, virtual_service,
 };
 use crate::model::Service;
 use crate::model::rollout::controller::RolloutsControllerSpec;
@@ -187,10 +187,8 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let analysis_templates = analysis::read(&mut root, monitoring);
     let gitops = gitops::read(&mut root, document);
     let actions = actions::read(&mut root, steps::count(document), monitoring);
-    let thresholds = root.table("thresholds", "What the run must hold, in k6's grammar", |reader| {
-        let newest = actions::newest_revision(&actions);
-        threshold::read(reader, threshold::Known { classes: &traffic.classes, newest })
-    });
+    let known = threshold::Known { classes: &traffic.classes, newest: actions::newest_revision(&actions) };
+    let thresholds = threshold::read(&mut root, known);
     let sweep = root.table("sweep", "The sweep of `sim sweep`; a run takes no notice of it", sweep::read);
     root.refuse_unknown();
     let rules = ingress.written.rules.as_deref().unwrap_or_default();
@@ -227,7 +225,8 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
 
 /// The preset, and what stands in the cluster for a router that is no ALB.
 fn router(root: &mut Reader<'_, '_>, document: &Table) -> (Preset, router::RouterSpec) {
-    let preset = root.table("router", "The router, as it is installed", |reader| router::preset(reader, document));
+    let preset =
+        root.table("router", "The router, as it is installed", |reader| router_preset::preset(reader, document));
     let routes = router::Routes {
         http_routes: http_routes::read(root, document),
         virtual_service: virtual_service::read(root, document),

@@ -12,7 +12,7 @@ use crate::random::{Distribution, Tail};
 use crate::units::Duration;
 
 /// A default, and where it comes from.
-pub type Default<T> = (T, &'static str);
+pub type Sourced<T> = (T, &'static str);
 
 /// The defaults of one router.
 #[derive(Clone, Debug)]
@@ -20,17 +20,17 @@ pub struct Preset {
     pub name: &'static str,
     /// Routers of `trafficRouting` that may be installed as this one. Without `trafficRouting` any may stand in front.
     pub routers: &'static [&'static str],
-    pub nodes: Default<u32>,
-    pub rule_lag: Default<Distribution>,
-    pub target_lag: Default<Distribution>,
-    pub hold: Default<Hold>,
-    pub rule_push: Default<Distribution>,
-    pub registration: Default<Distribution>,
+    pub nodes: Sourced<u32>,
+    pub rule_lag: Sourced<Distribution>,
+    pub target_lag: Sourced<Distribution>,
+    pub hold: Sourced<Hold>,
+    pub rule_push: Sourced<Distribution>,
+    pub registration: Sourced<Distribution>,
     /// Of an ALB alone: other proxies hear of what is new and what is gone together.
-    pub deregistration: Option<Default<Distribution>>,
-    pub selection: Default<TargetGroupSelection>,
-    pub connect_timeout: Default<Duration>,
-    pub idle_timeout: Default<Duration>,
+    pub deregistration: Option<Sourced<Distribution>>,
+    pub selection: Sourced<TargetGroupSelection>,
+    pub connect_timeout: Sourced<Duration>,
+    pub idle_timeout: Sourced<Duration>,
 }
 
 impl Preset {
@@ -47,15 +47,15 @@ const NONE: &str = "none";
 struct Proxies {
     /// From the change of an object until the control plane has applied it.
     watch: (u64, u64),
-    hold: Default<Hold>,
+    hold: Sourced<Hold>,
     /// From then until a proxy follows.
     skew: (u64, u64),
     /// The same for endpoints, which wait for the same control plane.
     endpoints: (u64, u64),
-    selection: Default<TargetGroupSelection>,
-    nodes: Default<u32>,
-    connect_timeout: Default<Duration>,
-    idle_timeout: Default<Duration>,
+    selection: Sourced<TargetGroupSelection>,
+    nodes: Sourced<u32>,
+    connect_timeout: Sourced<Duration>,
+    idle_timeout: Sourced<Duration>,
 }
 
 /// The notes that differ by the name alone.
@@ -111,19 +111,19 @@ fn proxies(name: &'static str, routers: &'static [&'static str], notes: &Notes, 
     }
 }
 
-const NO_HOLD: Default<Hold> =
+const NO_HOLD: Sourced<Hold> =
     (Hold::None, "How the control plane holds changes back. Assumption: it does not, as far as is known");
-const TWO: Default<u32> = (2, "Proxies that meet the requests. Assumption: two replicas");
-const PER_NODE: Default<u32> = (5, "Proxies that meet the requests: one on each node. Assumption: five nodes");
-const DRAWN: Default<TargetGroupSelection> =
+const TWO: Sourced<u32> = (2, "Proxies that meet the requests. Assumption: two replicas");
+const PER_NODE: Sourced<u32> = (5, "Proxies that meet the requests: one on each node. Assumption: five nodes");
+const DRAWN: Sourced<TargetGroupSelection> =
     (Random, "How a proxy chooses by weight. Envoy and its family: each request draws its lot");
-const IN_TURN: Default<TargetGroupSelection> = (
+const IN_TURN: Sourced<TargetGroupSelection> = (
     Smooth,
     "How a proxy chooses by weight. Assumption: weighted round robin of each proxy, as is generally known of this one",
 );
-const CONNECT: Default<Duration> =
+const CONNECT: Sourced<Duration> =
     (Duration::secs(5), "How long a proxy waits for a connection to a pod. Assumption: 5 s, as Envoy does unless set");
-const ANSWER: Default<Duration> =
+const ANSWER: Sourced<Duration> =
     (Duration::secs(60), "How long a proxy, or whoever waits behind it, waits for an answer. Assumption: 60 s");
 
 /// With the defaults of most.

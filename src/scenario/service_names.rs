@@ -1,15 +1,14 @@
 //! The Services of the release, by the names that the strategy and the Ingress have for them.
 
-use super::Scenario;
 use super::document::{Node, Table};
 use super::ingress_rules::{PORT, uses_annotation};
 use super::workload::Workload;
 use crate::model::Service;
 use crate::model::ingress::{Backend, IngressRule};
-use crate::model::rollout::alb::{Annotations, Router};
+use crate::model::rollout::alb::Annotations;
 
 /// `annotationPrefix` unless set.
-const PREFIX: &str = "alb.ingress.kubernetes.io";
+pub const PREFIX: &str = "alb.ingress.kubernetes.io";
 
 /// A scenario may leave them out: then they go by their roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,25 +82,6 @@ fn backends(rules: &[IngressRule]) -> impl Iterator<Item = &Backend> {
     rules.iter().flat_map(|rule| &rule.paths).map(|path| &path.backend)
 }
 
-impl Scenario {
-    /// `alb.stickinessConfig`: how long a client stays with its target group.
-    pub fn target_group_stickiness(&self) -> Option<u32> {
-        self.workload.canary()?.traffic_routing.as_ref()?.stickiness
-    }
-
-    /// What the Rollouts controller writes with into the Ingress; None without traffic routing.
-    pub fn alb_router(&self) -> Option<Router> {
-        self.workload.is_traffic_routed().then(|| Router {
-            // Its name tells one Rollout's annotations from another's, and there is one.
-            rollout: "rollout".to_owned(),
-            annotation_prefix: PREFIX.to_owned(),
-            action_service: self.services.root.clone(),
-            service_port: i64::from(self.services.port),
-            stickiness: self.target_group_stickiness().map(i64::from),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,16 +124,5 @@ mod tests {
         let canary = "[rollout.strategy.canary]\ntrafficRouting.alb = {}\n";
         assert_eq!(names(&format!("{canary}{paths}")), ["stable", "canary", "web"]);
         assert_eq!(names(&format!("[deployment]\n{paths}")), ["api", "unused", "api"]);
-    }
-
-    #[test]
-    fn the_router_writes_for_the_root_service() {
-        let text = "[traffic]\nrate = \"1/s\"\n[rollout.strategy.canary]\n\
-                    trafficRouting.alb = { rootService = \"web\", servicePort = 8080 }\n";
-        let router = load(text, "shop", &[]).unwrap().scenario.alb_router().unwrap();
-        let named = (router.rollout.as_str(), router.action_service.as_str(), router.service_port);
-        assert_eq!(named, ("rollout", "web", 8080));
-        let deployment = load("[traffic]\nrate = \"1/s\"\n[deployment]\n", "shop", &[]).unwrap();
-        assert_eq!(deployment.scenario.alb_router(), None);
     }
 }

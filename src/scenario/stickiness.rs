@@ -9,6 +9,13 @@ use super::pass::Pass;
 const ATTRIBUTES: &str = "ingress.annotations.\"alb.ingress.kubernetes.io/target-group-attributes\"";
 const CONFIG: &str = "rollout.strategy.canary.trafficRouting.alb.stickinessConfig";
 
+impl Scenario {
+    /// `alb.stickinessConfig`: how long a client stays with its target group.
+    pub fn target_group_stickiness(&self) -> Option<u32> {
+        self.workload.canary()?.traffic_routing.as_ref()?.stickiness
+    }
+}
+
 pub fn check(pass: &mut Pass, scenario: &Scenario, document: &Table) {
     let group = scenario.target_group_stickiness();
     let target = scenario.target_group.stickiness;

@@ -188,15 +188,18 @@ fn without_users((metric, _): Subject, classes: &[ClassSpec]) -> Option<Refusal>
     Some((format!("the class `{}` has no users", class.name), help))
 }
 
-pub fn read(reader: &mut Reader<'_, '_>, known: Known<'_>) -> Vec<Threshold> {
-    let mut thresholds = Vec::new();
-    let entries: Vec<&Entry> = reader.others().collect();
-    for entry in entries {
-        reader.accept(&entry.key);
-        let key = reader.key(&entry.key);
-        read_entry((reader.pass, known), &key, (&entry.key, entry), &mut thresholds);
-    }
-    thresholds
+/// `[thresholds]`.
+pub fn read(root: &mut Reader<'_, '_>, known: Known<'_>) -> Vec<Threshold> {
+    root.table("thresholds", "What the run must hold, in k6's grammar", |reader| {
+        let mut thresholds = Vec::new();
+        let entries: Vec<&Entry> = reader.others().collect();
+        for entry in entries {
+            reader.accept(&entry.key);
+            let key = reader.key(&entry.key);
+            read_entry((reader.pass, known), &key, (&entry.key, entry), &mut thresholds);
+        }
+        thresholds
+    })
 }
 
 /// An unquoted `elb_502.count` is a table in TOML; it means the same.

@@ -18,7 +18,7 @@ pub fn read(root: &mut Reader<'_, '_>, document: &Table) -> Option<VirtualServic
     let node = root.take(NAME, schema, NOTE)?;
     let service = virtual_service(Entry::new(root.pass, NAME.to_owned(), node));
     root.pass.parameter(NAME.to_owned(), node.to_toml(), Some(node), NOTE);
-    super::router::refuse_foreign(root, document, (NAME, "istio"));
+    super::router_preset::refuse_foreign(root, document, (NAME, "istio"));
     service
 }
 
@@ -78,9 +78,15 @@ fn direct_response(mut entry: Entry<'_, '_>) -> Option<Answer> {
 }
 
 fn mirror(entry: &mut Entry<'_, '_>) -> Option<Mirror> {
+    let service = entry.inner("mirror").and_then(destination).map(|destination| destination.target().to_owned());
+    let number = entry.get("mirrorPercentage").filter(|node| node.table().is_none());
+    if let Some(number) = number {
+        let message = format!("this is {}, it must be a table", number.kind_name());
+        entry.error("mirrorPercentage", (message, "write mirrorPercentage = { value = 50 }".to_owned()));
+        return None;
+    }
     let percent = entry.inner("mirrorPercentage").and_then(percentage);
-    let service = destination(entry.inner("mirror")?)?.target().to_owned();
-    Some(Mirror { service, percent: percent.unwrap_or(Percent::HUNDRED) })
+    Some(Mirror { service: service?, percent: percent.unwrap_or(Percent::HUNDRED) })
 }
 
 fn percentage(mut entry: Entry<'_, '_>) -> Option<Percent> {
@@ -137,7 +143,7 @@ mod tests {
     #[test]
     fn what_is_of_the_wrong_kind_is_refused_with_its_place() {
         let both = "route = [{ destination.host = \"stable\" }, { destination.host = \"canary\" }]";
-        let percentage = "write { name = value, … } in its place";
+        let percentage = "write mirrorPercentage = { value = 50 }";
         for (text, key, message, help) in [
             (
                 format!("spec.hosts = \"web\"\nspec.http = [{{ {both} }}]\n"),

@@ -13,6 +13,7 @@ use crate::model::horizontal_pod_autoscaler::SYNC_PERIOD;
 use crate::model::load_balancer::data_plane::{Command, DataPlane, DataPlaneSpec};
 use crate::model::load_balancer::{AtRest, LoadBalancer, LoadBalancerSpec, News};
 use crate::model::load_balancer_controller::ingress::{Ingress, IngressSpec};
+use crate::model::load_balancer_controller::listener_rules::Cluster;
 use crate::model::load_balancer_controller::readiness_gate::ReadinessGate;
 use crate::model::load_balancer_controller::target_group_binding::TargetGroupBinding;
 use crate::model::people::{People, Trigger};
@@ -124,10 +125,7 @@ pub fn join(control_plane: Fingerprint, requests: u64) -> u64 {
 
 /// At rest, with the rules that the Ingress makes.
 fn ingress(scenario: &Scenario, routing: &Routing) -> Ingress {
-    let spec = IngressSpec {
-        cluster: scenario.known_to_the_load_balancer_controller(),
-        synthesis: scenario.load_balancer_controller.rule_synthesis,
-    };
+    let spec = IngressSpec { cluster: Cluster::default(), synthesis: scenario.load_balancer_controller.rule_synthesis };
     let ingress = Ingress::established(spec, Arc::clone(routing.object()));
     ingress.expect("the Ingress of a checked scenario makes rules")
 }

@@ -232,7 +232,7 @@ fn each_rule_of_the_controllers_has_its_message() {
         (annotation("healthchek-path\"=/"), "unknown annotation `alb.ingress.kubernetes.io/healthchek-path`"),
         (
             annotation("target-group-attributes\"=deregistration_delay.timeout_seconds=3601"),
-            "`deregistration_delay.timeout_seconds` is `3601`, it must be a number from 0 to 3600",
+            "`deregistration_delay.timeout_seconds` is `3601`, it must be a number from 0 to 3,600",
         ),
         (
             "thresholds.\"elb_5xx{step=6}.count\"=\"== 0\"".into(),

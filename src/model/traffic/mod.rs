@@ -258,6 +258,7 @@ impl Ahead {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::http_request::{NOBODYS_ADDRESS, NOBODYS_HOST};
 
     const RELEASE: Instant = Instant::from_nanos(60_000_000_000);
 
@@ -318,12 +319,12 @@ mod tests {
             arrivals: Arrivals::Poisson,
             service_time: Distribution::millis(40),
             request: HttpRequest {
-                host: "service.example".to_owned(),
+                host: NOBODYS_HOST.to_owned(),
                 path: "/".to_owned(),
                 method: "GET".to_owned(),
                 query: vec![],
                 headers: vec![],
-                source_ip: [203, 0, 113, 1].into(),
+                source_ip: NOBODYS_ADDRESS,
             },
             users: None,
             caller: None,

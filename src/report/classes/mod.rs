@@ -7,7 +7,7 @@ pub(super) mod sample;
 pub(super) mod summary;
 pub(super) mod table;
 
-use crate::model::http_request::HttpRequest;
+use crate::model::http_request::{HttpRequest, NOBODYS_HOST};
 use crate::model::traffic::ClassSpec;
 use crate::run::{Answer, Audience, ClassRecord, Run};
 use crate::scenario::Loaded;
@@ -89,9 +89,6 @@ pub(super) fn request_line(request: &HttpRequest) -> String {
     let headers = request.headers.iter().map(|(name, value)| format!(", {name}: {value}"));
     format!("{host}{}{}", request.path, headers.collect::<String>())
 }
-
-/// What stands for a host in a scenario that names none.
-const NOBODYS_HOST: &str = "service.example";
 
 #[cfg(test)]
 mod tests {

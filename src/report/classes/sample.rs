@@ -5,7 +5,7 @@
 //! the testers' requests.
 
 use crate::model::Revision;
-use crate::model::http_request::HttpRequest;
+use crate::model::http_request::{HttpRequest, NOBODYS_ADDRESS, NOBODYS_HOST};
 use crate::model::ingress::{Backend, HttpPath, Ingress, IngressRule, PathType, ServicePort};
 use crate::model::outcome::{Cause, Outcome};
 use crate::model::request_match::StringMatch;
@@ -77,7 +77,7 @@ fn classes(loaded: &Loaded) -> Vec<ClassSpec> {
             method: "GET".into(),
             query: vec![],
             headers: headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
-            source_ip: [203, 0, 113, 1].into(),
+            source_ip: NOBODYS_ADDRESS,
         },
         users: Some(UsersSpec { count: 1, activity: Activity::Uniform, session: None }),
         caller: None,
@@ -85,8 +85,8 @@ fn classes(loaded: &Loaded) -> Vec<ClassSpec> {
     };
     let mut classes = vec![
         class("partners", ("partner.example.com", "/stable"), &[]),
-        class("public", ("service.example", "/"), &[]),
-        class("testers", ("service.example", "/"), &[("X-Canary", "yes")]),
+        class("public", (NOBODYS_HOST, "/"), &[]),
+        class("testers", (NOBODYS_HOST, "/"), &[("X-Canary", "yes")]),
     ];
     classes[0].caller = Some(Caller { name: "portal".into(), propagates_headers: true });
     for (class, count) in classes.iter_mut().zip(USERS) {

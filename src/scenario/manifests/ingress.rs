@@ -27,7 +27,7 @@ pub const OF_SERVICE: [&str; 12] = [
 pub(super) fn ingress(import: &mut Import<'_>) {
     let Some(ingress) = import.release.ingress else { return };
     // That of another router says nothing of its proxies.
-    if !crate::scenario::router::is_alb(&import.document, import.scenario) {
+    if !crate::scenario::router_preset::is_alb(&import.document, import.scenario) {
         return;
     }
     let place = Some(ingress.place.clone());
