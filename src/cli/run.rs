@@ -5,6 +5,7 @@ use super::console::Console;
 use super::source::{Choice, Given};
 use super::{Done, Exit, Failure, conclude, files, source};
 use crate::report::classes::csv as classes;
+use crate::report::rollback::side_by_side;
 use crate::report::{csv, replications, resolved, summary, svg, text};
 use crate::run::Run;
 use crate::scenario::Loaded;
@@ -24,7 +25,8 @@ struct Job {
     seeds: Option<Vec<u64>>,
 }
 
-/// All files, one after the other; the worst end counts. Nothing runs unless all of them are right.
+/// All files, one after the other, and then beside each other; the worst end counts. Nothing runs unless all of them are
+/// right.
 pub fn run(arguments: &RunArguments, console: &mut Console) -> Exit {
     let choice = Choice { rollout: arguments.overrides.rollout.as_deref(), overrides: &arguments.overrides.set };
     let given = match source::read(&arguments.files, choice, console) {
@@ -43,16 +45,25 @@ pub fn run(arguments: &RunArguments, console: &mut Console) -> Exit {
     if worst != Exit::Fine {
         return worst;
     }
+    let mut runs = vec![];
     for job in &jobs {
         let done = match &job.seeds {
-            None => run_once(job, arguments, console),
+            None => run_once(job, arguments, console).map(|(exit, run)| {
+                runs.push((&job.loaded, run));
+                exit
+            }),
             Some(seeds) => run_seeds(job, seeds, arguments, console),
         };
         let is_closed = matches!(done, Err(Failure::BrokenPipe));
         worst = worst.max(conclude(done, console));
         if is_closed {
-            break;
+            return worst;
         }
+    }
+    if runs.len() > 1 && !console.quiet && arguments.format == Format::Text {
+        let runs: Vec<_> = runs.iter().map(|(loaded, run)| (*loaded, run)).collect();
+        let done = console.print(&side_by_side::render(&runs)).map(|()| Exit::Fine);
+        worst = worst.max(conclude(done, console));
     }
     worst
 }
@@ -143,7 +154,7 @@ fn kept(kind: Kind) -> Vec<&'static str> {
     FILES.into_iter().filter(is_kept).collect()
 }
 
-fn run_once(job: &Job, arguments: &RunArguments, console: &mut Console) -> Done<Exit> {
+fn run_once(job: &Job, arguments: &RunArguments, console: &mut Console) -> Done<(Exit, Run)> {
     let Job { loaded, folder, .. } = job;
     let seed = arguments.overrides.seed.unwrap_or(loaded.scenario.seed);
     let run = simulation::run(&loaded.scenario, seed);
@@ -163,7 +174,7 @@ fn run_once(job: &Job, arguments: &RunArguments, console: &mut Console) -> Done<
         console.print(&report)?;
     }
     say_where(folder, console);
-    Ok(if verdicts.iter().all(|verdict| verdict.met) { Exit::Fine } else { Exit::Unmet })
+    Ok((if verdicts.iter().all(|verdict| verdict.met) { Exit::Fine } else { Exit::Unmet }, run))
 }
 
 fn run_seeds(job: &Job, seeds: &[u64], arguments: &RunArguments, console: &mut Console) -> Done<Exit> {
@@ -276,7 +287,7 @@ fn files_of_one_run(loaded: &Loaded, run: &Run, seed: u64) -> Done<Vec<(&'static
     if let Some(recording) = loaded.scenario.traffic.recording() {
         files.push((recording::FILE, csv::arrivals(recording).into_bytes()));
     }
-    if !run.classes.is_empty() {
+    if !loaded.scenario.traffic.classes.is_empty() {
         let mut rows = Vec::new();
         classes::classes(loaded, run, &mut rows).map_err(unwritten)?;
         files.extend([("classes.csv", rows), ("classes.svg", svg::classes(&[(loaded, run)]).into_bytes())]);
