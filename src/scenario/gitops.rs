@@ -5,8 +5,8 @@ use super::entry::Entry;
 use super::reader::Reader;
 use crate::model::argo_cd::application::{ApplicationSpec, ArgoCdSpec, Automated, Polling, SyncOptions, SyncWindow};
 use crate::model::argo_cd::ignore_differences::IgnoreDifference;
-use crate::model::argo_cd::jq;
 use crate::model::argo_cd::profile::{Profile, Version};
+use crate::model::argo_cd::{jq, merge};
 use crate::model::manifest::Kind;
 use crate::random::Distribution;
 use crate::units::Duration;
@@ -33,7 +33,7 @@ pub struct ScheduledCommit {
     pub changes: Vec<Change>,
 }
 
-/// A field of the manifests of a kind.
+/// A field of the manifests of a kind: the last key of the pointer is one of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     pub kind: Kind,
@@ -44,16 +44,12 @@ pub struct Change {
 
 impl Change {
     pub fn apply(&self, manifest: &Value) -> Value {
-        let mut manifest = manifest.clone();
-        let Some((parent, last)) = self.pointer.rsplit_once('/') else { return manifest };
-        let key = last.replace("~1", "/").replace("~0", "~");
-        if let Some(Value::Object(fields)) = manifest.pointer_mut(parent) {
-            match &self.value {
-                Some(value) => fields.insert(key, value.as_str().into()),
-                None => fields.remove(&key),
-            };
-        }
-        manifest
+        let unescaped = |key: &str| key.replace("~1", "/").replace("~0", "~");
+        let value = self.value.as_deref().map_or(Value::Null, Value::from);
+        // As a merge patch: tables that are missing on the way are made.
+        let keys: Vec<_> = self.pointer.split('/').skip(1).map(unescaped).collect();
+        let patch = keys.into_iter().rev().fold(value, |value, key| json!({ key: value }));
+        merge::patched(manifest, &patch)
     }
 }
 

@@ -4,7 +4,7 @@ use super::Simulation;
 use super::event::Event;
 use crate::model::argo_cd::application::Polling;
 use crate::model::argo_cd::ignore_differences::{Manager, Managers, changed_fields};
-use crate::model::argo_cd::{self, ArgoCd, Cluster, Effect, Initiator, Operation, Written};
+use crate::model::argo_cd::{self, ArgoCd, Cluster, Effect, Initiator, Operation, Written, merge};
 use crate::model::git::{CommitId, Repository};
 use crate::model::manifest::{self, Id, Kind, Manifests};
 use crate::model::routing_object::RoutingObject;
@@ -31,6 +31,8 @@ pub struct GitOps<'a> {
     /// None before the release.
     argo_cd: Option<ArgoCd>,
     managers: BTreeMap<Id, Managers>,
+    /// What stands in the cluster without a part in the simulation, as merge patches.
+    others: BTreeMap<Id, Value>,
     /// Commits that are being made, and those that Argo CD has not found out about.
     under_way: u32,
     random: Random,
@@ -52,6 +54,7 @@ impl<'a> GitOps<'a> {
             repository: Repository::new(manifests),
             argo_cd: None,
             managers: BTreeMap::new(),
+            others: BTreeMap::new(),
             under_way: 0,
             random: Random::new(seed, Stream::ArgoCd, 0),
             git_random: Random::new(seed, Stream::Git, 0),
@@ -231,6 +234,7 @@ impl Simulation<'_> {
                 Kind::Service => self.take_service(now, &id, &after),
                 Kind::Ingress | Kind::HttpRoute | Kind::VirtualService => self.take_routing(now, &id, &after),
             }
+            self.keep_others(&id, &after);
         }
         self.on_argo_cd_effects(now, effects);
         self.end_if_over(now);
@@ -249,7 +253,23 @@ impl Simulation<'_> {
             let selected = self.workload.selector(service);
             manifests.insert(service_id(self.scenario, service), manifest::service(APP, selected));
         }
+        for (id, others) in self.gitops.iter().flat_map(|gitops| &gitops.others) {
+            let manifest = manifests.get_mut(id).expect("no object is deleted");
+            *manifest = merge::patched(manifest, others);
+        }
         manifests
+    }
+
+    /// Fields that nobody here acts on stand in the cluster all the same.
+    fn keep_others(&mut self, id: &Id, after: &Value) {
+        if let Some(gitops) = &mut self.gitops {
+            gitops.others.remove(id);
+        }
+        let simulated = &self.live_manifests()[id];
+        let others = additions(merge::patch(simulated, after));
+        if let Some(gitops) = &mut self.gitops {
+            gitops.others.insert(id.clone(), others);
+        }
     }
 
     /// The Rollouts controller has written the object: Argo CD hears of it.
@@ -310,6 +330,17 @@ impl Simulation<'_> {
         }
         self.tell_routing_object(now, Duration::ZERO, Ok(true));
         self.tell_rollout(now, rollout::Input::Overwritten(overwritten));
+    }
+}
+
+/// A merge patch without what it takes away.
+fn additions(patch: Value) -> Value {
+    match patch {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(fields.map(|(key, value)| (key, additions(value))).collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => patch,
     }
 }
 

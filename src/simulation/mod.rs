@@ -220,7 +220,6 @@ impl Simulation<'_> {
                 CreateReplicaSet(revision) => self.create_replica_set(now, NAME, revision),
                 Scale { revision, from, to } => self.scale(now, NAME, (revision, from, to)),
                 SwitchService { service, from, to } => {
-                    let from = from.expect("the Services of an established Rollout select pods");
                     self.switch_service(now, service, from, to);
                     written += self.streams.rollouts_controller.draw(&self.scenario.cluster.api_write);
                 }
@@ -320,9 +319,14 @@ impl Simulation<'_> {
         self.log(now, "rollouts-controller", "StepCompleted", format!("step {index}"), step);
     }
 
-    fn switch_service(&mut self, now: Instant, service: Service, from: Revision, to: Revision) {
-        // The release before the one that is stable has no number.
-        let from = if from == Revision(0) { "(before v1)".to_owned() } else { from.to_string() };
+    fn switch_service(&mut self, now: Instant, service: Service, from: Option<Revision>, to: Revision) {
+        let from = match from {
+            // The release before the one that is stable has no number.
+            Some(Revision(0)) => "(before v1)".to_owned(),
+            Some(from) => from.to_string(),
+            // Somebody has taken the hash out of the selector.
+            None => "(every revision)".to_owned(),
+        };
         self.log(now, "rollouts-controller", "SwitchService", self.name(service), format!("{from} -> {to}"));
         self.tell_endpoint_slice(now, service, endpoint_slice::Input::SelectorChanged(to));
         // Others hear of selectors by EndpointSlices alone.

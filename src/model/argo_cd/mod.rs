@@ -24,6 +24,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use {Effect::*, Input::*};
 
+/// The annotation by which an object has sync options of its own.
+pub const SYNC_OPTIONS: &str = "argocd.argoproj.io/sync-options";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// The branch has a commit that Argo CD had not seen.
@@ -270,7 +273,7 @@ impl ArgoCd {
         let mut objects = Manifests::new();
         for id in resources {
             let (wanted, before) = (&manifests[&id], &live.objects[&id]);
-            let after = if options.replace {
+            let after = if options.replace || is_replaced(wanted) {
                 self.last_applied.remove(&id);
                 wanted.clone()
             } else {
@@ -299,6 +302,12 @@ impl ArgoCd {
             live,
         }
     }
+}
+
+/// Whether the object says of itself that it is replaced.
+fn is_replaced(git: &Value) -> bool {
+    let options = git["metadata"]["annotations"][SYNC_OPTIONS].as_str().unwrap_or_default();
+    options.split(',').any(|option| option.trim() == "Replace=true")
 }
 
 /// The objects of the cluster that stand in git, too.
