@@ -53,8 +53,8 @@ impl Repository {
 
     /// The newest commit up to this one that changes a file of the application.
     pub fn newest_of_application(&self, up_to: CommitId) -> CommitId {
-        let commits = self.commits.iter().enumerate().take(up_to.0 as usize + 1);
-        let newest = commits.filter(|(_, commit)| commit.touches_application).next_back();
+        let mut commits = self.commits.iter().enumerate().take(up_to.0 as usize + 1);
+        let newest = commits.rfind(|(_, commit)| commit.touches_application);
         CommitId(newest.map_or(0, |(place, _)| u32::try_from(place).expect("commits are few")))
     }
 }

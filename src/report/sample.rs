@@ -145,6 +145,7 @@ fn scenario() -> Scenario {
         load_balancer: load_balancer(),
         actions: Vec::new(),
         analysis_templates: Vec::new(),
+        gitops: None,
         hpa: None,
         backend: crate::model::Service::Stable,
         ingress: crate::model::ingress::Ingress::default(),

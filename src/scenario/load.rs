@@ -167,11 +167,7 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         application::application(reader, pre_stop, has_hpa)
     });
     let hpa = hpa::read(&mut root, document, usage);
-    pod.pre_stop = match pre_stop {
-        super::pre_stop::PreStop::None => None,
-        super::pre_stop::PreStop::Sleep(time) | super::pre_stop::PreStop::Command(time) => Some(time),
-        super::pre_stop::PreStop::Unknown => Some(pre_stop_time),
-    };
+    pod.pre_stop = pre_stop.time(pre_stop_time);
     let cluster = root.table("cluster", "How long the news takes inside of Kubernetes", environment::cluster);
     let rollouts_controller = rollouts_controller(&mut root, &workload, &preset);
     let has_routes = !workload.managed_routes().is_empty();

@@ -321,3 +321,156 @@ fn the_strength_of_each_mitigation() {
         assert_eq!(survives(version, ignored, options, self_heal), expected, "{what}");
     }
 }
+
+/// A scenario of the gallery, played.
+mod played {
+    use crate::support::of_gallery;
+    use rollout_sim::run::{LogEntry, Run};
+    use rollout_sim::simulation::run;
+
+    const TESTERS: usize = 1;
+
+    fn play(name: &str, set: &[&str]) -> Run {
+        run(&of_gallery(&format!("gitops/{name}"), set).scenario, 1)
+    }
+
+    fn since_release(run: &Run, entry: &LogEntry) -> f64 {
+        (entry.at - run.release).as_secs_f64()
+    }
+
+    fn times(run: &Run, component: &str, event: &str, object: &str) -> Vec<f64> {
+        let is_meant =
+            |entry: &&LogEntry| entry.component == component && entry.event == event && entry.object.contains(object);
+        run.events.iter().filter(is_meant).map(|entry| since_release(run, entry)).collect()
+    }
+
+    fn only(times: &[f64]) -> f64 {
+        let [time] = times else { panic!("once, not at {times:?}") };
+        *time
+    }
+
+    /// Of the requests of a class between two times, the share that v2 answered.
+    fn share(run: &Run, class: usize, (from, to): (f64, f64)) -> f64 {
+        let release = run.release.second();
+        let row = |time: f64| usize::try_from(release + time.ceil() as u64).unwrap();
+        let count = |version| {
+            let rows = row(from)..row(to);
+            rows.map(|row| run.classes[class].counts(row, version).iter().map(|count| u64::from(*count)).sum::<u64>())
+                .sum::<u64>()
+        };
+        let all: u64 = (0..run.classes[class].versions()).map(count).sum();
+        count(2) as f64 / all as f64
+    }
+
+    /// The story of gitops-and-routing.md 1.7, second by second, for several seeds and versions.
+    #[test]
+    fn the_header_route_is_lost_once_and_for_all() {
+        for (version, longest) in [("2.12.0", 11.0), ("2.13.0", 5.0), ("3.0.0", 5.0), ("3.5.1", 5.0)] {
+            for seed in 1..=5 {
+                let version = format!("argo_cd.version=\"{version}\"");
+                let loaded = of_gallery("gitops/header-route-removed", &[&version]);
+                let run = run(&loaded.scenario, seed);
+                let set = only(&times(&run, "rollouts-controller", "SetHeaderRoute", "ingress"));
+                let completed = times(&run, "rollouts-controller", "StepCompleted", "step 1");
+                assert_eq!(only(&completed), set, "the step is over in the same reconcile");
+                let drift = times(&run, "argo-cd", "OutOfSync", "application")[0] - set;
+                assert!((0.1..=1.0).contains(&drift), "{version}: the watch tells it: {drift}");
+                let gone = only(&times(&run, "argo-cd", "RemoveRoutes", "ingress"));
+                assert!((0.2..=longest).contains(&(gone - set)), "{version}, seed {seed}: {}", gone - set);
+                let applied: Vec<_> = run.events.iter().filter(|entry| entry.event == "Applied").collect();
+                assert_eq!(applied.len(), 1, "it does not flap");
+                assert_eq!((applied[0].object.as_str(), applied[0].detail.as_str()), ("Ingress/web", "/spec/rules"));
+                // At weight 0, and at 1 %: testers meet the stable version, and no error.
+                let after = only(&times(&run, "rollouts-controller", "SetWeight", "ingress")[..1]);
+                assert!(share(&run, TESTERS, (gone + 30.0, after)) < 1e-9, "{version}, seed {seed}");
+                assert!(run.classes[TESTERS].wrong_version > 1_000);
+                assert_eq!(run.requests.target_5xx, 0);
+            }
+        }
+    }
+
+    /// With what the article does the route lives to the end of the release.
+    #[test]
+    fn a_header_route_that_is_ignored_lives() {
+        for (name, until) in [
+            ("header-route-respected", None),
+            ("header-route-out-of-sync-only", None),
+            ("header-route-ignored", Some("Applied")),
+        ] {
+            let run = play(name, &[]);
+            let promoted = only(&times(&run, "rollouts-controller", "Promoted", ""));
+            let gone = times(&run, "argo-cd", "RemoveRoutes", "ingress");
+            assert_eq!(gone.is_empty(), until.is_none(), "{name}: {gone:?}");
+            let until = gone.first().copied().unwrap_or(promoted);
+            assert!((share(&run, TESTERS, (40.0, until)) - 1.0).abs() < 1e-9, "{name}");
+            if let Some(gone) = gone.first() {
+                assert!(share(&run, TESTERS, (gone + 30.0, 360.0)) < 0.1, "{name}");
+            }
+        }
+        // Without the commit the rule of the comparison is enough.
+        let run = play("header-route-ignored", &["git.commits=[]"]);
+        assert!(times(&run, "argo-cd", "SyncStarted", "").is_empty());
+    }
+
+    /// The annotation in git: repaired within a second each time, and fought for again on schedule.
+    #[test]
+    fn weights_in_git_are_fought_for() {
+        let instant = ["argo_cd.comparison=0s", "argo_cd.selective_sync_time=0s"];
+        for (version, least, most) in [("3.5.1", 7, 7), ("2.13.0", 7, 7), ("2.12.0", 100, 125)] {
+            let version = format!("argo_cd.version=\"{version}\"");
+            let run = play("weight-in-git", &[&version, instant[0], instant[1]]);
+            let [began, over] = [times(&run, "rollouts-controller", "SetWeight", "ingress")[0], 610.0];
+            let heals: Vec<_> =
+                times(&run, "argo-cd", "Applied", "Ingress").into_iter().filter(|at| *at < over).collect();
+            assert!((least..=most).contains(&heals.len()), "{version}: {}", heals.len());
+            let repairs = times(&run, "rollouts-controller", "SetWeight", "ingress");
+            for heal in &heals {
+                assert!(repairs.iter().any(|repair| (0.0..=1.0).contains(&(repair - heal))), "{version}: {heal}");
+            }
+            if most == 7 {
+                // Each wait counts from the last one, and the Rollouts controller needs a tenth of a second.
+                let expected = [0.0, 2.0, 8.0, 26.0, 80.0, 242.0, 542.0];
+                for (heal, expected) in heals.iter().zip(expected) {
+                    assert!((heal - began - expected).abs() < 0.5, "{version}: {} and {expected}", heal - began);
+                }
+            }
+        }
+    }
+
+    /// A key that was in git and no longer is goes once, and comes back within a second.
+    #[test]
+    fn weights_that_leave_git_are_deleted_once() {
+        let run = play("weight-removed-from-git", &[]);
+        let gone = only(&times(&run, "argo-cd", "Applied", "Ingress"));
+        let repairs = times(&run, "rollouts-controller", "SetWeight", "ingress");
+        assert!(repairs.iter().any(|repair| (0.0..=1.0).contains(&(repair - gone))), "{gone}: {repairs:?}");
+    }
+
+    /// Replaced, the Ingress is nobody's: 503 until something else wakes the Rollouts controller. With the tolerance of the
+    /// load balancer controller off, the rule stays as it was.
+    #[test]
+    fn a_replaced_ingress_answers_503() {
+        let run = play("weight-replaced", &[]);
+        let replaced = only(&times(&run, "argo-cd", "Applied", "Ingress"));
+        let repaired = times(&run, "rollouts-controller", "SetWeight", "ingress").into_iter().find(|at| *at > replaced);
+        let late = repaired.expect("the resync comes at last") - replaced;
+        assert!((10.0..=900.0).contains(&late), "{late}");
+        assert!(run.requests.elb_503 as f64 > (late - 30.0) * 100.0 * 0.9, "{} in {late} s", run.requests.elb_503);
+    }
+
+    /// Not a single request moves; without selfHeal it stands, until somebody commits something.
+    #[test]
+    fn a_rollback_in_the_dashboard_is_undone() {
+        let run = play("dashboard-rollback-undone", &[]);
+        let undo = only(&times(&run, "people", "undo", ""));
+        let back = only(&times(&run, "argo-cd", "Applied", "Rollout"));
+        assert!((0.0..=6.0).contains(&(back - undo)), "{undo}, {back}");
+        assert!((share(&run, 0, (undo, 590.0)) - 1.0).abs() < 1e-9, "the bad version keeps all requests");
+        let run = play("dashboard-rollback-redeployed", &[]);
+        let undo = only(&times(&run, "people", "undo", ""));
+        let again = only(&times(&run, "argo-cd", "Applied", "Rollout"));
+        assert!((300.0..=800.0).contains(&(again - undo)), "{undo}, {again}: with the next commit");
+        assert!(share(&run, 0, (undo + 200.0, 600.0)) < 1e-9, "the rollback was over by then");
+        assert!((share(&run, 0, (1_100.0, 1_190.0)) - 1.0).abs() < 1e-9, "and the bad version is out again");
+    }
+}

@@ -250,10 +250,8 @@ impl Parser<'_> {
 
     /// A text of JSON.
     fn quoted(&mut self) -> Result<String, String> {
-        match self.literal()? {
-            Value::String(text) => Ok(text),
-            other => Err(format!("{other} is no text")),
-        }
+        let value = self.literal()?;
+        value.as_str().map(str::to_owned).ok_or_else(|| format!("{value} is no text"))
     }
 
     fn literal(&mut self) -> Result<Value, String> {

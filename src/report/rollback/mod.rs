@@ -3,6 +3,7 @@
 //! The bad version is the one that the scenario gives errors to; else the one that the release brought. Shares are those of
 //! the data plane, by whole seconds: what was served, not what was asked for.
 
+mod argo_cd;
 mod header_routes;
 pub mod side_by_side;
 pub(super) mod summary;

@@ -1,7 +1,7 @@
 //! The way back in the report on the terminal.
 
 use super::header_routes::{HeaderRouteLife, lives};
-use super::{Exposure, Rollback, TOLERATED, of};
+use super::{Exposure, Rollback, TOLERATED, argo_cd, of};
 use crate::report::{decimal, percent, span, time};
 use crate::run::Run;
 use crate::scenario::Loaded;
@@ -14,6 +14,7 @@ pub(in crate::report) fn paragraphs(loaded: &Loaded, run: &Run) -> Vec<(&'static
         told.push(("rollback", story(run, &rollback)));
         told.push(("exposure", exposure(&rollback)));
     }
+    told.extend(argo_cd::sentence(run).map(|text| ("argo cd", text)));
     let routes = lives(loaded, run).into_iter().filter(|life| life.removed_by.is_some());
     told.extend(routes.map(|life| ("route", removed(&life))));
     told
