@@ -2,7 +2,7 @@
 
 use crate::model::Revision;
 use crate::model::outcome::Cause;
-use crate::units::{Duration, Instant, Percent};
+use crate::units::{Duration, Instant, Share};
 use std::ops::Range;
 
 /// One run of one scenario under one seed.
@@ -106,10 +106,10 @@ pub struct Second {
     /// Response time of the requests that a target answered, in microseconds; 0 without such a request.
     pub latency_p50_us: u32,
     pub latency_p99_us: u32,
-    /// The canary weight in the Ingress annotation.
-    pub weight_requested: u8,
-    /// The canary weights by which the ALB nodes route, added up over the nodes.
-    pub weight_effective_sum: u16,
+    /// The canary weight in the Ingress annotation, in hundredths of a percent.
+    pub weight_requested: u16,
+    /// The canary weights by which the ALB nodes route, added up over the nodes, in hundredths of a percent.
+    pub weight_effective_sum: u32,
     /// Pods by ReplicaSet: ready and not terminating. "Stable" is the revision that was stable before the release,
     /// "canary" the one that the release brings, also after it has been promoted.
     pub stable_serving: u16,
@@ -182,7 +182,7 @@ pub struct StepRecord {
     pub started: Option<Instant>,
     pub completed: Option<Instant>,
     /// The canary weight asked for while this step is in force: that of the nearest `setWeight`, at the step or before.
-    pub weight_requested: Percent,
+    pub weight_requested: Share,
     /// For a `setWeight`: when the weight was written into the Ingress annotation, or the start of the step if it was
     /// there already.
     pub weight_asked: Option<Instant>,

@@ -302,9 +302,10 @@ impl TrafficWeight {
         Percent::try_from(self.0).ok()
     }
 
-    /// As a percentage of the requests, rounded down, out of `max`; None for a weight beyond it.
-    pub fn share_of(self, max: Self) -> Option<Percent> {
-        Percent::try_from(i64::try_from((i128::from(self.0) * 100).div_euclid(i128::from(max.0))).ok()?).ok()
+    /// The share of the requests, out of `max`; None for a weight beyond it.
+    pub fn share_of(self, max: Self) -> Option<Share> {
+        let (weight, max) = (u64::try_from(self.0).ok()?, u64::try_from(max.0).ok()?);
+        (weight <= max).then(|| Share::new(weight, max))
     }
 
     /// What is left to `max`.
@@ -333,6 +334,61 @@ impl TrafficWeight {
 impl fmt::Display for TrafficWeight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
+    }
+}
+
+/// An exact share of the requests, whatever its weight was out of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// In lowest terms.
+    part: u64,
+    of: u64,
+}
+
+impl Share {
+    pub const NONE: Self = Self { part: 0, of: 1 };
+    pub const ALL: Self = Self { part: 1, of: 1 };
+
+    /// Nothing of nothing is nothing.
+    pub const fn new(part: u64, of: u64) -> Self {
+        assert!(part <= of, "a share is a part of a whole");
+        if of == 0 {
+            return Self::NONE;
+        }
+        let (mut divisor, mut rest) = (of, part);
+        while rest > 0 {
+            (divisor, rest) = (rest, divisor % rest);
+        }
+        Self { part: part / divisor, of: of / divisor }
+    }
+
+    /// What is left to all.
+    pub const fn rest(self) -> Self {
+        Self { part: self.of - self.part, of: self.of }
+    }
+
+    /// In hundredths of a percent, rounded.
+    pub fn hundredths(self) -> u16 {
+        let hundredths = (u128::from(self.part) * 20_000 + u128::from(self.of)) / (2 * u128::from(self.of));
+        u16::try_from(hundredths).expect("a share is at most all")
+    }
+}
+
+impl From<Percent> for Share {
+    fn from(percent: Percent) -> Self {
+        Self::new(u64::from(percent.0), 100)
+    }
+}
+
+/// In percent, with as many decimals as it takes, at most two: `25`, `2.5`.
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = (self.hundredths() / 100, self.hundredths() % 100);
+        match rest {
+            0 => write!(f, "{whole}"),
+            rest if rest % 10 == 0 => write!(f, "{whole}.{}", rest / 10),
+            rest => write!(f, "{whole}.{rest:02}"),
+        }
     }
 }
 
@@ -455,6 +511,20 @@ pub fn counted(count: u64, noun: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_share_is_exact_and_is_written_in_percent() {
+        for (part, of, percent) in
+            [(25, 100, "25"), (250, 1000, "25"), (25, 1000, "2.5"), (1, 1000, "0.1"), (1, 3, "33.33"), (2, 3, "66.67")]
+        {
+            assert_eq!(Share::new(part, of).to_string(), percent);
+        }
+        assert_eq!(Share::new(250, 1000), Share::new(25, 100));
+        assert_ne!(Share::new(24, 1000), Share::new(25, 1000));
+        assert_eq!((Share::new(0, 0), Share::new(3, 3)), (Share::NONE, Share::ALL));
+        assert_eq!(TrafficWeight::new(250).share_of(TrafficWeight::new(1000)), Some(Share::new(1, 4)));
+        assert_eq!(TrafficWeight::new(101).share_of(TrafficWeight::HUNDRED), None);
+    }
 
     #[test]
     fn durations_are_read_and_written_as_go_does() {

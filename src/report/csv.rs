@@ -1,6 +1,6 @@
 //! `timeline.csv` and `events.csv`, written row by row: memory does not grow with the run. And `arrivals.csv`.
 
-use super::{decimal, millis_since_release, second_of_row, weight_effective};
+use super::{decimal, millis_since_release, second_of_row, weight_effective, weight_requested};
 use crate::model::traffic::recording::Recording;
 use crate::run::{Run, Second};
 use crate::scenario::recording::seconds;
@@ -39,7 +39,7 @@ pub fn timeline(run: &Run, to: impl Write) -> ::csv::Result<()> {
             second.elb_503.to_string(),
             second.elb_504.to_string(),
             second.target_5xx.to_string(),
-            second.weight_requested.to_string(),
+            decimal(weight_requested(second), 2),
             decimal(weight_effective(run, second), 2),
             second.stable_serving.to_string(),
             second.canary_serving.to_string(),
@@ -108,7 +108,7 @@ mod tests {
     fn the_timeline_has_one_row_per_second_from_the_start_of_the_warm_up() {
         let mut run = sample::incident();
         run.nodes = 3;
-        run.seconds[1].weight_effective_sum = 100;
+        run.seconds[1].weight_effective_sum = 10_000;
         run.seconds[2].latency_p50_us = 0;
         run.seconds[2].latency_p99_us = 0;
         (run.seconds[2].ok, run.seconds[2].elb_404) = (240, 10);

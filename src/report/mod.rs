@@ -101,9 +101,14 @@ fn second_of_row(run: &Run, row: usize) -> i64 {
     signed(row as u64) - signed(run.release.second())
 }
 
+/// The canary weight in the Ingress annotation.
+fn weight_requested(second: &Second) -> f64 {
+    f64::from(second.weight_requested) / 100.0
+}
+
 /// The canary weight by which the average ALB node routes.
 fn weight_effective(run: &Run, second: &Second) -> f64 {
-    f64::from(second.weight_effective_sum) / f64::from(run.nodes.max(1))
+    f64::from(second.weight_effective_sum) / (100.0 * f64::from(run.nodes.max(1)))
 }
 
 /// `value` with at most so many decimals, none of them a trailing zero.

@@ -30,7 +30,7 @@ use crate::scenario::router::{RouterKind, RouterSpec, Routes};
 use crate::scenario::service_names::ServiceNames;
 use crate::scenario::workload::Workload;
 use crate::scenario::{Loaded, Origin, Parameter, Scenario, SimulationSpec};
-use crate::units::{Duration, Instant, Percent};
+use crate::units::{Duration, Instant, Share};
 
 const WARMUP: u64 = 60;
 const END: u64 = 540;
@@ -78,6 +78,16 @@ pub fn loaded() -> Loaded {
 
 fn alb() -> RouterSpec {
     RouterSpec { kind: Some(RouterKind::Alb), preset: ALB, routes: Routes::default() }
+}
+
+fn readiness_gate() -> ReadinessGateSpec {
+    ReadinessGateSpec {
+        is_injected: false,
+        gated_pods: GatedPods::Watch,
+        requeue_duration: Duration::secs(15),
+        pod_watch: Distribution::millis(100),
+        gate_patch: Distribution::millis(100),
+    }
 }
 
 fn scenario() -> Scenario {
@@ -134,13 +144,7 @@ fn scenario() -> Scenario {
             target_lag: Distribution::secs(1),
             deregister_targets: Distribution::millis(100),
             register_targets: Distribution::millis(100),
-            readiness_gate: ReadinessGateSpec {
-                is_injected: false,
-                gated_pods: GatedPods::Watch,
-                requeue_duration: Duration::secs(15),
-                pod_watch: Distribution::millis(100),
-                gate_patch: Distribution::millis(100),
-            },
+            readiness_gate: readiness_gate(),
         },
         load_balancer: load_balancer(),
         actions: Vec::new(),
@@ -358,8 +362,8 @@ fn second(time: i64) -> Second {
         ok: 250,
         latency_p50_us: 40_000,
         latency_p99_us: 400_123,
-        weight_requested: stage.map_or(0, |stage| stage.0),
-        weight_effective_sum: since(LAG).map_or(0, |stage| 2 * u16::from(stage.0)),
+        weight_requested: stage.map_or(0, |stage| 100 * u16::from(stage.0)),
+        weight_effective_sum: since(LAG).map_or(0, |stage| 2 * 100 * u32::from(stage.0)),
         stable_serving: stable,
         canary_serving: canary,
         terminating: gone,
@@ -369,13 +373,12 @@ fn second(time: i64) -> Second {
 }
 
 fn steps() -> Vec<StepRecord> {
-    let percent = |weight: u8| Percent::try_from(i64::from(weight)).expect("a percentage");
     let mut steps = vec![StepRecord {
         index: 0,
         step: "setCanaryScale weight 20".into(),
         started: Some(at(0)),
         completed: Some(at(40)),
-        weight_requested: Percent::ZERO,
+        weight_requested: Share::NONE,
         weight_asked: None,
         weight_effective: None,
         stable_pods: 10,
@@ -388,7 +391,7 @@ fn steps() -> Vec<StepRecord> {
             step: format!("setWeight {weight}"),
             started: Some(at(start)),
             completed: Some(at(start)),
-            weight_requested: percent(weight),
+            weight_requested: Share::new(u64::from(weight), 100),
             weight_asked: Some(at(start)),
             weight_effective: Some(if weight == 0 { at(start) } else { at(start + LAG) }),
             stable_pods: u32::from(stable),

@@ -7,7 +7,7 @@ use crate::model::outcome::Cause;
 use crate::run::{Run, StepRecord};
 use crate::scenario::manifests::ignored::{Ignored, Reason};
 use crate::scenario::{Loaded, Origin, Parameter};
-use crate::units::{Duration, Instant};
+use crate::units::{Duration, Instant, Share};
 use serde_json::{Value, json};
 
 pub const SCHEMA: &str = "rollout-sim/run/v1";
@@ -144,13 +144,21 @@ fn errors(run: &Run) -> Value {
     })
 }
 
+/// In percent: a whole number where it is one.
+fn weight(share: Share) -> Value {
+    match share.hundredths() {
+        hundredths if hundredths % 100 == 0 => json!(hundredths / 100),
+        hundredths => json!(f64::from(hundredths) / 100.0),
+    }
+}
+
 fn step(run: &Run, step: &StepRecord) -> Value {
     json!({
         "index": step.index,
         "step": step.step,
         "started_s": since_release(run, step.started),
         "completed_s": since_release(run, step.completed),
-        "weight_requested": step.weight_requested.get(),
+        "weight_requested": weight(step.weight_requested),
         "weight_asked_s": since_release(run, step.weight_asked),
         "weight_effective_s": since_release(run, step.weight_effective),
         "stable_pods": step.stable_pods,

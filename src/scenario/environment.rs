@@ -406,8 +406,9 @@ fn cookies(reader: &mut Reader<'_, '_>, is_sticky: bool) -> CookieSpec {
         spec.honours_zero_weight = reader.boolean(
             "sticky_honours_zero_weight",
             spec.honours_zero_weight,
-            "Whether a valid AWSALBTG cookie leads to a target group whose weight has become 0. Assumption: it does not; AWS \
-             does not say",
+            "Whether a valid AWSALBTG cookie leads to a target group whose weight has become 0. AWS: a cookie overrides the \
+             weights for its duration; of 0 it says nothing. Assumption: false, its user is drawn anew; with true he stays \
+             until the group leaves the rule",
         );
     }
     if is_wanted(reader, "sticky_cookies_are_renewed") {

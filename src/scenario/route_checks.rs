@@ -6,11 +6,12 @@ use super::nearest::nearest;
 use super::pass::Pass;
 use super::router::{GATEWAY_API, RouterKind, Routes};
 use super::{Scenario, path};
+use crate::model::http_request::HttpRequest;
 use crate::model::http_route::{HttpRoute, HttpRouteMatch, HttpRouteRule, PathMatch};
 use crate::model::ingress::Ingress;
 use crate::model::request_match::StringMatch;
 use crate::model::rollout::router::{Destination, Pair, Router};
-use crate::model::rollout::step::Step;
+use crate::model::rollout::step::{MirrorRoute, Step};
 use crate::model::routing_object::RoutingObject;
 use crate::model::virtual_service::{Route, VirtualService};
 use crate::units::TrafficWeight;
@@ -79,6 +80,9 @@ pub fn check(pass: &mut Pass, scenario: &Scenario, document: &Table) {
     Checked { pass, scenario, document, router }.all();
 }
 
+/// Methods whose requests change something where they arrive. Source: RFC 9110, section 9.2.1, all that are not safe.
+const ACTING: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
+
 struct Checked<'a> {
     pass: &'a mut Pass,
     scenario: &'a Scenario,
@@ -115,8 +119,8 @@ impl Checked<'_> {
                     let message = "this router makes no mirror route: the step is over at once".to_owned();
                     self.warning(&key, message, "of all routers Istio alone does it");
                 }
-                Step::SetMirrorRoute(_)
-                | Step::SetWeight(_)
+                Step::SetMirrorRoute(route) => self.side_effects(index, route),
+                Step::SetWeight(_)
                 | Step::SetCanaryScale(_)
                 | Step::SetCanaryScaleAndWeight(..)
                 | Step::Pause(_)
@@ -242,6 +246,28 @@ impl Checked<'_> {
                 self.warning(&key, "this step makes no route: it is over at once".to_owned(), help);
             }
             Ok(()) => {}
+        }
+    }
+
+    /// A copy is a request like any other to whoever gets it.
+    fn side_effects(&mut self, index: usize, route: &MirrorRoute) {
+        let classes = &self.scenario.traffic.classes;
+        let usual = self.scenario.usual_request();
+        let mut requests: Vec<_> =
+            classes.iter().map(|class| (format!(" of the class `{}`", class.name), &class.request)).collect();
+        if requests.is_empty() {
+            requests.push((String::new(), &usual));
+        }
+        let is_copied = |request: &HttpRequest| ACTING.contains(&request.method.as_str()) && route.copies(request);
+        let told = requests.into_iter().find(|(_, request)| is_copied(request));
+        if let Some((whose, request)) = told {
+            let key = format!("{STEPS}[{index}].setMirrorRoute");
+            let message = format!("{} requests{whose} are copied: what they do is done twice", request.method);
+            self.warning(
+                &key,
+                message,
+                "match the method GET alone, or give the canary a place where that does no harm",
+            );
         }
     }
 

@@ -35,7 +35,7 @@ use crate::model::traffic::Traffic;
 use crate::model::{Revision, Service};
 use crate::run::{LogEntry, Run};
 use crate::scenario::Scenario;
-use crate::units::{Duration, Instant, Percent, TrafficWeight};
+use crate::units::{Duration, Instant, Share, TrafficWeight};
 use analysis::Measuring;
 use autoscaling::Autoscaling;
 use event::{Event, Fingerprint};
@@ -109,7 +109,7 @@ struct Simulation<'a> {
     /// What is in force, for the timeline.
     state: State,
     /// Canary weights by node.
-    weights: Vec<Percent>,
+    weights: Vec<Share>,
     /// By node; None until its rules change.
     routes: Vec<Option<NodeRoutes>>,
 }
@@ -274,7 +274,7 @@ impl Simulation<'_> {
         let Some(weight) = asked.share_of(self.scenario.max_weight()) else { return };
         let canary = if service == Service::Canary { weight } else { weight.rest() };
         self.log(now, "rollouts-controller", "SetWeight", self.routing.object().name(), self.split(canary));
-        self.state.weight_requested = canary.get();
+        self.state.weight_requested = canary.hundredths();
         self.recorder.asked(now, canary);
         self.record_state(now);
         self.patch_weight(now, written, (service, asked));
@@ -344,7 +344,7 @@ impl Simulation<'_> {
     }
 
     /// As the event log writes a rule.
-    fn split(&self, canary: Percent) -> String {
+    fn split(&self, canary: Share) -> String {
         let [stable_name, canary_name] = Service::ALL.map(|service| self.name(service));
         format!("{canary_name} {canary} {stable_name} {}", canary.rest())
     }
@@ -422,6 +422,7 @@ impl Simulation<'_> {
             nodes: self.scenario.load_balancer.nodes,
             replicas: self.scenario.workload.replicas(),
             steps: self.workload.steps(),
+            max_weight: self.scenario.max_weight(),
             outcome,
         };
         let run = Run { waits_for, ..self.recorder.into_run(totals, &ending) };

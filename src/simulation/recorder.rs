@@ -4,14 +4,14 @@ use crate::model::rollout::replicas::set_weight_at;
 use crate::model::rollout::step::Step;
 use crate::model::tally::Totals;
 use crate::run::{LogEntry, Pods, RolloutOutcome, RolloutRecord, Run, Second, StepRecord};
-use crate::units::{Duration, Instant, Percent, TrafficWeight};
+use crate::units::{Duration, Instant, Share, TrafficWeight};
 use std::ops::Range;
 
 /// The control plane's columns of the timeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    pub weight_requested: u8,
-    pub weight_effective_sum: u16,
+    pub weight_requested: u16,
+    pub weight_effective_sum: u32,
     pub stable_serving: u16,
     pub canary_serving: u16,
     pub terminating: u16,
@@ -39,9 +39,9 @@ pub struct Recorder {
     /// Wanted sizes (stable, canary) with the instant since which they held.
     sizes: Vec<(Instant, u32, u32)>,
     /// The canary weight by which all nodes route, with the instant since which they agreed.
-    effective: Vec<(Instant, Percent)>,
+    effective: Vec<(Instant, Share)>,
     /// The canary weight in the annotation, with the instant since which it was there.
-    asked: Vec<(Instant, Percent)>,
+    asked: Vec<(Instant, Share)>,
     started: Vec<Option<Instant>>,
     /// The sections of the tally but the first, which lies before the release.
     sections: Vec<Section>,
@@ -69,6 +69,7 @@ pub struct Ending<'a> {
     pub nodes: u32,
     pub replicas: u32,
     pub steps: &'a [Step],
+    pub max_weight: TrafficWeight,
     pub outcome: RolloutOutcome,
 }
 
@@ -78,8 +79,8 @@ impl Recorder {
             events: vec![],
             states: vec![],
             sizes: vec![(Instant::START, stable, 0)],
-            effective: vec![(Instant::START, Percent::ZERO)],
-            asked: vec![(Instant::START, Percent::ZERO)],
+            effective: vec![(Instant::START, Share::NONE)],
+            asked: vec![(Instant::START, Share::NONE)],
             started: vec![None; steps],
             sections: vec![],
             began_anew: None,
@@ -112,11 +113,11 @@ impl Recorder {
         self.sizes.push((now, stable, canary));
     }
 
-    pub fn effective(&mut self, now: Instant, weight: Percent) {
+    pub fn effective(&mut self, now: Instant, weight: Share) {
         self.effective.push((now, weight));
     }
 
-    pub fn asked(&mut self, now: Instant, weight: Percent) {
+    pub fn asked(&mut self, now: Instant, weight: Share) {
         self.asked.push((now, weight));
     }
 
@@ -269,8 +270,8 @@ impl Recorder {
     fn step_records(&self, totals: &Totals, ending: &Ending<'_>) -> Vec<StepRecord> {
         let record = |index: usize| {
             let step = &ending.steps[index];
-            let weight =
-                set_weight_at(ending.steps, index, TrafficWeight::HUNDRED).percent().unwrap_or(Percent::HUNDRED);
+            let weight = set_weight_at(ending.steps, index, ending.max_weight);
+            let weight = weight.share_of(ending.max_weight).unwrap_or(Share::ALL);
             let started = self.started[index];
             let is_set_weight = step.weight().is_some();
             // The pass after the one that completes the step may write it; what comes after the next one is another's.
@@ -329,7 +330,7 @@ impl Recorder {
 
     /// When a step that lasted so long asked for its weight. What was there already counts, unless something replaced it
     /// before the step was over: then another update had left it behind.
-    fn asked_for(&self, weight: Percent, step: Range<Instant>) -> Option<Asked> {
+    fn asked_for(&self, weight: Share, step: Range<Instant>) -> Option<Asked> {
         let there = self.asked.iter().rposition(|(at, _)| *at <= step.start).unwrap_or(0);
         let ((written, before), later) = (self.asked[there], &self.asked[there + 1..]);
         let is_replaced = later.iter().any(|(at, then)| *at < step.end && *then != weight);
@@ -341,9 +342,9 @@ impl Recorder {
 
     /// When all nodes routed by a weight that was asked for. Earlier weights may still be on their way: what is followed by
     /// one of those was an earlier one, too.
-    fn in_force(&self, weight: Percent, asked: Asked) -> Option<Instant> {
+    fn in_force(&self, weight: Share, asked: Asked) -> Option<Instant> {
         let there = self.effective.iter().rposition(|(at, _)| *at <= asked.at).unwrap_or(0);
-        let is_newer = |(at, weight): &(Instant, Percent)| {
+        let is_newer = |(at, weight): &(Instant, Share)| {
             self.asked.iter().any(|(written, then)| then == weight && asked.written < *written && written <= at)
         };
         let mut entries = self.effective[there..].iter().enumerate();

@@ -18,7 +18,7 @@ use crate::model::rollout::{Overwritten, Rollout};
 use crate::model::routing_object::RoutingObject;
 use crate::model::{Revision, Service};
 use crate::scenario::Scenario;
-use crate::units::{Duration, Instant, Percent, TrafficWeight};
+use crate::units::{Duration, Instant, Percent, Share, TrafficWeight};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -115,12 +115,16 @@ impl Routing {
 
     /// What such a node does with each class of requests.
     pub fn routes(&self, listener: &Listener) -> Arc<[Route]> {
-        self.requests.iter().map(|request| self.route(listener.action(request))).collect()
+        self.requests.iter().map(|request| self.route(listener, request)).collect()
     }
 
-    fn route(&self, action: &Action) -> Route {
-        match action {
-            Action::Forward(forward) => self.split(forward).map_or(Route::Elsewhere, Route::Forward),
+    fn route(&self, listener: &Listener, request: &HttpRequest) -> Route {
+        match listener.action(request) {
+            Action::Forward(forward) => {
+                let rotation = listener.place_from_end(request);
+                let split = self.split(forward).map(|split| Split { rotation, ..split });
+                split.map_or(Route::Elsewhere, Route::Forward)
+            }
             Action::FixedResponse(400..500) => Route::FixedResponse(Cause::NoMatchingRule),
             Action::FixedResponse(500..) => Route::FixedResponse(Cause::MissingBackend),
             Action::FixedResponse(_) | Action::Redirect => Route::Elsewhere,
@@ -142,7 +146,7 @@ impl Routing {
         // Assumption: the copies are for the Service that `Service::Canary` stands for; with pingPong it may be the other.
         let mirror = forward.mirror.as_ref().filter(|mirror| mirror.service == self.names[Service::Canary.index()]);
         let mirrored = mirror.map_or(Percent::ZERO, |mirror| mirror.percent);
-        Some(Split { weights, has, stickiness: forward.stickiness, mirrored })
+        Some(Split { weights, has, stickiness: forward.stickiness, mirrored, rotation: 0 })
     }
 
     /// As the event log writes it.
@@ -160,11 +164,10 @@ impl Routing {
     }
 
     /// The canary weight that a usual request meets; None while nobody takes it.
-    pub fn weight(&self, listener: &Listener) -> Option<Percent> {
-        let Route::Forward(split) = self.route(listener.action(&self.usual)) else { return None };
+    pub fn weight(&self, listener: &Listener) -> Option<Share> {
+        let Route::Forward(split) = self.route(listener, &self.usual) else { return None };
         let [stable, canary] = split.weights.map(u64::from);
-        let percent = (canary * 100).checked_div(stable + canary).unwrap_or(0);
-        Percent::try_from(i64::try_from(percent).ok()?).ok()
+        Some(Share::new(canary, stable + canary))
     }
 
     /// The weight that a look at AWS takes for the canary's: that of the last rule which names its target group. Source:
@@ -326,7 +329,12 @@ impl Simulation<'_> {
                     let answered = now + self.streams.rule_call.draw(&controller.rule_call);
                     self.queue.schedule(answered, Event::Ingress(ingress::Input::Answered));
                 }
-                Failed(message) => self.log(now, self.control_plane(), "FailedBuildModel", "ingress", message),
+                Failed(failure) => {
+                    self.log(now, self.control_plane(), failure.event(), "ingress", failure.message());
+                }
+                RetryAfter(delay, number) => {
+                    self.queue.schedule(now + delay, Event::Ingress(ingress::Input::Retry(number)));
+                }
             }
         }
     }
@@ -364,7 +372,7 @@ impl Simulation<'_> {
     /// A node routes by these rules from now on.
     pub(super) fn set_listener(&mut self, now: Instant, node: u32, listener: &Listener) {
         let routes = self.routing.routes(listener);
-        let usual = self.routing.route(listener.action(&self.routing.usual));
+        let usual = self.routing.route(listener, &self.routing.usual);
         let before = self.routes[node as usize].replace(NodeRoutes { routes: Arc::clone(&routes), usual });
         self.log_routes(now, node, before);
         self.command(now, Command::SetRoutes { node, routes });
@@ -377,7 +385,7 @@ impl Simulation<'_> {
         if self.weights.iter().all(|weight| *weight == canary) {
             self.recorder.effective(now, canary);
         }
-        self.state.weight_effective_sum = self.weights.iter().map(|weight| u16::from(weight.get())).sum();
+        self.state.weight_effective_sum = self.weights.iter().map(|weight| u32::from(weight.hundredths())).sum();
         self.record_state(now);
     }
 
@@ -386,7 +394,8 @@ impl Simulation<'_> {
         let (Some(before), Some(after)) = (before, self.routes[node as usize].clone()) else { return };
         for (class, spec) in self.scenario.traffic.classes.iter().enumerate() {
             let [old, new] = [&before, &after].map(|routes| routes.routes[class]);
-            if old != new && (old != before.usual || new != after.usual) {
+            let goes_with_the_rest = old.leads_as(&before.usual) && new.leads_as(&after.usual);
+            if !(old.leads_as(&new) || goes_with_the_rest) {
                 let detail = format!("{} {}", spec.name, self.routing.describe_route(&new));
                 self.log(now, "load-balancer", "RouteEffective", format!("node {node}"), detail);
             }

@@ -26,7 +26,7 @@ use crate::model::traffic::Traffic;
 use crate::model::{PodId, Revision, Service};
 use crate::random::{Random, Stream};
 use crate::scenario::Scenario;
-use crate::units::{Duration, Instant, Percent};
+use crate::units::{Duration, Instant, Share};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -171,7 +171,7 @@ impl<'a> Simulation<'a> {
         let routing = Routing::established(scenario);
         let ingress = ingress(scenario, &routing);
         let listener = Arc::clone(ingress.listener());
-        let canary = routing.weight(&listener).unwrap_or(Percent::ZERO);
+        let canary = routing.weight(&listener).unwrap_or(Share::NONE);
         let at_rest = AtRest { listener, targets: [&targets[0], &targets[1]] };
         let (load_balancer, effects) =
             LoadBalancer::established(&scenario.load_balancer, scenario.target_group, at_rest);

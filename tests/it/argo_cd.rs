@@ -116,20 +116,25 @@ fn http_route(weights: [Option<u32>; 2], has_header_rule: bool) -> Value {
     json!({ "spec": { "rules": rules } })
 }
 
+fn rollout(image: &str) -> Value {
+    json!({ "spec": { "replicas": 5, "template": { "spec": { "containers": [{ "image": image }] } } } })
+}
+
+fn virtual_service(weight: u32) -> Value {
+    json!({ "spec": { "http": [{ "route": [{ "weight": 100 - weight }, { "weight": weight }] }] } })
+}
+
 /// The table of what Rollouts touches: is it drift, and does a sync take it back?
 #[test]
 fn the_verdict_on_everything_that_the_rollouts_controller_writes() {
     let plain = ingress(&[], &["web"]);
     let in_git = ingress(&[(WEIGHT, "0")], &["web"]);
-    let image = |image: &str| json!({ "spec": { "replicas": 5, "template": { "spec": { "containers": [{ "image": image }] } } } });
-    let mut paused = image("v2");
+    let mut paused = rollout("v2");
     paused["spec"]["paused"] = true.into();
-    let mut scaled = image("v2");
+    let mut scaled = rollout("v2");
     scaled["spec"]["replicas"] = 9.into();
     let service = json!({ "spec": { "selector": { "app": "web" } } });
     let hashed = json!({ "spec": { "selector": { "app": "web", "rollouts-pod-template-hash": "abc" } } });
-    let virtual_service =
-        |weight: u32| json!({ "spec": { "http": [{ "route": [{ "weight": 100 - weight }, { "weight": weight }] }] } });
     let none = [None, None];
     let (drift, kept) = (true, false);
     for (what, kind, git, live, is_drift, is_reverted) in [
@@ -177,9 +182,9 @@ fn the_verdict_on_everything_that_the_rollouts_controller_writes() {
         ),
         ("a rule of a header route", Kind::HttpRoute, http_route(none, false), http_route(none, true), drift, true),
         ("weights of a VirtualService", Kind::VirtualService, virtual_service(0), virtual_service(30), drift, true),
-        ("a template that was undone", Kind::Rollout, image("v2"), image("v1"), drift, true),
-        ("spec.paused", Kind::Rollout, image("v2"), paused, kept, false),
-        ("replicas of an autoscaler, in git", Kind::Rollout, image("v2"), scaled, drift, true),
+        ("a template that was undone", Kind::Rollout, rollout("v2"), rollout("v1"), drift, true),
+        ("spec.paused", Kind::Rollout, rollout("v2"), paused, kept, false),
+        ("replicas of an autoscaler, in git", Kind::Rollout, rollout("v2"), scaled, drift, true),
     ] {
         let (has_drifted, after) = fate(kind, &git, &live);
         assert_eq!(has_drifted, is_drift, "{what}");

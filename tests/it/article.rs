@@ -95,7 +95,7 @@ fn wanted_pods_and_weights_after_each_step_are_those_of_the_published_table() {
         let run = simulation::run(&loaded.scenario, 1);
         for (index, weight, canary, fixed, shrunk) in table {
             let step = &run.steps[index];
-            let got = (step.weight_requested.get(), step.canary_pods, step.stable_pods);
+            let got = (step.weight_requested.hundredths() / 100, step.canary_pods, step.stable_pods);
             assert_eq!(got, (weight, canary, if dynamic { shrunk } else { fixed }), "step {index}, {dynamic}");
         }
     }

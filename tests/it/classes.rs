@@ -1,8 +1,9 @@
 //! Who sees the canary: what a run with classes of traffic reports, in its files, pictures and thresholds.
 
+use rollout_sim::model::Revision;
 use rollout_sim::report::{svg, text};
 use rollout_sim::scenario::load::load;
-use rollout_sim::simulation::run;
+use rollout_sim::simulation::{run, run_traced};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -221,7 +222,7 @@ fn thresholds_hold_for_a_class() {
 "target_5xx{class=testers,version=v2}.count" = "== 0"
 "target_5xx{class=testers,version=v1,seeds=max}.count" = "== 0"
 "users{class=testers}.exposed" = "== 8"
-"users{class=public}.back_and_forth" = ">= 0"
+"users{class=public}.back_and_forth" = "> 0"
 "wrong_version{class=testers}.count" = "> 0"
 "elb_404.count" = "== 0"
 "#;
@@ -263,4 +264,24 @@ fn replications_and_sweeps_go_on_with_classes() {
     assert_eq!(cells.lines().count(), 3, "{cells}");
     let output = sim(&folder, &["plot", "sweep", "--picture", "classes"]);
     assert!(stderr(&output).contains("--picture is for scenarios"), "{}", stderr(&output));
+}
+
+/// A proxy takes turns by rule, whoever sends the requests: both classes in one rotation.
+#[test]
+fn classes_that_meet_one_rule_take_turns_together() {
+    let classes = "traffic.classes=[{ name = \"one\", users = 50, share = 0.5 }, { name = \"other\", users = 50 }]";
+    let alone = ["load_balancer.target_group_selection=smooth", "load_balancer.nodes=1"];
+    let steps = "rollout.strategy.canary.steps=[{ setWeight = 25 }, { pause = { duration = 60 } }]";
+    let scenario = crate::support::scenario(crate::support::SHORT, "turns", &[alone[0], alone[1], classes, steps]);
+    let run = run_traced(&scenario, 1).run;
+    let from = run.steps[0].weight_effective.expect("the weight comes into force");
+    let until = run.steps[1].completed.expect("the pause ends");
+    let trace = run.trace.as_ref().expect("the run is traced");
+    let versions: Vec<_> = trace
+        .iter()
+        .filter(|request| (from..until).contains(&request.arrival))
+        .map(|request| u32::from(request.version == Some(Revision(2))))
+        .collect();
+    assert!(versions.len() > 1_000);
+    assert!(versions.windows(4).all(|four| four.iter().sum::<u32>() == 1), "one of any four requests in a row");
 }

@@ -9,6 +9,7 @@ use rollout_sim::model::application::VersionSpec;
 use rollout_sim::model::load_balancer::TargetGroupSelection;
 use rollout_sim::model::load_balancer::data_plane::Command;
 use rollout_sim::model::load_balancer::route::{Route, Split};
+use rollout_sim::model::load_balancer::target_selection::Algorithm;
 use rollout_sim::model::outcome::{Cause, Outcome};
 use rollout_sim::model::traffic::{ANONYMOUS, Request, Traffic};
 use rollout_sim::model::{PodId, Service};
@@ -56,8 +57,8 @@ struct Record {
 struct Node {
     /// By class.
     routes: Vec<Route>,
-    /// Smooth selection: parts of a request that the canary group has to get, by class.
-    canary_credit: BTreeMap<u8, u64>,
+    /// Smooth selection: parts of a request that the canary group has to get, by rule, whoever sends the requests.
+    canary_credit: BTreeMap<u16, u64>,
     stable: Group,
     canary: Group,
     /// Connections to each pod that nobody uses: since when.
@@ -77,6 +78,43 @@ impl Node {
 struct Group {
     targets: Vec<PodId>,
     turn: usize,
+    /// Slow start: since when each target that came beside others is there.
+    since: BTreeMap<PodId, Instant>,
+    /// Until then not all of them get an equal part.
+    slow_until: Instant,
+}
+
+impl Group {
+    fn replace(&mut self, now: Instant, (targets, slow_start): (Vec<PodId>, Duration)) {
+        // The rotation keeps its place in the list, as far as the list still has it.
+        self.turn = if targets.is_empty() { 0 } else { self.turn % targets.len() };
+        let come: Vec<_> = targets.iter().copied().filter(|pod| !self.targets.contains(pod)).collect();
+        self.since.retain(|pod, _| targets.contains(pod));
+        if slow_start > Duration::ZERO && !self.targets.is_empty() && !come.is_empty() {
+            self.since.extend(come.into_iter().map(|pod| (pod, now)));
+            self.slow_until = now + slow_start;
+        }
+        self.targets = targets;
+    }
+
+    /// In thousandths of what a target gets that is there for long: a hundredth at first, and then by its age.
+    fn part(&self, pod: PodId, (now, slow_start): (Instant, Duration)) -> u128 {
+        let Some(since) = self.since.get(&pod) else { return 1_000 };
+        let age = u128::from((now - *since).as_nanos());
+        (age * 1_000 / u128::from(slow_start.as_nanos())).clamp(10, 1_000)
+    }
+
+    /// A point on a line on which each target has its part, one behind the other.
+    fn drawn(&self, at: (Instant, Duration), lot: u64) -> PodId {
+        let all: u128 = self.targets.iter().map(|pod| self.part(*pod, at)).sum();
+        let point = u128::from(derived_lot(lot, 3) >> 32) * all / (1 << 32);
+        let mut end = 0;
+        let behind = self.targets.iter().find(|pod| {
+            end += self.part(**pod, at);
+            point < end
+        });
+        *behind.expect("the point lies on the line")
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -224,12 +262,14 @@ impl Twin<'_> {
     }
 
     fn sticky_target(&mut self, now: Instant, node: usize, (request, service): (&Request, Service)) -> Option<PodId> {
-        let Some(duration) = self.scenario.target_group.stickiness else { return self.next_target(node, service) };
+        let Some(duration) = self.scenario.target_group.stickiness else {
+            return self.next_target(now, node, (service, request.lot));
+        };
         let client = (request.class, request.user);
         let targets = self.nodes[node].group(service).targets.clone();
         let kept = self.target_cookies.get(&client).copied();
         let kept = kept.filter(|(pod, end)| now < *end && targets.contains(pod)).map(|(pod, _)| pod);
-        let pod = kept.or_else(|| self.next_target(node, service))?;
+        let pod = kept.or_else(|| self.next_target(now, node, (service, request.lot)))?;
         if request.user != ANONYMOUS && (kept.is_none() || self.scenario.load_balancer.cookies.is_renewed) {
             self.target_cookies.insert(client, (pod, Self::end_of_cookie(now, duration)));
         }
@@ -241,7 +281,7 @@ impl Twin<'_> {
         let is_canary = match self.scenario.load_balancer.target_group_selection {
             TargetGroupSelection::Random => (request.lot & 0xffff_ffff) * (stable + canary) / (1 << 32) < canary,
             TargetGroupSelection::Smooth => {
-                let credit = self.nodes[node].canary_credit.entry(request.class).or_default();
+                let credit = self.nodes[node].canary_credit.entry(split.rotation).or_default();
                 *credit += canary;
                 let is_canary = *credit >= stable + canary;
                 *credit %= stable + canary;
@@ -251,10 +291,14 @@ impl Twin<'_> {
         if is_canary { Service::Canary } else { Service::Stable }
     }
 
-    /// Round robin.
-    fn next_target(&mut self, node: usize, service: Service) -> Option<PodId> {
+    /// Round robin, but for targets in slow start and where the targets are drawn.
+    fn next_target(&mut self, now: Instant, node: usize, (service, lot): (Service, u64)) -> Option<PodId> {
+        let spec = self.scenario.target_group;
         let group = self.nodes[node].group(service);
         let target = *group.targets.get(group.turn)?;
+        if now < group.slow_until || spec.algorithm == Algorithm::WeightedRandom {
+            return Some(group.drawn((now, spec.slow_start), lot));
+        }
         group.turn = (group.turn + 1) % group.targets.len();
         Some(target)
     }
@@ -320,10 +364,8 @@ impl Twin<'_> {
         match command {
             Command::SetRoutes { node, routes } => self.nodes[node as usize].routes = routes.to_vec(),
             Command::Route { node, service, targets } => {
-                let group = self.nodes[node as usize].group(service);
-                // The rotation keeps its place in the list, as far as the list still has it.
-                group.turn = if targets.is_empty() { 0 } else { group.turn % targets.len() };
-                group.targets = targets;
+                let slow_start = self.scenario.target_group.slow_start;
+                self.nodes[node as usize].group(service).replace(now, (targets, slow_start));
             }
             Command::AddPod(pod, revision) => {
                 assert_eq!(pod.0 as usize, self.pods.len());
@@ -442,6 +484,18 @@ fn the_twin_agrees_where_it_gets_tight() {
             .collect();
         for cause in causes {
             assert!(struck.contains(cause), "{name}: nothing failed for {cause:?}, only for {struck:?}");
+        }
+    }
+}
+
+/// Least outstanding requests are left out: a request that breaks off counts there until the time that it would have had.
+#[test]
+fn the_twin_agrees_about_slow_start_and_drawn_targets() {
+    for attribute in ["slow_start.duration_seconds=30", "load_balancing.algorithm.type=weighted_random"] {
+        let key = "ingress.annotations.\"alb.ingress.kubernetes.io/target-group-attributes\"";
+        let scenario = support::scenario(support::SHORT, attribute, &[&format!("{key}=\"{attribute}\"")]);
+        for seed in 1..=3 {
+            check(&scenario, seed);
         }
     }
 }

@@ -74,7 +74,7 @@ pub struct DataPlaneSpec<'a> {
 #[derive(Clone, Debug)]
 struct Node {
     routes: Arc<[Route]>,
-    /// What the smooth selection owes the canary group, by class.
+    /// What the smooth selection owes the canary group, by `Split::rotation`.
     owed: Vec<u32>,
     /// By `Service::index`.
     groups: [Targets; 2],
@@ -121,7 +121,7 @@ impl DataPlane {
         let targets = || Targets::new(group.algorithm, group.slow_start);
         let node = Node {
             routes: vec![Route::Forward(Split::weighted(Percent::ZERO)); spec.users.len()].into(),
-            owed: vec![0; spec.users.len()],
+            owed: vec![0],
             groups: [targets(), targets()],
             pools: vec![],
         };
@@ -290,7 +290,7 @@ impl DataPlane {
     /// Carries out what the control plane says. Every request before `now` must have been served.
     pub fn apply(&mut self, now: Instant, command: Command, tally: &mut Tally) {
         match command {
-            Command::SetRoutes { node, routes } => self.nodes[node as usize].routes = routes,
+            Command::SetRoutes { node, routes } => self.nodes[node as usize].set_routes(routes),
             Command::Route { node, service, targets } => {
                 self.nodes[node as usize].groups[service.index()].replace(now, &targets);
             }
@@ -338,6 +338,16 @@ impl DataPlane {
 }
 
 impl Node {
+    /// A rotation goes on where it was. Assumption: a proxy that reads its rules anew may begin it anew, too.
+    fn set_routes(&mut self, routes: Arc<[Route]>) {
+        for route in routes.iter() {
+            if let Route::Forward(split) = route {
+                self.owed.resize(self.owed.len().max(usize::from(split.rotation) + 1), 0);
+            }
+        }
+        self.routes = routes;
+    }
+
     #[inline]
     fn choose_group(&mut self, selection: TargetGroupSelection, (request, split): (&Request, Split)) -> Service {
         let [stable, canary] = split.weights.map(u32::from);
@@ -345,7 +355,7 @@ impl Node {
         let is_canary = match selection {
             TargetGroupSelection::Random => ((request.lot & 0xffff_ffff) * u64::from(total)) >> 32 < u64::from(canary),
             TargetGroupSelection::Smooth => {
-                let owed = &mut self.owed[usize::from(request.class)];
+                let owed = &mut self.owed[usize::from(split.rotation)];
                 *owed += canary;
                 let is_due = *owed >= total;
                 *owed -= if is_due { total } else { 0 };

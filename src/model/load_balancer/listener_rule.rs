@@ -17,7 +17,7 @@ pub const MAX_RULES: usize = 100;
 const MAX_VALUES_OF_CONDITION: usize = 3;
 /// Source: Quotas, "match evaluations per rule".
 const MAX_VALUES_OF_RULE: usize = 5;
-/// Source: Condition types, and Quotas, "condition wildcards per rule".
+/// Source: Condition types.
 const MAX_WILDCARDS_OF_RULE: usize = 5;
 /// Source: `HttpHeaderConditionConfig`.
 const MAX_HEADER_NAME: usize = 40;
@@ -109,6 +109,15 @@ impl Listener {
     /// What becomes of such requests.
     pub fn action(&self, request: &HttpRequest) -> &Action {
         first_taking(&self.rules, request).map_or(&self.default_action, |rule| &rule.action)
+    }
+
+    /// Where the rule stands that takes such requests, counted from the last one: 0 is the default action, which others
+    /// that come before it do not move.
+    pub fn place_from_end(&self, request: &HttpRequest) -> u16 {
+        let Some(taking) = first_taking(&self.rules, request) else { return 0 };
+        let behind =
+            self.rules.iter().rev().position(|rule| std::ptr::eq(rule, taking)).expect("it is one of the rules");
+        u16::try_from(behind + 1).expect("a listener has no thousands of rules")
     }
 
     /// Why the API would refuse one of the rules, or so many.
@@ -274,7 +283,8 @@ fn header_refusal(name: &str) -> Option<String> {
 }
 
 impl Action {
-    fn refusal(&self) -> Option<String> {
+    /// Why the API would refuse it.
+    pub fn refusal(&self) -> Option<String> {
         match self {
             Self::Forward(forward) => forward.refusal(),
             // Source: `FixedResponseActionConfig`: 2XX, 4XX, or 5XX.

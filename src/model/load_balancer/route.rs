@@ -24,12 +24,24 @@ pub struct Split {
     pub stickiness: Option<Duration>,
     /// Of 100 requests, so many are sent to the canary once more, and nobody waits for the answer.
     pub mirrored: Percent,
+    /// Which of the node's rotations goes by these weights: requests that meet one rule take turns in one.
+    pub rotation: u16,
+}
+
+impl Route {
+    /// Whether requests go the same way, whichever rule sends them there.
+    pub fn leads_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Forward(one), Self::Forward(other)) => *one == Split { rotation: one.rotation, ..*other },
+            (one, other) => one == other,
+        }
+    }
 }
 
 impl Split {
     /// Two target groups, so much for the canary.
     pub const fn weighted(canary: Percent) -> Self {
         let canary = canary.get() as u16;
-        Self { weights: [100 - canary, canary], has: [true; 2], stickiness: None, mirrored: Percent::ZERO }
+        Self { weights: [100 - canary, canary], has: [true; 2], stickiness: None, mirrored: Percent::ZERO, rotation: 0 }
     }
 }

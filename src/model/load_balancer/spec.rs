@@ -27,7 +27,8 @@ pub enum InitialOnly {
 pub enum TargetGroupSelection {
     /// Each request draws its own lot.
     Random,
-    /// Smooth weighted round robin: any 100 requests in a row split exactly by the weights. For sums by hand.
+    /// Smooth weighted round robin: any 100 requests in a row that meet one rule of a node split
+    /// exactly by its weights. Of some proxies, and for sums by hand.
     Smooth,
 }
 

@@ -3,12 +3,15 @@
 //! One work item per Ingress group. A change that finds the item waiting joins it; one that finds it being reconciled
 //! queues it once more for when that is done. The snapshot of the Ingress is taken when the reconcile begins, so the
 //! newest state at *that* moment is what the rules get: a weight that was asked for and replaced while the item waited
-//! is never sent. An object that makes no rules stops the whole group, and the rules stay as they are.
+//! is never sent. An object that makes no rules stops the whole group, and the rules stay as they are; a call that
+//! the API refuses stops the rest of them, and what was called before it stays. Either way the item is retried with a
+//! back-off.
 //! Source: `controllers/ingress/group_controller.go`, controller-runtime's work queue.
 //!
 //! For another router the item is whatever that one reads, and its control plane sends all of it at once. Assumption: it
 //! reads the newest state, too, when an item's turn has come, as every controller does that goes by an informer.
 
+use super::back_off::back_off;
 use super::listener_rules::{self, Cluster, RuleCall, RuleSynthesis};
 use crate::model::load_balancer::listener_rule::Listener;
 use crate::model::routing_object::RoutingObject;
@@ -32,6 +35,8 @@ pub enum Input {
     Answered,
     /// For [`super::QueueDiscipline::Overlap`]: this very state is due.
     SendState(Arc<RoutingObject>),
+    /// The back-off of the retry of this number is over.
+    Retry(u32),
 }
 
 /// What the object says shows in the rules that come of it; the names in it are no part of what happens.
@@ -40,6 +45,7 @@ impl Hash for Input {
         std::mem::discriminant(self).hash(state);
         match self {
             Start(delay) => delay.hash(state),
+            Retry(number) => number.hash(state),
             Changed(_) | ServiceChanged | Send | Answered | SendState(_) => {}
         }
     }
@@ -52,11 +58,40 @@ pub enum Effect {
     /// Give `Send` back after the delay.
     Reconcile(Duration),
     /// A call, and the listener as it is after it.
-    Call { call: RuleCall, listener: Arc<Listener> },
+    Call {
+        call: RuleCall,
+        listener: Arc<Listener>,
+    },
     /// More calls follow: give `Answered` back when this one is.
     AwaitAnswer,
-    /// The object makes no rules, and the controller gives up until it changes.
-    Failed(String),
+    Failed(Failure),
+    /// Give `Retry` back after the delay.
+    RetryAfter(Duration, u32),
+}
+
+/// Why a reconcile ended early.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The object makes no rules.
+    BuildModel(String),
+    /// The API refuses a call.
+    DeployModel(String),
+}
+
+impl Failure {
+    /// The reason of the Event. Source: `pkg/k8s/events.go`.
+    pub const fn event(&self) -> &'static str {
+        match self {
+            Self::BuildModel(_) => "FailedBuildModel",
+            Self::DeployModel(_) => "FailedDeployModel",
+        }
+    }
+
+    pub fn message(self) -> String {
+        match self {
+            Self::BuildModel(message) | Self::DeployModel(message) => message,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +125,12 @@ pub struct Ingress {
     /// As the controller last left it.
     listener: Arc<Listener>,
     state: State,
+    /// In a row.
+    failures: u32,
+    /// How many retries were set up so far; the newest alone counts.
+    retries: u32,
+    /// The newest has not come yet.
+    is_retry_due: bool,
 }
 
 impl Ingress {
@@ -99,7 +140,8 @@ impl Ingress {
     /// The object makes no rules, for this reason.
     pub fn established(spec: IngressSpec, object: Arc<RoutingObject>) -> Result<Self, String> {
         let listener = Arc::new(wanted(&object, &spec.cluster)?);
-        Ok(Self { spec, observed: object, listener, state: Idle })
+        let (failures, retries, is_retry_due) = (0, 0, false);
+        Ok(Self { spec, observed: object, listener, state: Idle, failures, retries, is_retry_due })
     }
 
     pub fn listener(&self) -> &Arc<Listener> {
@@ -119,9 +161,14 @@ impl Ingress {
             }
             (Reconciling { snapshot, dirty }, Send) => match self.calls(&snapshot) {
                 Ok(calls) => self.next_call(calls, dirty),
-                Err(message) => end(dirty, vec![Failed(message)]),
+                Err(failure) => self.fail(dirty, failure),
             },
             (Calling { calls, dirty }, Answered) => self.next_call(calls, dirty),
+            (state, Retry(number)) if self.is_retry_due && number == self.retries => {
+                self.is_retry_due = false;
+                on_changed(state)
+            }
+            (state, Retry(_)) => (state, vec![]),
             (state, SendState(object)) => (state, self.send_at_once(&object)),
             (state @ (Idle | Reconciling { .. } | Calling { .. }), input @ Start(_))
             | (state @ (Idle | Waiting | Calling { .. }), input @ Send)
@@ -133,35 +180,58 @@ impl Ingress {
         effects
     }
 
-    fn calls(&self, object: &RoutingObject) -> Result<VecDeque<RuleCall>, String> {
-        let wanted = wanted(object, &self.spec.cluster)?;
+    fn calls(&self, object: &RoutingObject) -> Result<VecDeque<RuleCall>, Failure> {
+        let wanted = wanted(object, &self.spec.cluster).map_err(Failure::BuildModel)?;
         if object.is_ingress() {
-            // The API refuses the call; whatever it had accepted before would stay.
-            if let Some(refusal) = wanted.refusal() {
-                return Err(refusal);
-            }
             return Ok(listener_rules::synthesize(&self.listener, &wanted, self.spec.synthesis).into());
         }
         Ok((wanted != *self.listener).then_some(RuleCall::Configure(wanted)).into_iter().collect())
     }
 
     fn next_call(&mut self, mut calls: VecDeque<RuleCall>, dirty: bool) -> (State, Vec<Effect>) {
-        let Some(call) = calls.pop_front() else { return end(dirty, vec![]) };
-        let effect = self.call(call);
-        if calls.is_empty() { end(dirty, vec![effect]) } else { (Calling { calls, dirty }, vec![effect, AwaitAnswer]) }
-    }
-
-    fn call(&mut self, call: RuleCall) -> Effect {
-        listener_rules::apply(Arc::make_mut(&mut self.listener), &call);
-        Call { call, listener: Arc::clone(&self.listener) }
-    }
-
-    /// All calls in one instant.
-    fn send_at_once(&mut self, object: &RoutingObject) -> Vec<Effect> {
-        match self.calls(object) {
-            Ok(calls) => calls.into_iter().map(|call| self.call(call)).collect(),
-            Err(message) => vec![Failed(message)],
+        let Some(call) = calls.pop_front() else { return self.succeed(dirty, vec![]) };
+        match self.call(call) {
+            Err(failure) => self.fail(dirty, failure),
+            Ok(effect) if calls.is_empty() => self.succeed(dirty, vec![effect]),
+            Ok(effect) => (Calling { calls, dirty }, vec![effect, AwaitAnswer]),
         }
+    }
+
+    fn call(&mut self, call: RuleCall) -> Result<Effect, Failure> {
+        if let Some(refusal) = listener_rules::refusal(&self.listener, &call) {
+            return Err(Failure::DeployModel(refusal));
+        }
+        listener_rules::apply(Arc::make_mut(&mut self.listener), &call);
+        Ok(Call { call, listener: Arc::clone(&self.listener) })
+    }
+
+    fn succeed(&mut self, dirty: bool, effects: Vec<Effect>) -> (State, Vec<Effect>) {
+        self.failures = 0;
+        end(dirty, effects)
+    }
+
+    /// Of two retries the work queue keeps the earlier one: that of a row that has just begun, else the one there is.
+    fn fail(&mut self, dirty: bool, failure: Failure) -> (State, Vec<Effect>) {
+        let mut effects = vec![Failed(failure)];
+        if self.failures == 0 || !self.is_retry_due {
+            (self.retries, self.is_retry_due) = (self.retries + 1, true);
+            effects.push(RetryAfter(back_off(self.failures), self.retries));
+        }
+        self.failures += 1;
+        end(dirty, effects)
+    }
+
+    /// All calls in one instant, and none of them again.
+    fn send_at_once(&mut self, object: &RoutingObject) -> Vec<Effect> {
+        let mut effects = vec![];
+        let sent = self.calls(object).and_then(|calls| {
+            calls.into_iter().try_for_each(|call| {
+                effects.push(self.call(call)?);
+                Ok(())
+            })
+        });
+        effects.extend(sent.err().map(Failed));
+        effects
     }
 }
 
@@ -224,7 +294,8 @@ mod tests {
             Enqueue => "enqueue".to_owned(),
             Reconcile(_) => "reconcile".to_owned(),
             AwaitAnswer => "await".to_owned(),
-            Failed(_) => "failed".to_owned(),
+            Failed(failure) => failure.event().to_owned(),
+            RetryAfter(delay, _) => format!("retry after {delay}"),
             Call { call, listener } => {
                 let name = match call {
                     RuleCall::ModifyListener(_) => "listener",
@@ -304,11 +375,71 @@ mod tests {
         let before = Arc::clone(ingress.listener());
         ingress.handle(Changed(broken()));
         ingress.handle(Start(TIME));
-        assert_eq!(told(&ingress.handle(Send)), ["failed"]);
+        assert_eq!(told(&ingress.handle(Send)), ["FailedBuildModel", "retry after 5ms"]);
         assert_eq!(*ingress.listener(), before);
         ingress.handle(Changed(object(&["b"])));
         ingress.handle(Start(TIME));
         assert_eq!(told(&ingress.handle(Send)), ["modify b"], "it is mended");
+    }
+
+    /// A route that ELBv2 refuses, and the weight of the root rule.
+    fn refused_route(weight: u16) -> Arc<RoutingObject> {
+        let RoutingObject::Ingress(mut object) = RoutingObject::clone(&object(&["root"])) else { unreachable!() };
+        let values: Vec<_> = (0..4).map(|value| format!("\"{value}\"")).collect();
+        let header = format!(
+            r#"[{{"field":"http-header","httpHeaderConfig":{{"httpHeaderName":"X","values":[{}]}}}}]"#,
+            values.join(",")
+        );
+        let action = |groups: &str| format!(r#"{{"type":"forward","forwardConfig":{{"targetGroups":[{groups}]}}}}"#);
+        let group =
+            |name: &str, weight: u16| format!(r#"{{"serviceName":"{name}","servicePort":"80","weight":{weight}}}"#);
+        for (name, text) in [
+            ("conditions.route", header),
+            ("actions.route", action(&group("b", 1))),
+            ("actions.root", action(&format!("{},{}", group("a", 100 - weight), group("b", weight)))),
+        ] {
+            object.annotations.insert(format!("alb.ingress.kubernetes.io/{name}"), text);
+        }
+        let port = ServicePort::Name("use-annotation".to_owned());
+        let path = |name: &str| HttpPath {
+            path: "/*".to_owned(),
+            path_type: PathType::ImplementationSpecific,
+            backend: Backend { service: name.to_owned(), port: port.clone() },
+        };
+        object.rules[0].paths = vec![path("route"), path("root")];
+        Arc::new(RoutingObject::Ingress(object))
+    }
+
+    fn without_route(object: &RoutingObject) -> Arc<RoutingObject> {
+        let RoutingObject::Ingress(mut object) = object.clone() else { unreachable!() };
+        object.rules[0].paths.remove(0);
+        Arc::new(RoutingObject::Ingress(object))
+    }
+
+    #[test]
+    fn a_refused_call_stops_those_behind_it_alone() {
+        let spec = IngressSpec { cluster: Cluster::default(), synthesis: RuleSynthesis::BySettings };
+        let mut ingress = Ingress::established(spec, without_route(&refused_route(0))).unwrap();
+        ingress.handle(Changed(refused_route(0)));
+        ingress.handle(Start(TIME));
+        assert_eq!(told(&ingress.handle(Send)), ["priorities a", "await"]);
+        assert_eq!(told(&ingress.handle(Answered)), ["FailedDeployModel", "retry after 5ms"]);
+        // The weight of the root rule, which has made way, comes before the route.
+        ingress.handle(Changed(refused_route(20)));
+        ingress.handle(Start(TIME));
+        assert_eq!(told(&ingress.handle(Send)), ["modify a", "await"]);
+        assert_eq!(told(&ingress.handle(Answered)), ["FailedDeployModel"], "the first retry is earlier than a second");
+        let Action::Forward(forward) = &ingress.listener().rules[0].action else { unreachable!() };
+        assert_eq!(forward.target_groups[1].weight, 20);
+
+        assert_eq!(ingress.handle(Retry(1)), vec![Enqueue]);
+        ingress.handle(Start(TIME));
+        assert_eq!(told(&ingress.handle(Send)), ["FailedDeployModel", "retry after 20ms"]);
+        ingress.handle(Changed(without_route(&refused_route(20))));
+        ingress.handle(Start(TIME));
+        assert_eq!(told(&ingress.handle(Send)), ["priorities a"], "it is mended");
+        assert_eq!(ingress.handle(Retry(2)), vec![Enqueue], "and looked at once more");
+        assert_eq!(ingress.handle(Retry(1)), vec![]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The AWS Load Balancer Controller: two loops that know nothing of each other.
 //!
 //! The [`ingress`] loop turns the Ingress annotation into a listener rule; the [`target_group_binding`] loop turns
-//! endpoints into registered targets, and a [`readiness_gate`] says which endpoints those are. Follows aws-load-balancer-controller v3.5. Left out: the API's rate limits, errors
-//! and their back-off, leader election, several groups that compete for workers (all of them are in the lags).
+//! endpoints into registered targets, and a [`readiness_gate`] says which endpoints those are. Follows aws-load-balancer-controller v3.5. Left out: the API's rate limits and
+//! errors other than refusals, leader election, several groups that compete for workers (all of them are in the lags).
 
+mod back_off;
 pub mod ingress;
 pub mod listener_rules;
 pub mod readiness_gate;

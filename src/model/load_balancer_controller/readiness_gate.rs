@@ -7,20 +7,12 @@
 //! are not Ready; a gate that is set False again because its target is registered anew; retries of failed patches; that versions before
 //! 2.10 back off from an unhealthy target, too.
 
+use super::back_off::back_off;
 use super::{GatedPods, ReadinessGateSpec};
 use crate::model::PodId;
 use crate::units::{Duration, Instant};
 use std::collections::BTreeSet;
 use {Effect::*, Input::*};
-
-/// The work queue's delay after a first retry; each further one doubles it. Source: controller-runtime.
-const FIRST_BACK_OFF: Duration = Duration::millis(5);
-
-/// Source: AWS Load Balancer Controller, `--targetgroupbinding-max-exponential-backoff-delay`.
-const LONGEST_BACK_OFF: Duration = Duration::secs(1000);
-
-/// By then the delay has long reached its cap.
-const MOST_DOUBLINGS: u32 = 20;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
@@ -176,7 +168,7 @@ impl ReadinessGate {
             GatedPods::Requeue => Some(self.requeue_duration),
             GatedPods::BackOff => {
                 self.retries = retries + 1;
-                Some((FIRST_BACK_OFF * (1 << retries.min(MOST_DOUBLINGS))).min(LONGEST_BACK_OFF))
+                Some(back_off(retries))
             }
         }
     }
@@ -315,6 +307,6 @@ mod tests {
         assert_eq!(gate.handle(now, TargetHealth(ids(&[7]))), vec![PassGate(POD)]);
         gate.handle(now, Injected(PodId(9)));
         let effects = gate.handle(now, endpoints(&[1, 7], &[9]));
-        assert_eq!(effects, vec![Wake(FIRST_BACK_OFF)]);
+        assert_eq!(effects, vec![Wake(back_off(0))]);
     }
 }

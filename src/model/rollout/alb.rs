@@ -304,6 +304,19 @@ mod tests {
         assert_eq!(ingress, before, "the second time there is nothing to do");
     }
 
+    /// The rule of a header route has one target group, and clients stay with it all the same.
+    #[test]
+    fn a_header_route_is_as_sticky_as_the_weights() {
+        let (router, mut ingress) = (Router { stickiness: Some(3_600), ..router() }, ingress());
+        router
+            .set_header_route(&mut ingress, (&route("by-header", ALWAYS), "canary"), &["by-header".to_owned()])
+            .unwrap();
+        assert_eq!(
+            ingress.annotations["alb.ingress.kubernetes.io/actions.by-header"],
+            r#"{"Type":"forward","ForwardConfig":{"TargetGroups":[{"ServiceName":"canary","ServicePort":"80","Weight":100}],"TargetGroupStickinessConfig":{"Enabled":true,"DurationSeconds":3600}}}"#
+        );
+    }
+
     #[test]
     fn routes_stand_in_the_order_of_their_list() {
         let (router, mut ingress) = (router(), ingress());

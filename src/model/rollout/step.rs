@@ -1,5 +1,6 @@
 //! The steps of a canary.
 
+use crate::model::http_request::HttpRequest;
 use crate::model::request_match::StringMatch;
 use crate::units::{Duration, Percent, TrafficWeight};
 use std::fmt;
@@ -87,6 +88,24 @@ pub struct MirrorMatch {
     pub method: Option<StringMatch>,
     pub path: Option<StringMatch>,
     pub headers: Vec<(String, StringMatch)>,
+}
+
+impl MirrorRoute {
+    /// Whether such requests are copied.
+    pub fn copies(&self, request: &HttpRequest) -> bool {
+        self.matches.iter().any(|one| one.holds(request))
+    }
+}
+
+impl MirrorMatch {
+    fn holds(&self, request: &HttpRequest) -> bool {
+        let fits = |asked: &Option<StringMatch>, text: &str| asked.as_ref().is_none_or(|asked| asked.fits(text));
+        let has = |(name, value): &(String, StringMatch)| {
+            let is_sent = |(sent, content): &(String, String)| sent.eq_ignore_ascii_case(name) && value.fits(content);
+            request.headers.iter().any(is_sent)
+        };
+        fits(&self.method, &request.method) && fits(&self.path, &request.path) && self.headers.iter().all(has)
+    }
 }
 
 impl fmt::Display for Step {

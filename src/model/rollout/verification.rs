@@ -5,7 +5,7 @@
 //! 1.10.0-rc1). The weight gates the step, never the size of a ReplicaSet, but for one case: a full weight that AWS does
 //! not show yet fails the pass.
 //!
-//! Left out: several rules with one target group. Assumption: an AWS error about targets counts as "not yet".
+//! Of several rules with one target group AWS's answer shows the weight of the last. Assumption: an AWS error about targets counts as "not yet".
 
 use super::pass::Pass;
 use super::status::{ReplicaSet, Weights};

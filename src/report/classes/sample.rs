@@ -116,7 +116,7 @@ fn play(run: &mut Run) {
     let mut lots = Lots(1);
     let mut number = 0;
     for row in 0..run.seconds.len() {
-        let weight = run.seconds[row].weight_effective_sum / 2;
+        let weight = run.seconds[row].weight_effective_sum / 200;
         let mut arrivals: Vec<(Duration, u8)> = vec![];
         for (class, rate) in (0..).zip(RATES) {
             let gap = 1_000_000_000 / rate;
@@ -150,7 +150,7 @@ impl Lots {
         (self.0 >> 33) % most
     }
 
-    fn fate(&mut self, number: u64, (arrival, class): (Instant, u8), weight: u16) -> Fate {
+    fn fate(&mut self, number: u64, (arrival, class): (Instant, u8), weight: u32) -> Fate {
         let user = self.below(USERS[usize::from(class)].into());
         let (chance, luck) = (self.below(100), self.below(10));
         let is_routed = class == TESTERS && (at(45)..at(52)).contains(&arrival);

@@ -13,7 +13,7 @@ mod panel;
 pub(super) mod scatter;
 mod versions;
 
-use super::{grouped, secs_since_release, weight_effective};
+use super::{grouped, secs_since_release, weight_effective, weight_requested};
 use crate::run::{Requests, Run, Second, StepRecord};
 use crate::scenario::Loaded;
 use crate::units::Instant;
@@ -223,7 +223,7 @@ fn draw_errors(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
 }
 
 fn draw_weights_gap(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
-    let ends = |bin: &Bin| (panel.y(bin.last.weight_requested.into()), effective_y(panel, run, bin));
+    let ends = |bin: &Bin| (panel.y_of(weight_requested(&bin.last)), effective_y(panel, run, bin));
     // With the promotion the weight returns to 0 because the groups change roles: no request is late from then on.
     let promoted = run.rollout.promoted.map_or(i64::MAX, |at| secs_since_release(run, at).floor() as i64);
     let bins = &bins[..bins.partition_point(|bin| bin.to <= promoted)];
@@ -248,7 +248,7 @@ fn draw_weights(canvas: &Canvas, panel: &Panel, run: &Run, bins: &[Bin]) {
     ];
     panel.name(canvas, "canary weight (%)", &legend);
     canvas.line(steps(bins, |bin| panel.axis.span(bin), |bin| effective_y(panel, run, bin)), INK, 3);
-    let asked = steps(bins, |bin| panel.axis.span(bin), |bin| panel.y(bin.last.weight_requested.into()));
+    let asked = steps(bins, |bin| panel.axis.span(bin), |bin| panel.y_of(weight_requested(&bin.last)));
     canvas.dashes(asked);
     let mut taken = LEFT;
     for step in run.steps.iter().filter(|step| super::is_set_weight(step)) {
@@ -271,7 +271,7 @@ fn draw_lateness(canvas: &Canvas, panel: &Panel, run: &Run, step: &StepRecord, t
     // Half-way there the weight asked for before has arrived, and this one has not.
     let halfway = u64::midpoint(asked.second(), effective.second());
     let before = run.seconds.get(halfway as usize).map_or(0.0, |second| weight_effective(run, second));
-    let (old, new) = (panel.y_of(before), panel.y(step.weight_requested.get().into()));
+    let (old, new) = (panel.y_of(before), panel.y_of(f64::from(step.weight_requested.hundredths()) / 100.0));
     if old == new {
         return taken;
     }
@@ -403,7 +403,7 @@ mod tests {
     use crate::report::classes::sample::exposed;
     use crate::report::sample;
     use crate::report::window::Window;
-    use crate::units::Percent;
+    use crate::units::Share;
 
     /// Errors as uneven as random arrivals make them, of three codes.
     fn mixed() -> Run {
@@ -431,7 +431,7 @@ mod tests {
             .map(|weight| StepRecord {
                 step: format!("setWeight {weight}"),
                 started: Some(sample::at(4 * weight)),
-                weight_requested: Percent::try_from(weight as i64).expect("a percentage"),
+                weight_requested: Share::new(weight, 100),
                 ..first.clone()
             })
             .collect();

@@ -11,7 +11,7 @@ mod synthesis;
 use crate::model::load_balancer::listener_rule::{Action, Listener, Rule};
 
 pub use build::build;
-pub use synthesis::{apply, synthesize};
+pub use synthesis::{apply, refusal, synthesize};
 
 /// What the controller may refer to.
 #[derive(Clone, Debug, PartialEq, Eq)]

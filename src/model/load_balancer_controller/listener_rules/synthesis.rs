@@ -20,6 +20,18 @@ pub fn synthesize(current: &Listener, wanted: &Listener, synthesis: RuleSynthesi
     listener.into_iter().chain(rules).collect()
 }
 
+/// Why the API refuses a call, with these rules there.
+pub fn refusal(listener: &Listener, call: &RuleCall) -> Option<String> {
+    match call {
+        RuleCall::ModifyListener(action) => action.refusal(),
+        RuleCall::CreateRule(_) if listener.rules.len() >= MAX_RULES => {
+            Some(format!("a load balancer has at most {MAX_RULES} rules"))
+        }
+        RuleCall::CreateRule(rule) | RuleCall::ModifyRule(rule) => rule.refusal(),
+        RuleCall::SetRulePriorities(_) | RuleCall::DeleteRule(_) | RuleCall::Configure(_) => None,
+    }
+}
+
 /// The listener after a call.
 pub fn apply(listener: &mut Listener, call: &RuleCall) {
     let rules = &mut listener.rules;
