@@ -141,6 +141,7 @@ fn scenario() -> Scenario {
             queue: QueueDiscipline::WorkQueue,
             rule_call: Distribution::secs(0),
             rule_synthesis: RuleSynthesis::BySettings,
+            tolerates_missing_action: true,
             target_lag: Distribution::secs(1),
             deregister_targets: Distribution::millis(100),
             register_targets: Distribution::millis(100),

@@ -125,7 +125,9 @@ pub fn join(control_plane: Fingerprint, requests: u64) -> u64 {
 
 /// At rest, with the rules that the Ingress makes.
 fn ingress(scenario: &Scenario, routing: &Routing) -> Ingress {
-    let spec = IngressSpec { cluster: Cluster::default(), synthesis: scenario.load_balancer_controller.rule_synthesis };
+    let controller = &scenario.load_balancer_controller;
+    let cluster = Cluster { tolerates_missing_action: controller.tolerates_missing_action, ..Cluster::default() };
+    let spec = IngressSpec { cluster, synthesis: controller.rule_synthesis };
     let ingress = Ingress::established(spec, Arc::clone(routing.object()));
     ingress.expect("the Ingress of a checked scenario makes rules")
 }

@@ -461,6 +461,9 @@ mod played {
         let late = repaired.expect("the resync comes at last") - replaced;
         assert!((10.0..=900.0).contains(&late), "{late}");
         assert!(run.requests.elb_503 as f64 > (late - 30.0) * 100.0 * 0.9, "{} in {late} s", run.requests.elb_503);
+        let strict = play("weight-replaced", &["load_balancer_controller.tolerate_non_existent_backend_action=false"]);
+        assert!(!times(&strict, "load-balancer-controller", "FailedBuildModel", "ingress").is_empty());
+        assert!(strict.requests.elb_503 < 100, "{}", strict.requests.elb_503);
     }
 
     /// Not a single request moves; without selfHeal it stands, until somebody commits something.
