@@ -123,7 +123,7 @@ impl Simulation<'_> {
         let profile = gitops.spec.argo_cd.profile;
         let jitter = gitops.random.draw(&Distribution::Uniform { min: Duration::ZERO, max: profile.jitter });
         self.queue.schedule(now + profile.reconciliation, Event::PollDue);
-        self.tell_argo_cd(now, argo_cd::Input::Tick(jitter));
+        self.queue.schedule(now + jitter, Event::ArgoCd(argo_cd::Input::Tick));
     }
 
     /// Somebody commits the pod template that stood in git before this one.

@@ -6,7 +6,7 @@ use rollout_sim::model::argo_cd::profile::{Profile, Version};
 use rollout_sim::model::argo_cd::{ArgoCd, Cluster, Effect, Input, jq};
 use rollout_sim::model::git::Repository;
 use rollout_sim::model::manifest::{Id, Kind, Manifests};
-use rollout_sim::random::Distribution;
+use rollout_sim::random::{Distribution, Random, Stream};
 use rollout_sim::units::{Duration, Instant};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -480,5 +480,50 @@ mod played {
         assert!((300.0..=800.0).contains(&(again - undo)), "{undo}, {again}: with the next commit");
         assert!(share(&run, 0, (undo + 200.0, 600.0)) < 1e-9, "the rollback was over by then");
         assert!((share(&run, 0, (1_100.0, 1_190.0)) - 1.0).abs() < 1e-9, "and the bad version is out again");
+    }
+}
+
+/// From a commit until Argo CD finds out by itself, under 3.x with its defaults: the derived figures of
+/// gitops-and-routing.md 1.3.
+#[test]
+fn polls_by_the_informer_come_as_late_as_derived() {
+    let mut random = Random::new(1, Stream::ArgoCd, 0);
+    let mut uniform = |most: f64| random.next_u64() as f64 / u64::MAX as f64 * most;
+    for (cache, [mean, p95, max]) in [(180, [147.0, 320.0, 415.0]), (0, [100.0, 214.0, 295.0])] {
+        let mut delays = vec![];
+        for _ in 0..4_000 {
+            let git = json!({ "spec": {} });
+            let mut world = World::new(Kind::Service, &git);
+            let mut spec = spec(NEWEST, self_healing());
+            spec.polling = Polling::Informer { cache: Duration::secs(cache) };
+            let mut argo_cd = ArgoCd::synced(spec, &world.git, at(0));
+            let committed = 3_600.0 + uniform(3_600.0);
+            let mut is_committed = false;
+            // Ticks of the informer, each with its jitter; the comparison follows at once.
+            for tick in (1..).map(|number| f64::from(number) * 120.0) {
+                let now = tick + uniform(60.0);
+                if !is_committed && now >= committed {
+                    world.git.push(Manifests::from([(world.id.clone(), json!({ "spec": { "a": 1 } }))]));
+                    is_committed = true;
+                }
+                let instant = Instant::START + Duration::from_nanos((now * 1e9) as u64);
+                if argo_cd.handle(instant, Input::Tick).is_empty() {
+                    continue;
+                }
+                if world.compare(&mut argo_cd, instant).contains(&Effect::Sync) {
+                    delays.push(now - committed);
+                    break;
+                }
+            }
+        }
+        delays.sort_by(f64::total_cmp);
+        let found = [
+            delays.iter().sum::<f64>() / delays.len() as f64,
+            delays[delays.len() * 95 / 100],
+            delays[delays.len() - 1],
+        ];
+        for (found, expected) in found.iter().zip([mean, p95, max]) {
+            assert!((found / expected - 1.0).abs() < 0.15, "cache {cache}: {found} and {expected}");
+        }
     }
 }

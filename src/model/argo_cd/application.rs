@@ -34,8 +34,8 @@ pub struct SyncOptions {
 pub enum Polling {
     /// Each commit after a time of its own.
     Drawn(Distribution),
-    /// As the code reads: a tick of the informer every `timeout.reconciliation`, which skips an application that was
-    /// compared more recently than that and a new jitter; and a cache of the branch's head, which may answer a poll.
+    /// As the code reads: a tick of the informer every `timeout.reconciliation`, a jitter after it, and then a comparison,
+    /// unless the last one is more recent than that time-out; and a cache of the branch's head, which may answer a poll.
     Informer { cache: Duration },
 }
 

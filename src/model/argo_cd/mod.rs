@@ -18,7 +18,7 @@ use crate::units::{Duration, Instant};
 use application::{ArgoCdSpec, Polling};
 use comparison::Comparison;
 use ignore_differences::Managers;
-use profile::Reset;
+use profile::{Profile, Reset};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,8 +31,8 @@ pub const SYNC_OPTIONS: &str = "argocd.argoproj.io/sync-options";
 pub enum Input {
     /// The branch has a commit that Argo CD had not seen.
     CommitNoticed,
-    /// The informer's resync, in which this jitter was drawn.
-    Tick(Duration),
+    /// The informer's resync, and the jitter behind it.
+    Tick,
     /// A webhook came, or a person asked for it.
     Refresh,
     /// A managed object is no longer what it was.
@@ -148,8 +148,12 @@ impl ArgoCd {
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
         match input {
             CommitNoticed | Refresh => self.request(Level::LatestForced),
-            Tick(jitter) => {
-                let is_expired = now.saturating_since(self.compared_latest) > self.spec.profile.reconciliation + jitter;
+            Tick => {
+                let Profile { reconciliation, jitter, .. } = self.spec.profile;
+                // Not a moment sooner: a jitter that is shorter than the last one lets a tick pass. Assumption: where there is
+                // none each tick compares, as the documentation has it.
+                let is_expired =
+                    jitter == Duration::ZERO || now.saturating_since(self.compared_latest) > reconciliation;
                 if is_expired { self.request(Level::Latest) } else { vec![] }
             }
             ObjectChanged => self.request(Level::Recent),
