@@ -107,7 +107,7 @@ fn spare_foreign_files(folder: &Path, written: &[&'static str]) -> Done<()> {
 }
 
 /// Everything that a run may write.
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "summary.json",
     "seeds.csv",
     "timeline.csv",
@@ -118,6 +118,7 @@ const FILES: [&str; 11] = [
     "classes.svg",
     "users.csv",
     "mosaic.svg",
+    "lanes.svg",
     recording::FILE,
 ];
 
@@ -129,6 +130,7 @@ fn written(loaded: &Loaded, writes_seeds: bool) -> Vec<&'static str> {
         has_seeds: writes_seeds,
         has_classes: !classes.is_empty(),
         has_users,
+        has_gitops: loaded.scenario.gitops.is_some(),
         has_arrivals: loaded.scenario.traffic.recording().is_some(),
     })
 }
@@ -139,6 +141,8 @@ struct Kind {
     has_seeds: bool,
     has_classes: bool,
     has_users: bool,
+    /// Argo CD syncs the release.
+    has_gitops: bool,
     /// It replays a file.
     has_arrivals: bool,
 }
@@ -148,6 +152,7 @@ fn kept(kind: Kind) -> Vec<&'static str> {
         "seeds.csv" => kind.has_seeds,
         "classes.csv" | "classes.svg" => kind.has_classes,
         "users.csv" | "mosaic.svg" => kind.has_users,
+        "lanes.svg" => kind.has_gitops,
         recording::FILE => kind.has_arrivals,
         _ => true,
     };
@@ -251,6 +256,7 @@ fn earlier(folder: &Path) -> Vec<&'static str> {
         has_seeds: summary["seeds"].is_array(),
         has_classes: !classes.is_empty(),
         has_users,
+        has_gitops: summary["gitops"] == true,
         has_arrivals: has_arrivals(folder),
     })
 }
@@ -296,6 +302,9 @@ fn files_of_one_run(loaded: &Loaded, run: &Run, seed: u64) -> Done<Vec<(&'static
         let mut rows = Vec::new();
         classes::users(loaded, run, &mut rows).map_err(unwritten)?;
         files.extend([("users.csv", rows), ("mosaic.svg", mosaic.into_bytes())]);
+    }
+    if loaded.scenario.gitops.is_some() {
+        files.push(("lanes.svg", svg::lanes(&[(loaded, run)]).into_bytes()));
     }
     Ok(files)
 }

@@ -78,6 +78,10 @@ pub fn summary(loaded: &Loaded, run: &Run, verdicts: &[Verdict]) -> Value {
     });
     classes::summary::add(&mut summary, loaded, run);
     rollback::summary::add(&mut summary, loaded, run);
+    if loaded.scenario.gitops.is_some() {
+        // Only such a run has lanes.svg.
+        summary["gitops"] = true.into();
+    }
     summary
 }
 

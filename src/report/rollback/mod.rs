@@ -4,7 +4,7 @@
 //! the data plane, by whole seconds: what was served, not what was asked for.
 
 mod argo_cd;
-mod header_routes;
+pub(super) mod header_routes;
 pub mod side_by_side;
 pub(super) mod summary;
 pub(super) mod text;
