@@ -3,6 +3,7 @@
 //! A component takes an `Input` and returns `Effect`s. It knows no queue and no other component: `simulation` carries
 //! every effect to whoever is concerned, after the lag that the news takes.
 
+pub mod alert;
 pub mod analysis;
 pub mod application;
 pub mod argo_cd;
@@ -21,7 +22,9 @@ pub mod manifest;
 pub mod metrics;
 pub mod outcome;
 pub mod people;
+pub mod pipeline;
 pub mod pod;
+pub mod promotion;
 pub mod replica_set;
 pub mod request_match;
 pub mod rollout;

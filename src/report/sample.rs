@@ -120,18 +120,7 @@ fn scenario() -> Scenario {
             ..RolloutSpec::default()
         }),
         pod: PodSpec { grace_period: Duration::secs(30), pre_stop: None, readiness_probe: None },
-        target_group: TargetGroupSpec {
-            interval: Duration::secs(10),
-            timeout: Duration::secs(5),
-            healthy_threshold: 2,
-            unhealthy_threshold: 2,
-            deregistration_delay: Duration::secs(30),
-            minimum_healthy_targets: 1,
-            algorithm: Algorithm::RoundRobin,
-            slow_start: Duration::ZERO,
-            stickiness: None,
-            cookie_is_of_application: false,
-        },
+        target_group: target_group(),
         application: application(),
         cluster: cluster(),
         rollouts_controller: RolloutsControllerSpec::default(),
@@ -156,6 +145,22 @@ fn scenario() -> Scenario {
         ingress: crate::model::ingress::Ingress::default(),
         services: ServiceNames { stable: "stable".into(), canary: "canary".into(), root: "stable".into(), port: 80 },
         monitoring: crate::scenario::monitoring::MonitoringSpec::default(),
+        alerts: vec![],
+    }
+}
+
+fn target_group() -> TargetGroupSpec {
+    TargetGroupSpec {
+        interval: Duration::secs(10),
+        timeout: Duration::secs(5),
+        healthy_threshold: 2,
+        unhealthy_threshold: 2,
+        deregistration_delay: Duration::secs(30),
+        minimum_healthy_targets: 1,
+        algorithm: Algorithm::RoundRobin,
+        slow_start: Duration::ZERO,
+        stickiness: None,
+        cookie_is_of_application: false,
     }
 }
 
@@ -171,6 +176,7 @@ fn application() -> ApplicationSpec {
         concurrency: 64,
         backlog: 128,
         versions: std::collections::BTreeMap::new(),
+        feature_flag_delay: Distribution::millis(0),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `[argo_cd]` and `[git]`: who else writes into the cluster, and from what.
 
+use super::delivery;
 use super::document::{Node, Table};
 use super::entry::Entry;
 use super::reader::Reader;
@@ -8,6 +9,8 @@ use crate::model::argo_cd::ignore_differences::IgnoreDifference;
 use crate::model::argo_cd::profile::{Profile, Version};
 use crate::model::argo_cd::{jq, merge};
 use crate::model::manifest::Kind;
+use crate::model::pipeline::PipelineSpec;
+use crate::model::promotion::PromotionSpec;
 use crate::random::Distribution;
 use crate::units::Duration;
 use serde_json::{Value, json};
@@ -21,6 +24,8 @@ pub struct GitOpsSpec {
     pub commit_time: Distribution,
     /// The name of what the router goes by.
     pub routing_object: String,
+    pub pipeline: Option<PipelineSpec>,
+    pub promotion: Option<PromotionSpec>,
 }
 
 /// An entry of `[[git.commits]]`.
@@ -55,12 +60,21 @@ impl Change {
 
 /// None without `[argo_cd]`.
 pub fn read(root: &mut Reader<'_, '_>, document: &Table) -> Option<GitOpsSpec> {
-    let argo_cd = root.optional_table("argo_cd", "Argo CD, which applies the manifests from git", argo_cd)?;
+    const SECTIONS: [&str; 3] = ["git", "pipeline", "promotion"];
+    let Some(argo_cd) = root.optional_table("argo_cd", "Argo CD, which applies the manifests from git", argo_cd) else {
+        for name in SECTIONS {
+            delivery::refuse_without_argo_cd(root, name);
+        }
+        return None;
+    };
     let (commit_time, commits) = root.table("git", "The manifest repository", git);
+    let pipeline = delivery::pipeline(root);
+    let promotion = delivery::promotion(root);
     let name = ["alb.ingress", "istio.virtualService.name"]
         .into_iter()
         .find_map(|key| document.find(&format!("rollout.strategy.canary.trafficRouting.{key}")).and_then(Node::text));
-    Some(GitOpsSpec { argo_cd, commits, commit_time, routing_object: name.unwrap_or("web").to_owned() })
+    let routing_object = name.unwrap_or("web").to_owned();
+    Some(GitOpsSpec { argo_cd, commits, commit_time, routing_object, pipeline, promotion })
 }
 
 fn argo_cd(reader: &mut Reader<'_, '_>) -> ArgoCdSpec {

@@ -63,7 +63,8 @@ impl<'a> GitOps<'a> {
 
     /// Whether a commit is on its way, or a sync: a release is not over before that.
     pub fn is_under_way(&self) -> bool {
-        self.under_way > 0 || self.argo_cd.as_ref().is_some_and(|argo_cd| argo_cd.operation().is_some())
+        let is_busy = |argo_cd: &ArgoCd| argo_cd.operation().is_some() || argo_cd.is_behind(&self.repository);
+        self.under_way > 0 || self.argo_cd.as_ref().is_some_and(is_busy)
     }
 
     /// The head's manifests with another pod template.
@@ -75,7 +76,7 @@ impl<'a> GitOps<'a> {
     }
 
     /// The pod template of the head, and the one that stood there before.
-    fn templates(&self) -> (Revision, Revision) {
+    pub fn templates(&self) -> (Revision, Revision) {
         let template = |id| manifest::of_rollout(&self.repository.commit(id).manifests[&rollout_id()]).0;
         let head = self.repository.head();
         let newest = template(head);
@@ -130,9 +131,15 @@ impl Simulation<'_> {
     pub(super) fn revert_commit(&mut self, now: Instant) {
         let Some(gitops) = &mut self.gitops else { unreachable!("a checked scenario commits to a git that it has") };
         let (_, before) = gitops.templates();
+        self.commit_template(now, before);
+    }
+
+    /// Somebody, or something, commits a pod template.
+    pub(super) fn commit_template(&mut self, now: Instant, revision: Revision) {
+        let Some(gitops) = &mut self.gitops else { unreachable!("a checked scenario commits to a git that it has") };
         let time = gitops.git_random.draw(&gitops.spec.commit_time);
         gitops.under_way += 1;
-        self.queue.schedule(now + time, Event::Push(Push::Template(before)));
+        self.queue.schedule(now + time, Event::Push(Push::Template(revision)));
     }
 
     /// The branch has a new commit.
@@ -304,6 +311,7 @@ impl Simulation<'_> {
             } else if self.recorder.deployed() {
                 self.tally.begin_section(now);
             }
+            self.go_on();
             self.change_template(now, revision);
         }
         if let Some(replicas) = replicas

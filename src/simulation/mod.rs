@@ -2,10 +2,13 @@
 //!
 //! Requests are served between events ([`DataPlane::serve_until`]) from tables that only events change.
 
+mod alerts;
 mod analysis;
 mod autoscaling;
 mod cluster;
+mod delivery;
 mod event;
+mod feature;
 mod gitops;
 mod load_balancing;
 mod people;
@@ -36,9 +39,12 @@ use crate::model::{Revision, Service};
 use crate::run::{LogEntry, Run};
 use crate::scenario::Scenario;
 use crate::units::{Duration, Instant, Share, TrafficWeight};
+use alerts::Rule;
 use analysis::Measuring;
 use autoscaling::Autoscaling;
+use delivery::Delivery;
 use event::{Event, Fingerprint};
+use feature::Code;
 use gitops::GitOps;
 use recorder::{Ending, Recorder, State};
 use routing::{NodeRoutes, Routing};
@@ -83,6 +89,8 @@ struct Simulation<'a> {
     commands: Option<Vec<(Instant, Command)>>,
     people: People,
     gitops: Option<GitOps<'a>>,
+    delivery: Option<Delivery<'a>>,
+    alerts: Vec<Rule<'a>>,
     /// By number.
     analysis_runs: BTreeMap<u32, Measuring>,
     autoscaling: Option<Autoscaling>,
@@ -90,6 +98,7 @@ struct Simulation<'a> {
     workload: Workload,
     /// The newest revision that anybody has asked for.
     newest: Revision,
+    code: Code,
     replica_sets: Vec<ReplicaSet>,
     pods: Vec<Member>,
     scheduler: Scheduler,
@@ -152,6 +161,7 @@ impl Simulation<'_> {
             Event::Release => {
                 self.newest = CANARY;
                 self.begin_gitops(now);
+                self.begin_promotion(now);
                 self.change_template(now, CANARY);
             }
             Event::Rollout(input) => {
@@ -191,6 +201,12 @@ impl Simulation<'_> {
             Event::ArgoCd(input) => self.tell_argo_cd(now, input),
             Event::Compare => self.compare(now),
             Event::Sync => self.sync(now),
+            Event::Pipeline(input) => self.tell_pipeline(now, input),
+            Event::OtherJob => self.begin_other_job(now),
+            Event::Promotion(input) => self.tell_promotion(now, input),
+            Event::EvaluateAlert(index) => self.evaluate_alert(now, index),
+            Event::Notification(index) => self.notify(now, index),
+            Event::FeatureFlag(pod) => self.hear_of_feature(now, pod),
             Event::Resync => {
                 self.queue.schedule(now + self.scenario.rollouts_controller.resync_period, Event::Resync);
                 self.tell_rollout(now, rollout::Input::Timer);
@@ -402,7 +418,18 @@ impl Simulation<'_> {
     }
 
     fn somebody_acts(&self) -> bool {
-        self.people.are_about_to_act() || self.gitops.as_ref().is_some_and(GitOps::is_under_way)
+        self.people.are_about_to_act()
+            || self.somebody_is_alerted()
+            || self.code.is_changing()
+            || self.gitops.as_ref().is_some_and(GitOps::is_under_way)
+            || self.delivery.as_ref().is_some_and(Delivery::is_under_way)
+    }
+
+    /// What seemed to be over is not.
+    fn go_on(&mut self) {
+        if self.over && self.scenario.simulation.duration.is_none() {
+            (self.over, self.end) = (false, None);
+        }
     }
 
     fn close(mut self, end: Instant) -> TracedRun {

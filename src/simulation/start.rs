@@ -1,7 +1,10 @@
 //! The state in which a run begins: revision 1 has been stable for long, every controller is at rest.
 
+use super::alerts::Rule;
 use super::autoscaling::Autoscaling;
+use super::delivery::Delivery;
 use super::event::{Event, Fingerprint};
+use super::feature::Code;
 use super::gitops::GitOps;
 use super::recorder::{Recorder, State};
 use super::routing::Routing;
@@ -151,7 +154,8 @@ fn tally(scenario: &Scenario, trace: bool) -> Tally {
         tally = tally.with_exposure(Exposure::new(&scenario.traffic.users_by_class(), scenario.newest_revision()));
     }
     let somebody_waits = scenario.actions.iter().any(|action| matches!(action.trigger, Trigger::Shown(_)));
-    let is_watched = scenario.hpa.is_some() || somebody_waits || !scenario.analysis_templates.is_empty();
+    let is_evaluated = !scenario.analysis_templates.is_empty() || !scenario.alerts.is_empty();
+    let is_watched = scenario.hpa.is_some() || somebody_waits || is_evaluated;
     if is_watched { tally.with_metrics() } else { tally }
 }
 
@@ -189,10 +193,13 @@ impl<'a> Simulation<'a> {
             recorder: Recorder::new(scenario.workload.steps().len(), replicas),
             commands: trace.then(Vec::new),
             gitops: GitOps::new(scenario, seed),
+            delivery: Delivery::new(scenario, seed),
+            alerts: Rule::all(scenario, seed),
             people: People::new(scenario.actions.clone()),
             analysis_runs: BTreeMap::new(),
             autoscaling: scenario.hpa.as_ref().map(Autoscaling::new),
             newest: STABLE,
+            code: Code::default(),
             workload,
             replica_sets: vec![],
             pods: vec![],
@@ -229,6 +236,8 @@ impl<'a> Simulation<'a> {
             self.queue.schedule(Instant::START + SYNC_PERIOD, Event::SyncAutoscaler);
         }
         self.plan_actions();
+        self.plan_other_job(Instant::START);
+        self.plan_alerts();
     }
 
     fn establish_pods(&mut self, ids: &[PodId]) {

@@ -32,4 +32,5 @@ mod sweep_care;
 mod traffic;
 mod twin;
 mod versions;
+mod way_back;
 mod why;

@@ -145,6 +145,11 @@ impl ArgoCd {
         self.operation.as_ref()
     }
 
+    /// Whether it is going to sync what it has not seen yet.
+    pub fn is_behind(&self, git: &Repository) -> bool {
+        self.spec.application.automated.is_some() && self.compared != git.head()
+    }
+
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
         match input {
             CommitNoticed | Refresh => self.request(Level::LatestForced),
