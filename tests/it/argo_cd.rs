@@ -1,6 +1,8 @@
 //! Argo CD against its reference: what counts as drift, what a sync writes, and when self-heal acts.
 
-use rollout_sim::model::argo_cd::application::{ApplicationSpec, ArgoCdSpec, Automated, Polling, SyncOptions};
+use rollout_sim::model::argo_cd::application::{
+    ApplicationSpec, ArgoCdSpec, Automated, Polling, SyncOptions, SyncWindow,
+};
 use rollout_sim::model::argo_cd::ignore_differences::{IgnoreDifference, Manager, Managers, changed_fields};
 use rollout_sim::model::argo_cd::profile::{Profile, Version};
 use rollout_sim::model::argo_cd::{ArgoCd, Cluster, Effect, Input, jq};
@@ -526,4 +528,44 @@ fn polls_by_the_informer_come_as_late_as_derived() {
             assert!((found / expected - 1.0).abs() < 0.15, "cache {cache}: {found} and {expected}");
         }
     }
+}
+
+/// Weights that git carries, protected: a pointer to the annotation, and a sync that leaves it as it is.
+#[test]
+fn an_ignored_annotation_lets_git_carry_a_value_to_begin_with() {
+    let pointer = "/metadata/annotations/alb.ingress.kubernetes.io~1actions.web";
+    for (respects, is_kept) in [(true, true), (false, false)] {
+        let mut world = World::new(Kind::Ingress, &ingress(&[(WEIGHT, "0")], &["web"]));
+        let application = ApplicationSpec {
+            ignore_differences: vec![rule(&[pointer], &[], &[])],
+            sync_options: SyncOptions { respect_ignore_differences: respects, ..SyncOptions::default() },
+            ..self_healing()
+        };
+        let mut argo_cd = ArgoCd::synced(spec(NEWEST, application), &world.git, at(0));
+        world.write(&ingress(&[(WEIGHT, "30")], &["web"]));
+        argo_cd.handle(at(60), Input::ObjectChanged);
+        assert!(!world.compare(&mut argo_cd, at(60)).contains(&Effect::Sync), "no comparison sees it");
+        argo_cd.handle(at(61), Input::SyncAsked);
+        world.sync(&mut argo_cd, at(62));
+        let weight = &world.live[&world.id]["metadata"]["annotations"][WEIGHT];
+        assert_eq!(weight == "30", is_kept, "RespectIgnoreDifferences={respects}: {weight}");
+    }
+}
+
+/// In a deny window nothing is synced, neither by self-heal nor a new revision; when it is over, both are.
+#[test]
+fn a_sync_window_holds_everything_back() {
+    let mut world = World::new(Kind::Ingress, &ingress(&[], &["web"]));
+    let window = SyncWindow { from: Duration::ZERO, to: Duration::secs(600) };
+    let spec = ArgoCdSpec { sync_windows: vec![window], ..spec(NEWEST, self_healing()) };
+    let mut argo_cd = ArgoCd::synced(spec, &world.git, at(0));
+    world.write(&ingress(&[], &["testers", "web"]));
+    argo_cd.handle(at(60), Input::ObjectChanged);
+    let effects = world.compare(&mut argo_cd, at(60));
+    assert!(effects.contains(&Effect::Wait(Duration::secs(540))) && !effects.contains(&Effect::Sync), "{effects:?}");
+    world.git.push(Manifests::from([(world.id.clone(), ingress(&[("a", "b")], &["web"]))]));
+    argo_cd.handle(at(300), Input::CommitNoticed);
+    assert!(!world.compare(&mut argo_cd, at(300)).contains(&Effect::Sync), "a rollback commit waits, too");
+    argo_cd.handle(at(600), Input::WaitOver);
+    assert!(world.compare(&mut argo_cd, at(600)).contains(&Effect::Sync));
 }

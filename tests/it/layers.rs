@@ -116,7 +116,11 @@ const ACROSS: [Exception; 18] = [
         reason: "what monitoring shows is counted where every outcome is counted, and only if somebody looks",
     },
     Exception { file: "model/people", uses: "model::metrics", reason: "people wait for a figure: Condition, no state" },
-    Exception { file: "model/alert", uses: "model::metrics", reason: "an alert is about a figure: Condition, no state" },
+    Exception {
+        file: "model/alert",
+        uses: "model::metrics",
+        reason: "an alert is about a figure: Condition, no state",
+    },
     Exception {
         file: "model/rollout",
         uses: "model::analysis",
