@@ -66,10 +66,8 @@ pub(super) fn flags<'a>(marks: impl Iterator<Item = (i32, &'a Mark)>) -> Vec<Fla
         }
     }
     while let Err(failed) = place(&mut flags) {
-        let distance = |index: usize| flags[index + 1].x() - flags[index].last();
-        let with = [failed.checked_sub(1), (failed + 1 < flags.len()).then_some(failed)];
-        let nearest = with.into_iter().flatten().min_by_key(|index| distance(*index));
-        let Some(first) = nearest.filter(|index| distance(*index) < NEIGHBOURS) else { break };
+        let with = [failed.checked_sub(1), Some(failed)].into_iter().flatten().filter(|index| may_join(&flags, *index));
+        let Some(first) = with.min_by_key(|index| flags[index + 1].x() - flags[*index].last()) else { break };
         let second = flags.remove(first + 1);
         flags[first].marks.extend(second.marks);
     }
@@ -113,11 +111,13 @@ fn places(flags: &[Flag<'_>], order: &[usize], is_full: bool) -> Vec<Option<Plac
     for &index in order {
         let x = flags[index].x();
         let [full, short] = [MOST, 0].map(|most| text(&flags[index], most));
-        let mut ways = [(&full, Side::Right), (&full, Side::Left), (&short, Side::Right), (&short, Side::Left)];
+        let brief = brief(&flags[index]).unwrap_or_else(|| short.clone());
+        let mut texts = [(&full, Side::Right), (&full, Side::Left), (&short, Side::Right), (&short, Side::Left)];
         if !is_full {
-            ways.swap(1, 2);
+            texts.swap(1, 2);
         }
-        let place = ways.into_iter().find_map(|(text, side)| room((x, side), text, &placed));
+        let mut ways = texts.into_iter().chain([(&brief, Side::Right), (&brief, Side::Left)]);
+        let place = ways.find_map(|(text, side)| room((x, side), text, &placed));
         placed.extend(place.clone().map(|place| (x, place)));
         places[index] = place;
     }
@@ -132,9 +132,13 @@ enum Side {
 }
 
 fn has_neighbour(flags: &[Flag<'_>], index: usize) -> bool {
-    let before = index.checked_sub(1).map(|before| flags[index].x() - flags[before].last());
-    let after = flags.get(index + 1).map(|next| next.x() - flags[index].last());
-    before.into_iter().chain(after).any(|distance| distance < NEIGHBOURS)
+    may_join(flags, index) || index.checked_sub(1).is_some_and(|before| may_join(flags, before))
+}
+
+/// Whether a flag and the next one may share a label: it stands at the first mark, and has to be true of the last.
+fn may_join(flags: &[Flag<'_>], index: usize) -> bool {
+    let Some(next) = flags.get(index + 1) else { return false };
+    next.x() - flags[index].last() < NEIGHBOURS && next.last() - flags[index].x() < 2 * NEIGHBOURS
 }
 
 /// The lowest row in which neither the label nor its line meets another one.
@@ -183,6 +187,13 @@ fn text(flag: &Flag<'_>, most: usize) -> String {
         text.push_str(&next);
     }
     text
+}
+
+/// Of a weight alone its number says enough: in a lane there is one kind.
+fn brief(flag: &Flag<'_>) -> Option<String> {
+    let mut told = flag.marks.iter().map(|(_, mark)| *mark).filter(|mark| mark.rank < BACKGROUND);
+    let one = told.next().filter(|mark| mark.detail.ends_with(" %"))?;
+    told.next().is_none().then(|| one.detail.clone())
 }
 
 /// `SetWeight 100 %, 0 %`; of many `ScaleReplicaSet ×7`.
