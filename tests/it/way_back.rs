@@ -80,8 +80,7 @@ fn bad_since_it_had_all(run: &Run) -> u64 {
 
 /// With 250 requests a second, of which the bad version answers
 /// - 310 s × 10 %: the 310 s are 300 s and the way of the weight. Here, with dynamicStableScale, the tenth pod of the old
-///   version has to start before the weight goes back (18 s), and the ALB follows 15 s later: 333 s, + 7 %. Somebody who acts
-///   315 s after the weight was asked for;
+///   version has to start before the weight goes back (18 s), and the ALB follows 15 s later: 333 s, 6 % more;
 /// - else 300 s + the delay before the canary + the pauses' 156 s + the start of pods + the way of the weights. The
 ///   reference has 60 s for the starts. A pod starts here in 18 s, but each weight waits for the pods that it needs: at bad
 ///   shares of 1, 0.9, 0.4, 0.2 and 0.1, in all 2.6 × 18 s = 47 s. Each weight comes 15 s late to the ALB: 15 s with shares
