@@ -157,8 +157,8 @@ fn sync_windows(reader: &mut Reader<'_, '_>) -> Vec<SyncWindow> {
     const NOTE: &str =
         "Deny windows of the AppProject, in which no sync begins: { from, to } since the start of the release";
     let schema = || {
-        let time = json!({ "type": "string", "examples": ["0s", "10m"] });
-        let properties = json!({ "from": time, "to": time });
+        let time = |description| json!({ "type": "string", "description": description, "examples": ["0s", "10m"] });
+        let properties = json!({ "from": time("Its begin; 0s unless set"), "to": time("Its end") });
         json!({ "type": "array", "items": { "type": "object", "required": ["to"], "additionalProperties": false, "properties": properties } })
     };
     let Some(node) = reader.take("sync_windows", schema, NOTE) else { return vec![] };
@@ -250,13 +250,21 @@ fn sync_options(reader: &mut Reader<'_, '_>) -> SyncOptions {
 fn ignore_differences(reader: &mut Reader<'_, '_>) -> Vec<IgnoreDifference> {
     const NOTE: &str = "What the comparison leaves out: { group, kind, name, jsonPointers, jqPathExpressions, \
                         managedFieldsManagers }";
-    let texts = json!({ "type": "array", "items": { "type": "string" } });
     let schema = || {
-        json!({ "type": "array", "items": { "type": "object", "required": ["kind"], "additionalProperties": false, "properties": {
-            "group": { "type": "string" }, "kind": { "type": "string" }, "name": { "type": "string" },
-            "namespace": { "type": "string" }, "jsonPointers": texts, "jqPathExpressions": texts,
-            "managedFieldsManagers": texts,
-        } } })
+        let text = |description| json!({ "type": "string", "description": description });
+        let texts = |description| json!({ "type": "array", "items": { "type": "string" }, "description": description });
+        let properties = json!({
+            "group": text("API group of the kind; * for any"),
+            "kind": text("Kind of the objects; * for any"),
+            "name": text("Name of the object; all of the kind unless set"),
+            "namespace": text("Namespace of the object"),
+            "jsonPointers": texts("Fields by JSON pointer"),
+            "jqPathExpressions": texts("Fields by a path expression of jq"),
+            "managedFieldsManagers": texts("Whatever one of these managers wrote last"),
+        });
+        json!({ "type": "array", "items": {
+            "type": "object", "required": ["kind"], "additionalProperties": false, "properties": properties,
+        } })
     };
     let Some(node) = reader.take("ignoreDifferences", schema, NOTE) else { return vec![] };
     let key = reader.key("ignoreDifferences");
@@ -301,8 +309,11 @@ fn git(reader: &mut Reader<'_, '_>) -> (Distribution, Vec<ScheduledCommit>) {
     let schema = || {
         let text = json!({ "type": "string" });
         let properties = json!({
-            "at": { "type": "string", "examples": ["90s"] }, "message": text, "kind": { "enum": KINDS.map(Kind::name) },
-            "set": { "type": "object", "additionalProperties": text }, "remove": { "type": "array", "items": text },
+            "at": { "type": "string", "description": "Time since the start of the release", "examples": ["90s"] },
+            "message": { "type": "string", "description": "What the log says of it" },
+            "kind": { "enum": KINDS.map(Kind::name), "description": "Whose manifests it changes" },
+            "set": { "type": "object", "additionalProperties": text, "description": "Values by JSON pointer" },
+            "remove": { "type": "array", "items": text, "description": "JSON pointers of what it takes away" },
         });
         json!({ "type": "array", "items": { "type": "object", "required": ["at"], "additionalProperties": false, "properties": properties } })
     };

@@ -256,10 +256,17 @@ impl Parser<'_> {
 
     fn literal(&mut self) -> Result<Value, String> {
         self.skip_blanks();
-        let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<Value>();
-        let value =
-            values.next().and_then(Result::ok).ok_or_else(|| format!("`{}` begins with no value", self.rest))?;
-        self.rest = &self.rest[values.byte_offset()..];
+        let refusal = |rest: &str| format!("`{rest}` begins with no value");
+        if self.rest.starts_with('"') {
+            let mut values = serde_json::Deserializer::from_str(self.rest).into_iter::<Value>();
+            let value = values.next().and_then(Result::ok).ok_or_else(|| refusal(self.rest))?;
+            self.rest = &self.rest[values.byte_offset()..];
+            return Ok(value);
+        }
+        // Numbers, true, false and null: up to what cannot be a part of them.
+        let end = self.rest.find(|sign: char| !is_of_name(sign) && !"+-.".contains(sign)).unwrap_or(self.rest.len());
+        let value = serde_json::from_str(&self.rest[..end]).map_err(|_| refusal(self.rest))?;
+        self.rest = &self.rest[end..];
         Ok(value)
     }
 
