@@ -42,11 +42,11 @@ pub struct Endpoints {
 pub enum Input {
     /// `spec.selector` of the Service has a new pod-template hash.
     SelectorChanged(Revision),
-    /// It has none any more.
-    SelectorRemoved,
     PodChanged(PodId, Conditions),
     PodRemoved(PodId),
     SyncDue,
+    /// `spec.selector` has no pod-template hash any more.
+    SelectorRemoved,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

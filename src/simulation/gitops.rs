@@ -312,6 +312,7 @@ impl Simulation<'_> {
                 self.tally.begin_section(now);
             }
             self.go_on();
+            self.log(now, "argo-cd", "ChangeTemplate", self.workload.kind(), revision);
             self.change_template(now, revision);
         }
         if let Some(replicas) = replicas

@@ -66,12 +66,12 @@ pub enum Input {
     Reconcile,
     /// `spec.replicas` was changed.
     ReplicasChanged(u32),
+    /// `kubectl argo rollouts` …
+    Command(Command),
     /// Somebody wrote over the object of the router.
     Overwritten(Overwritten),
     /// Somebody took the pod-template hash out of the selector of a Service.
     ServiceOverwritten(Service),
-    /// `kubectl argo rollouts` …
-    Command(Command),
 }
 
 /// What is gone of what the controller had written into the object of its router.
