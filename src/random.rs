@@ -42,6 +42,18 @@ pub enum Stream {
     ThinkTimes = 20,
     /// The calls of the load balancer controller about listener rules.
     RuleCall = 21,
+    /// Comparisons and syncs of Argo CD, and how long it takes to find out about a commit.
+    ArgoCd = 22,
+    /// How long commits take.
+    Git = 23,
+    /// How long the stages of a run of the pipeline take, and which fail; the instance is the run.
+    Pipeline = 24,
+    /// When other teams' jobs come to the executors, and how long they take.
+    OtherJobs = 25,
+    /// From the firing of an alert until somebody knows; the instance is the alert.
+    Notification = 26,
+    /// When a pod hears of a feature flag; the instance is the pod.
+    FeatureFlag = 27,
 }
 
 /// One stream of random numbers.

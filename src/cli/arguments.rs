@@ -224,8 +224,8 @@ pub struct PlotArguments {
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub overrides: Overrides,
-    /// What is drawn of runs: failed requests, weights and pods; or, of scenarios with classes of traffic, the versions that
-    /// each class met, or the requests of some users one by one
+    /// What is drawn of runs: failed requests, weights and pods; who did what when, a lane for each; or, of scenarios with
+    /// classes of traffic, the versions that each class met, or the requests of some users one by one
     #[arg(long, value_enum, default_value_t = Picture::Timeline)]
     pub picture: Picture,
     /// Of a sweep: the figure that is drawn, like elb_502 or pods.peak [default: elb_5xx]
@@ -281,6 +281,7 @@ pub enum Picture {
     Timeline,
     Classes,
     Mosaic,
+    Lanes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

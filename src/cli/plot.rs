@@ -62,6 +62,7 @@ fn plot_runs(arguments: &PlotArguments, console: &mut Console) -> Done<()> {
         Picture::Timeline => svg::timeline(&pairs),
         Picture::Classes => svg::classes(&pairs),
         Picture::Mosaic => svg::mosaic(&pairs).expect("there are users"),
+        Picture::Lanes => svg::lanes(&pairs),
     };
     files::write(&folder, &[(&name, picture::bytes(&target, svg)?)], &[])?;
     if console.quiet { Ok(()) } else { console.print(&format!("{}\n", target.display())) }
@@ -82,7 +83,7 @@ fn can_be_drawn(picture: Picture, scenarios: &[Loaded]) -> Done<()> {
                 ("classes of traffic", "name = \"employees\" and share = 0.1")
             }
             Picture::Mosaic if classes.iter().all(|class| class.users.is_none()) => ("users", "users = 1000"),
-            Picture::Timeline | Picture::Classes | Picture::Mosaic => continue,
+            Picture::Timeline | Picture::Classes | Picture::Mosaic | Picture::Lanes => continue,
         };
         let message = format!("{} has no {lacks} to draw", scenario.name);
         return Err(Failure::Input(message, format!("write [[traffic.classes]] with {help}")));
@@ -95,6 +96,7 @@ fn default_target(arguments: &PlotArguments, scenarios: &[Loaded]) -> PathBuf {
         Picture::Timeline => ("timeline", ""),
         Picture::Classes => ("classes", "-classes"),
         Picture::Mosaic => ("mosaic", "-mosaic"),
+        Picture::Lanes => ("lanes", "-lanes"),
     };
     match (&arguments.paths[..], scenarios) {
         ([path], _) if path.is_dir() => path.join(format!("{name}.svg")),

@@ -5,6 +5,7 @@ use super::console::Console;
 use super::source::{Choice, Given};
 use super::{Done, Exit, Failure, conclude, files, source};
 use crate::report::classes::csv as classes;
+use crate::report::rollback::side_by_side;
 use crate::report::{csv, replications, resolved, summary, svg, text};
 use crate::run::Run;
 use crate::scenario::Loaded;
@@ -24,7 +25,8 @@ struct Job {
     seeds: Option<Vec<u64>>,
 }
 
-/// All files, one after the other; the worst end counts. Nothing runs unless all of them are right.
+/// All files, one after the other, and then beside each other; the worst end counts. Nothing runs unless all of them are
+/// right.
 pub fn run(arguments: &RunArguments, console: &mut Console) -> Exit {
     let choice = Choice { rollout: arguments.overrides.rollout.as_deref(), overrides: &arguments.overrides.set };
     let given = match source::read(&arguments.files, choice, console) {
@@ -43,16 +45,25 @@ pub fn run(arguments: &RunArguments, console: &mut Console) -> Exit {
     if worst != Exit::Fine {
         return worst;
     }
+    let mut runs = vec![];
     for job in &jobs {
         let done = match &job.seeds {
-            None => run_once(job, arguments, console),
+            None => run_once(job, arguments, console).map(|(exit, run)| {
+                runs.push((&job.loaded, run));
+                exit
+            }),
             Some(seeds) => run_seeds(job, seeds, arguments, console),
         };
         let is_closed = matches!(done, Err(Failure::BrokenPipe));
         worst = worst.max(conclude(done, console));
         if is_closed {
-            break;
+            return worst;
         }
+    }
+    if runs.len() > 1 && !console.quiet && arguments.format == Format::Text {
+        let runs: Vec<_> = runs.iter().map(|(loaded, run)| (*loaded, run)).collect();
+        let done = console.print(&side_by_side::render(&runs)).map(|()| Exit::Fine);
+        worst = worst.max(conclude(done, console));
     }
     worst
 }
@@ -96,7 +107,7 @@ fn spare_foreign_files(folder: &Path, written: &[&'static str]) -> Done<()> {
 }
 
 /// Everything that a run may write.
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "summary.json",
     "seeds.csv",
     "timeline.csv",
@@ -107,6 +118,7 @@ const FILES: [&str; 11] = [
     "classes.svg",
     "users.csv",
     "mosaic.svg",
+    "lanes.svg",
     recording::FILE,
 ];
 
@@ -118,6 +130,7 @@ fn written(loaded: &Loaded, writes_seeds: bool) -> Vec<&'static str> {
         has_seeds: writes_seeds,
         has_classes: !classes.is_empty(),
         has_users,
+        has_gitops: loaded.scenario.gitops.is_some(),
         has_arrivals: loaded.scenario.traffic.recording().is_some(),
     })
 }
@@ -128,6 +141,8 @@ struct Kind {
     has_seeds: bool,
     has_classes: bool,
     has_users: bool,
+    /// Argo CD syncs the release.
+    has_gitops: bool,
     /// It replays a file.
     has_arrivals: bool,
 }
@@ -137,13 +152,14 @@ fn kept(kind: Kind) -> Vec<&'static str> {
         "seeds.csv" => kind.has_seeds,
         "classes.csv" | "classes.svg" => kind.has_classes,
         "users.csv" | "mosaic.svg" => kind.has_users,
+        "lanes.svg" => kind.has_gitops,
         recording::FILE => kind.has_arrivals,
         _ => true,
     };
     FILES.into_iter().filter(is_kept).collect()
 }
 
-fn run_once(job: &Job, arguments: &RunArguments, console: &mut Console) -> Done<Exit> {
+fn run_once(job: &Job, arguments: &RunArguments, console: &mut Console) -> Done<(Exit, Run)> {
     let Job { loaded, folder, .. } = job;
     let seed = arguments.overrides.seed.unwrap_or(loaded.scenario.seed);
     let run = simulation::run(&loaded.scenario, seed);
@@ -163,7 +179,7 @@ fn run_once(job: &Job, arguments: &RunArguments, console: &mut Console) -> Done<
         console.print(&report)?;
     }
     say_where(folder, console);
-    Ok(if verdicts.iter().all(|verdict| verdict.met) { Exit::Fine } else { Exit::Unmet })
+    Ok((if verdicts.iter().all(|verdict| verdict.met) { Exit::Fine } else { Exit::Unmet }, run))
 }
 
 fn run_seeds(job: &Job, seeds: &[u64], arguments: &RunArguments, console: &mut Console) -> Done<Exit> {
@@ -240,6 +256,7 @@ fn earlier(folder: &Path) -> Vec<&'static str> {
         has_seeds: summary["seeds"].is_array(),
         has_classes: !classes.is_empty(),
         has_users,
+        has_gitops: summary["gitops"] == true,
         has_arrivals: has_arrivals(folder),
     })
 }
@@ -276,7 +293,7 @@ fn files_of_one_run(loaded: &Loaded, run: &Run, seed: u64) -> Done<Vec<(&'static
     if let Some(recording) = loaded.scenario.traffic.recording() {
         files.push((recording::FILE, csv::arrivals(recording).into_bytes()));
     }
-    if !run.classes.is_empty() {
+    if !loaded.scenario.traffic.classes.is_empty() {
         let mut rows = Vec::new();
         classes::classes(loaded, run, &mut rows).map_err(unwritten)?;
         files.extend([("classes.csv", rows), ("classes.svg", svg::classes(&[(loaded, run)]).into_bytes())]);
@@ -285,6 +302,9 @@ fn files_of_one_run(loaded: &Loaded, run: &Run, seed: u64) -> Done<Vec<(&'static
         let mut rows = Vec::new();
         classes::users(loaded, run, &mut rows).map_err(unwritten)?;
         files.extend([("users.csv", rows), ("mosaic.svg", mosaic.into_bytes())]);
+    }
+    if loaded.scenario.gitops.is_some() {
+        files.push(("lanes.svg", svg::lanes(&[(loaded, run)]).into_bytes()));
     }
     Ok(files)
 }

@@ -50,6 +50,8 @@ pub struct ApplicationSpec {
     pub backlog: u32,
     /// What is different in a version of the program.
     pub versions: BTreeMap<Revision, VersionSpec>,
+    /// From the change of a feature flag until a pod heeds it.
+    pub feature_flag_delay: Distribution,
 }
 
 /// `[application.versions.v2]`: how good one version is. Each field's absence: like the others.
@@ -123,13 +125,12 @@ const SHORT: usize = 16;
 impl Server {
     pub fn new(spec: &ApplicationSpec, revision: Revision) -> Self {
         let concurrency = spec.concurrency as usize;
-        let version = spec.versions.get(&revision);
-        Self {
+        let mut server = Self {
             revision,
             taken: 0,
             port: Port::Closed,
-            errors: version.map_or(0, |version| (version.error_share * (1u64 << 32) as f64) as u64),
-            demand_per_mille: version.and_then(|version| version.latency_factor).map_or(1_000, per_mille),
+            errors: 0,
+            demand_per_mille: 1_000,
             concurrency,
             backlog: spec.backlog as usize,
             open: Vec::with_capacity(concurrency.min(SHORT)),
@@ -137,7 +138,16 @@ impl Server {
             busy: BinaryHeap::new(),
             waiting: VecDeque::new(),
             clear_at: 0,
-        }
+        };
+        server.behave_like(spec, revision);
+        server
+    }
+
+    /// Requests that come from now on are answered as this version does it.
+    pub fn behave_like(&mut self, spec: &ApplicationSpec, version: Revision) {
+        let version = spec.versions.get(&version);
+        self.errors = version.map_or(0, |version| (version.error_share * (1u64 << 32) as f64) as u64);
+        self.demand_per_mille = version.and_then(|version| version.latency_factor).map_or(1_000, per_mille);
     }
 
     pub fn taken(&self) -> u64 {
@@ -272,6 +282,7 @@ mod tests {
                 concurrency,
                 backlog,
                 versions: BTreeMap::new(),
+                feature_flag_delay: Distribution::secs(0),
             },
             Revision(1),
         );

@@ -45,6 +45,8 @@ pub enum Input {
     PodChanged(PodId, Conditions),
     PodRemoved(PodId),
     SyncDue,
+    /// `spec.selector` has no pod-template hash any more.
+    SelectorRemoved,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +100,7 @@ impl EndpointSlice {
     pub fn handle(&mut self, input: Input) -> Vec<Effect> {
         let relevant = match input {
             SelectorChanged(revision) => self.selector.replace(revision) != Some(revision),
+            SelectorRemoved => self.selector.take().is_some(),
             PodChanged(id, pod) => self.pods.insert(id, pod) != Some(pod) && self.selects(pod.revision),
             PodRemoved(id) => self.pods.remove(&id).is_some_and(|pod| self.selects(pod.revision)),
             SyncDue => return self.on_sync(),

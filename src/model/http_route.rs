@@ -65,7 +65,14 @@ pub enum Filter {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BackendRef {
     pub service: String,
-    pub weight: u32,
+    /// None: `DEFAULT_WEIGHT`. A manifest that names none leaves the weights to whoever writes them.
+    pub weight: Option<u32>,
+}
+
+impl BackendRef {
+    pub fn weight(&self) -> u32 {
+        self.weight.unwrap_or(DEFAULT_WEIGHT)
+    }
 }
 
 /// What a listener does to which all of these routes are attached, the oldest first. A request that no rule takes is a 404.
@@ -170,14 +177,14 @@ impl HttpRouteRule {
             return Action::Redirect;
         }
         // Source: `HTTPRouteRule.backendRefs`: a rule without a backend that takes requests answers 500.
-        if self.backend_refs.iter().all(|backend| backend.weight == 0) {
+        if self.backend_refs.iter().all(|backend| backend.weight() == 0) {
             return Action::FixedResponse(500);
         }
         let mirror = self.filters.iter().find_map(|filter| match filter {
             Filter::RequestMirror(mirror) => Some(mirror.clone()),
             Filter::RequestRedirect | Filter::Other => None,
         });
-        let weights: Vec<_> = self.backend_refs.iter().map(|backend| backend.weight).collect();
+        let weights: Vec<_> = self.backend_refs.iter().map(BackendRef::weight).collect();
         let weights = in_sixteen_bits(&weights);
         let group =
             |(backend, weight): (&BackendRef, u16)| WeightedTargetGroup { service: backend.service.clone(), weight };
@@ -227,7 +234,7 @@ mod tests {
     }
 
     fn rule(service: &str, matches: Vec<HttpRouteMatch>) -> HttpRouteRule {
-        let backend_refs = vec![BackendRef { service: service.to_owned(), weight: DEFAULT_WEIGHT }];
+        let backend_refs = vec![BackendRef { service: service.to_owned(), weight: None }];
         HttpRouteRule { matches, backend_refs, ..HttpRouteRule::default() }
     }
 
@@ -333,7 +340,7 @@ mod tests {
     #[test]
     fn a_rule_whose_backends_have_no_weight_answers_500() {
         let mut empty = rule("web", vec![]);
-        empty.backend_refs[0].weight = 0;
+        empty.backend_refs[0].weight = Some(0);
         assert_eq!(served(&[route(&[], vec![empty.clone()])], &request("/")), "500");
         empty.backend_refs.clear();
         assert_eq!(served(&[route(&[], vec![empty.clone()])], &request("/")), "500");

@@ -45,3 +45,15 @@ pub enum ServicePort {
     Name(String),
     Number(u16),
 }
+
+impl PathType {
+    pub const ALL: [Self; 3] = [Self::Exact, Self::Prefix, Self::ImplementationSpecific];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "Exact",
+            Self::Prefix => "Prefix",
+            Self::ImplementationSpecific => "ImplementationSpecific",
+        }
+    }
+}

@@ -3,22 +3,28 @@
 //! A component takes an `Input` and returns `Effect`s. It knows no queue and no other component: `simulation` carries
 //! every effect to whoever is concerned, after the lag that the news takes.
 
+pub mod alert;
 pub mod analysis;
 pub mod application;
+pub mod argo_cd;
 pub mod comparison;
 pub mod deployment;
 pub mod endpoint_slice;
 pub mod fenceposts;
+pub mod git;
 pub mod horizontal_pod_autoscaler;
 pub mod http_request;
 pub mod http_route;
 pub mod ingress;
 pub mod load_balancer;
 pub mod load_balancer_controller;
+pub mod manifest;
 pub mod metrics;
 pub mod outcome;
 pub mod people;
+pub mod pipeline;
 pub mod pod;
+pub mod promotion;
 pub mod replica_set;
 pub mod request_match;
 pub mod rollout;

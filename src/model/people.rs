@@ -23,6 +23,8 @@ pub enum Trigger {
     StepStarted(usize),
     /// The first time that monitoring shows this, since the start of the release.
     Shown(Condition),
+    /// The first time that somebody is told of this alert, by its place.
+    Alert(u32),
 }
 
 /// What a person does.
@@ -41,6 +43,18 @@ pub enum Verb {
     Deploy,
     /// `kubectl scale`.
     SetReplicas(u32),
+    /// Commits the pod template that stood in git before: the pods' previous image.
+    RevertCommit,
+    /// Argo CD's buttons: it syncs with the head, or looks at it.
+    Sync,
+    Refresh,
+    /// Sends the code of that pod template through the whole pipeline.
+    RunPipeline,
+    /// The verdicts that the promotion stage waits for.
+    Accept,
+    Reject,
+    /// Switches off what the release brings, without a deploy.
+    DisableFeature,
 }
 
 impl Verb {
@@ -55,6 +69,23 @@ impl Verb {
             Self::Undo => "undo",
             Self::Deploy => "deploy",
             Self::SetReplicas(_) => "set_replicas",
+            Self::RevertCommit => "revert_commit",
+            Self::Sync => "sync",
+            Self::Refresh => "refresh",
+            Self::RunPipeline => "run_pipeline",
+            Self::Accept => "accept",
+            Self::Reject => "reject",
+            Self::DisableFeature => "disable_feature",
+        }
+    }
+
+    /// Whether it brings a pod template, which nobody has had before, into the cluster.
+    pub const fn brings_a_revision(self) -> bool {
+        match self {
+            Self::Deploy | Self::RunPipeline => true,
+            Self::Promote | Self::PromoteFull | Self::Abort | Self::Retry | Self::Pause | Self::Restart => false,
+            Self::Undo | Self::SetReplicas(_) | Self::RevertCommit | Self::Sync | Self::Refresh => false,
+            Self::Accept | Self::Reject | Self::DisableFeature => false,
         }
     }
 }
@@ -83,6 +114,11 @@ impl People {
     pub fn watch(&self) -> bool {
         let is_watched = |(action, begun): (&Action, &bool)| !begun && matches!(action.trigger, Trigger::Shown(_));
         self.actions.iter().zip(&self.begun).any(is_watched)
+    }
+
+    /// Whether somebody still waits for this.
+    pub fn wait_for(&self, trigger: Trigger) -> bool {
+        self.actions.iter().zip(&self.begun).any(|(action, begun)| !begun && action.trigger == trigger)
     }
 
     /// Those whose trigger happens, each once: which, and when it is done. `happens` gives the instant.

@@ -10,6 +10,7 @@ pub mod csv;
 pub mod png;
 pub mod replications;
 pub mod resolved;
+pub mod rollback;
 #[cfg(test)]
 mod sample;
 pub mod summary;

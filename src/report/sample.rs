@@ -80,6 +80,16 @@ fn alb() -> RouterSpec {
     RouterSpec { kind: Some(RouterKind::Alb), preset: ALB, routes: Routes::default() }
 }
 
+fn readiness_gate() -> ReadinessGateSpec {
+    ReadinessGateSpec {
+        is_injected: false,
+        gated_pods: GatedPods::Watch,
+        requeue_duration: Duration::secs(15),
+        pod_watch: Distribution::millis(100),
+        gate_patch: Distribution::millis(100),
+    }
+}
+
 fn scenario() -> Scenario {
     Scenario {
         router: alb(),
@@ -110,18 +120,7 @@ fn scenario() -> Scenario {
             ..RolloutSpec::default()
         }),
         pod: PodSpec { grace_period: Duration::secs(30), pre_stop: None, readiness_probe: None },
-        target_group: TargetGroupSpec {
-            interval: Duration::secs(10),
-            timeout: Duration::secs(5),
-            healthy_threshold: 2,
-            unhealthy_threshold: 2,
-            deregistration_delay: Duration::secs(30),
-            minimum_healthy_targets: 1,
-            algorithm: Algorithm::RoundRobin,
-            slow_start: Duration::ZERO,
-            stickiness: None,
-            cookie_is_of_application: false,
-        },
+        target_group: target_group(),
         application: application(),
         cluster: cluster(),
         rollouts_controller: RolloutsControllerSpec::default(),
@@ -131,25 +130,37 @@ fn scenario() -> Scenario {
             queue: QueueDiscipline::WorkQueue,
             rule_call: Distribution::secs(0),
             rule_synthesis: RuleSynthesis::BySettings,
+            tolerates_missing_action: true,
             target_lag: Distribution::secs(1),
             deregister_targets: Distribution::millis(100),
             register_targets: Distribution::millis(100),
-            readiness_gate: ReadinessGateSpec {
-                is_injected: false,
-                gated_pods: GatedPods::Watch,
-                requeue_duration: Duration::secs(15),
-                pod_watch: Distribution::millis(100),
-                gate_patch: Distribution::millis(100),
-            },
+            readiness_gate: readiness_gate(),
         },
         load_balancer: load_balancer(),
         actions: Vec::new(),
         analysis_templates: Vec::new(),
+        gitops: None,
         hpa: None,
         backend: crate::model::Service::Stable,
         ingress: crate::model::ingress::Ingress::default(),
         services: ServiceNames { stable: "stable".into(), canary: "canary".into(), root: "stable".into(), port: 80 },
         monitoring: crate::scenario::monitoring::MonitoringSpec::default(),
+        alerts: vec![],
+    }
+}
+
+fn target_group() -> TargetGroupSpec {
+    TargetGroupSpec {
+        interval: Duration::secs(10),
+        timeout: Duration::secs(5),
+        healthy_threshold: 2,
+        unhealthy_threshold: 2,
+        deregistration_delay: Duration::secs(30),
+        minimum_healthy_targets: 1,
+        algorithm: Algorithm::RoundRobin,
+        slow_start: Duration::ZERO,
+        stickiness: None,
+        cookie_is_of_application: false,
     }
 }
 
@@ -165,6 +176,7 @@ fn application() -> ApplicationSpec {
         concurrency: 64,
         backlog: 128,
         versions: std::collections::BTreeMap::new(),
+        feature_flag_delay: Distribution::millis(0),
     }
 }
 

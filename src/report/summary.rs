@@ -2,7 +2,7 @@
 //!
 //! Seconds and milliseconds have at most three decimals and shares at most six, so the same run prints the same bytes.
 
-use super::{Verdict, classes, second_of_row, secs_since_release};
+use super::{Verdict, classes, rollback, second_of_row, secs_since_release};
 use crate::model::outcome::Cause;
 use crate::run::{Run, StepRecord};
 use crate::scenario::manifests::ignored::{Ignored, Reason};
@@ -77,6 +77,11 @@ pub fn summary(loaded: &Loaded, run: &Run, verdicts: &[Verdict]) -> Value {
         "ignored": ignored(&loaded.ignored),
     });
     classes::summary::add(&mut summary, loaded, run);
+    rollback::summary::add(&mut summary, loaded, run);
+    if loaded.scenario.gitops.is_some() {
+        // Only such a run has lanes.svg.
+        summary["gitops"] = true.into();
+    }
     summary
 }
 
@@ -170,7 +175,7 @@ pub(super) fn since_release(run: &Run, at: Option<Instant>) -> Value {
     at.map_or(Value::Null, |at| number(secs_since_release(run, at), 3))
 }
 
-fn secs(duration: Duration) -> Value {
+pub(super) fn secs(duration: Duration) -> Value {
     number(duration.as_secs_f64(), 3)
 }
 

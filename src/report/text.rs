@@ -3,6 +3,7 @@
 //! Colours are written as ANSI sequences; whoever prints to something else strips them.
 
 use super::classes::table as classes;
+use super::rollback;
 use super::summary::assumed;
 use super::window::Window;
 use super::{
@@ -60,6 +61,9 @@ pub fn render(loaded: &Loaded, run: &Run, verdicts: &[Verdict], width: usize) ->
     lines.extend(paragraph("why", &words(&why::explain(loaded, run)), " ", width));
     for (number, sentence) in classes::sentences(loaded, run).iter().enumerate() {
         lines.extend(paragraph(if number == 0 { "who" } else { "" }, &words(sentence), " ", width));
+    }
+    for (name, text) in rollback::text::paragraphs(loaded, run) {
+        lines.extend(paragraph(name, &words(&text), " ", width));
     }
     lines.extend(assumptions(loaded, width));
     lines.extend(ignored(&loaded.ignored, width));

@@ -19,18 +19,28 @@ impl Window {
     /// From the first of the runs to the last. Where that is more than twice as long as anything happens in them, only
     /// the seconds in which something does, with a minute or more around them.
     pub(super) fn of(runs: &[&Run]) -> Self {
-        let from = runs.iter().map(|run| second_of_row(run, 0)).min().unwrap_or(0);
-        let to = runs.iter().map(|run| second_of_row(run, run.seconds.len())).max().unwrap_or(1).max(from + 1);
-        let eventful: Vec<_> = runs.iter().map(|run| eventful(run)).collect();
-        let first = eventful.iter().map(|(first, _)| *first).min().unwrap_or(from);
-        let last = eventful.iter().map(|(_, last)| *last).max().unwrap_or(to);
-        let margin = ((last - first) / 10).max(60);
-        let (first, last) = ((first - margin).max(from), (last + margin).min(to));
-        if (last - first) * 2 < to - from {
-            Self { from: first, to: last, cut_before: from < first, cut_after: last < to }
+        let (from, to) = whole(runs);
+        let eventful = runs.iter().map(|run| eventful(run));
+        let (first, last) = eventful.reduce(joined).unwrap_or((from, to));
+        let near = Self::around(runs, (first, last), [((last - first) / 10).max(60); 2]);
+        if (near.to - near.from) * 2 < to - from {
+            near
         } else {
             Self { from, to, cut_before: false, cut_after: false }
         }
+    }
+
+    /// Only the seconds in which something happens, and those that are named, with a little before them and room for a label after them.
+    pub(super) fn close_to(runs: &[&Run], named: &[(i64, i64)]) -> Self {
+        let eventful = runs.iter().map(|run| eventful(run)).chain(named.iter().copied());
+        let (first, last) = eventful.reduce(joined).unwrap_or(whole(runs));
+        Self::around(runs, (first, last), [((last - first) / 20).max(5), ((last - first) / 7).max(5)])
+    }
+
+    fn around(runs: &[&Run], (first, last): (i64, i64), [before, after]: [i64; 2]) -> Self {
+        let (from, to) = whole(runs);
+        let (first, last) = ((first - before).max(from), (last + after).min(to));
+        Self { from: first, to: last, cut_before: from < first, cut_after: last < to }
     }
 
     /// The rows of `Run::seconds` within.
@@ -38,6 +48,17 @@ impl Window {
         let row = |second: i64| usize::try_from(second - second_of_row(run, 0)).unwrap_or(0).min(run.seconds.len());
         row(self.from)..row(self.to)
     }
+}
+
+fn joined(one: (i64, i64), other: (i64, i64)) -> (i64, i64) {
+    (one.0.min(other.0), one.1.max(other.1))
+}
+
+/// From the first second of the runs to the last.
+fn whole(runs: &[&Run]) -> (i64, i64) {
+    let from = runs.iter().map(|run| second_of_row(run, 0)).min().unwrap_or(0);
+    let to = runs.iter().map(|run| second_of_row(run, run.seconds.len())).max().unwrap_or(1);
+    (from, to.max(from + 1))
 }
 
 /// The first and the last second in which a run is not in its steady state: the release, failures, pods coming and going.

@@ -13,7 +13,7 @@ use crate::model::people::{Action, Trigger, Verb};
 use crate::units::Duration;
 use serde_json::{Value, json};
 
-const VERBS: [Verb; 9] = [
+const VERBS: [Verb; 16] = [
     Verb::Promote,
     Verb::PromoteFull,
     Verb::Abort,
@@ -23,6 +23,13 @@ const VERBS: [Verb; 9] = [
     Verb::Undo,
     Verb::Deploy,
     Verb::SetReplicas(0),
+    Verb::RevertCommit,
+    Verb::Sync,
+    Verb::Refresh,
+    Verb::RunPipeline,
+    Verb::Accept,
+    Verb::Reject,
+    Verb::DisableFeature,
 ];
 
 const HELP: &str = "write [[actions]] with at = \"5m\" (or when = \"step 0\") and do = \"abort\"";
@@ -45,8 +52,8 @@ fn schema() -> Value {
                 "at": text("Time since the start of the release; or `when`", "5m"),
                 "when": {
                     "type": "string",
-                    "description": "The first time that this step begins, counted from 0, or that monitoring shows this; or `at`",
-                    "examples": ["step 4", "elb_5xx.rate > 1%", "canary.success.rate < 95%"],
+                    "description": "The first time that this step begins, counted from 0, that somebody is told of this alert, or that monitoring shows this; or `at`",
+                    "examples": ["step 4", "alert canary-fails", "elb_5xx.rate > 1%", "canary.success.rate < 95%"],
                 },
                 "after": text("The time that a person takes after that", "30s"),
                 "do": { "enum": VERBS.map(Verb::name), "description": "What the person does" },
@@ -63,16 +70,24 @@ impl Scenario {
     }
 }
 
-/// The release brings v2, and each `deploy` the next one.
+/// The release brings v2, and each `deploy` and each run of the pipeline the next one.
 pub fn newest_revision(actions: &[Action]) -> Revision {
-    let deployed = actions.iter().filter(|action| action.verb == Verb::Deploy).count();
+    let deployed = actions.iter().filter(|action| action.verb.brings_a_revision()).count();
     Revision(2 + u32::try_from(deployed).unwrap_or(u32::MAX))
 }
 
+/// What a trigger may name.
+#[derive(Clone, Debug)]
+pub struct Known<'a> {
+    pub steps: usize,
+    pub monitoring: MonitoringSpec,
+    pub alerts: Vec<&'a str>,
+}
+
 /// The entries in the order of the file.
-pub fn read(root: &mut Reader<'_, '_>, steps: usize, monitoring: MonitoringSpec) -> Vec<Action> {
-    const NOTE: &str =
-        "What people do: { at | when = \"step N\" | \"elb_5xx.rate > 1%\", after, do = promote | abort | undo | … }";
+pub fn read(root: &mut Reader<'_, '_>, known: &Known<'_>) -> Vec<Action> {
+    const NOTE: &str = "What people do: { at | when = \"step N\" | \"alert NAME\" | \"elb_5xx.rate > 1%\", after, \
+                        do = promote | abort | undo | … }";
     let Some(node) = root.take("actions", schema, NOTE) else { return Vec::new() };
     let Some(items) = node.array() else {
         root.pass.error("actions", node.place.clone(), "`actions` must be an array of tables", HELP);
@@ -82,12 +97,12 @@ pub fn read(root: &mut Reader<'_, '_>, steps: usize, monitoring: MonitoringSpec)
     let mut actions = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let key = format!("actions[{index}]");
-        actions.extend(action(root.pass, (&key, item), steps, monitoring));
+        actions.extend(action(root.pass, (&key, item), known));
     }
     actions
 }
 
-fn action(pass: &mut Pass, (key, item): (&str, &Node), steps: usize, monitoring: MonitoringSpec) -> Option<Action> {
+fn action(pass: &mut Pass, (key, item): (&str, &Node), known: &Known<'_>) -> Option<Action> {
     let Some(table) = item.table() else {
         pass.error(key, item.place.clone(), format!("an action is a table, this is {}", item.kind_name()), HELP);
         return None;
@@ -103,7 +118,7 @@ fn action(pass: &mut Pass, (key, item): (&str, &Node), steps: usize, monitoring:
     let at = value("at").map(|(key, node)| duration(pass, &key, node));
     let when = value("when").map(|(key, node)| {
         let refuse = |(message, help)| pass.error(&key, node.place.clone(), message, help);
-        when(node, steps, monitoring).map_err(refuse).ok()
+        when(node, known).map_err(refuse).ok()
     });
     let after = value("after").map_or(Some(Duration::ZERO), |(key, node)| duration(pass, &key, node));
     let trigger = match (at, when) {
@@ -122,8 +137,12 @@ fn duration(pass: &mut Pass, key: &str, node: &Node) -> Option<Duration> {
     duration_from(node).map_err(|(message, help)| pass.error(key, node.place.clone(), message, help)).ok()
 }
 
-/// `step 4`, or a condition on what monitoring shows.
-fn when(node: &Node, steps: usize, monitoring: MonitoringSpec) -> Result<Trigger, (String, String)> {
+/// `step 4`, `alert canary-fails`, or a condition on what monitoring shows.
+fn when(node: &Node, known: &Known<'_>) -> Result<Trigger, (String, String)> {
+    let &Known { steps, monitoring, .. } = known;
+    if let Some(name) = node.text().and_then(|text| text.strip_prefix("alert ")) {
+        return alert(name.trim(), &known.alerts);
+    }
     let step = node.text().map(|text| text.strip_prefix("step").ok_or(text)).transpose();
     let index = match step {
         Err(text) => return monitoring::condition(text, monitoring).map(Trigger::Shown),
@@ -136,11 +155,30 @@ fn when(node: &Node, steps: usize, monitoring: MonitoringSpec) -> Result<Trigger
     })
 }
 
+fn alert(name: &str, alerts: &[&str]) -> Result<Trigger, (String, String)> {
+    let place = alerts.iter().position(|alert| *alert == name).and_then(|place| u32::try_from(place).ok());
+    place.map(Trigger::Alert).ok_or_else(|| {
+        let help = match super::nearest(name, alerts) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("write [[alerts]] with name = \"{name}\""),
+        };
+        (format!("there is no alert `{name}`"), help)
+    })
+}
+
 /// Whether somebody waits for what monitoring shows.
 pub fn look_at_metrics(document: &Table) -> bool {
+    texts(document, "when").any(|when| !when.starts_with("step") && !when.starts_with("alert "))
+}
+
+/// Whether somebody switches a feature off.
+pub fn disable_feature(document: &Table) -> bool {
+    texts(document, "do").any(|verb| verb == Verb::DisableFeature.name())
+}
+
+fn texts<'a>(document: &'a Table, key: &'a str) -> impl Iterator<Item = &'a str> {
     let items = document.get("actions").and_then(|entry| entry.value.array()).unwrap_or_default();
-    let when = |item: &Node| Some(item.table()?.get("when")?.value.text()?.to_owned());
-    items.iter().filter_map(when).any(|when| !when.starts_with("step"))
+    items.iter().filter_map(move |item| item.table()?.get(key)?.value.text())
 }
 
 fn verb(pass: &mut Pass, key: &str, item: &Node) -> Option<Verb> {

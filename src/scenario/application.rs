@@ -36,8 +36,15 @@ pub fn simulation(reader: &mut Reader<'_, '_>) -> SimulationSpec {
     SimulationSpec { warmup: or_zero(warmup), cooldown: or_zero(cooldown), duration, horizon: or_zero(horizon) }
 }
 
+/// Who asks for what is nobody's assumption else.
+#[derive(Clone, Copy, Debug)]
+pub struct Asks {
+    pub has_hpa: bool,
+    pub disables_feature: bool,
+}
+
 /// The application, and how long a preStop hook runs that the manifest does not tell.
-pub fn application(reader: &mut Reader<'_, '_>, hook: PreStop, has_hpa: bool) -> (ApplicationSpec, Duration, Usage) {
+pub fn application(reader: &mut Reader<'_, '_>, hook: PreStop, asks: Asks) -> (ApplicationSpec, Duration, Usage) {
     let startup_time = reader.distribution(
         "startup_time",
         Distribution::secs(5),
@@ -87,6 +94,7 @@ pub fn application(reader: &mut Reader<'_, '_>, hook: PreStop, has_hpa: bool) ->
         "So many requests may wait; a further connection gets no answer. Linux, `net.core.somaxconn`: 4096 since 5.4",
     );
     let versions = reader.optional_table("versions", "What is different in a version: v1 is the stable one", versions);
+    let feature_flag_delay = feature_flag_delay(reader, asks.disables_feature);
     let pre_stop_time = pre_stop_time(reader, hook);
     let spec = ApplicationSpec {
         startup_time,
@@ -99,9 +107,10 @@ pub fn application(reader: &mut Reader<'_, '_>, hook: PreStop, has_hpa: bool) ->
         concurrency,
         backlog,
         versions: versions.unwrap_or_default(),
+        feature_flag_delay,
     };
     // Nobody's assumption, unless something scales by it.
-    let is_used = has_hpa || reader.writes_schema() || USAGE.iter().any(|name| reader.has(name));
+    let is_used = asks.has_hpa || reader.writes_schema() || USAGE.iter().any(|name| reader.has(name));
     let usage = if is_used { hpa::usage(reader) } else { Usage::default() };
     (spec, pre_stop_time, usage)
 }
@@ -129,6 +138,22 @@ fn version(reader: &mut Reader<'_, '_>) -> VersionSpec {
         ),
         startup_time: reader.optional_distribution("startup_time", "Instead of application.startup_time"),
     }
+}
+
+/// Nobody's assumption, unless somebody switches a feature off.
+fn feature_flag_delay(reader: &mut Reader<'_, '_>, is_used: bool) -> Distribution {
+    const NAME: &str = "feature_flag_delay";
+    let default = Distribution::uniform_millis(1_000, 10_000);
+    if !is_used && !reader.has(NAME) && !reader.writes_schema() {
+        reader.not_simulated(&[NAME]);
+        return default;
+    }
+    reader.distribution(
+        NAME,
+        default,
+        "From `disable_feature` until a pod heeds it, drawn for each pod; pods that start later heed it at once. Assumption: \
+         clients that poll every 10 s",
+    )
 }
 
 fn pre_stop_time(reader: &mut Reader<'_, '_>, hook: PreStop) -> Duration {

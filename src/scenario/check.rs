@@ -8,7 +8,7 @@ use super::nearest::nearest;
 use super::pass::Pass;
 use super::pre_stop::PreStop;
 use super::workload::Workload;
-use super::{foreign_services, ingress_rules, recording, route_checks, steps, stickiness, validation};
+use super::{delivery, foreign_services, ingress_rules, recording, route_checks, steps, stickiness, validation};
 use crate::model::comparison::Comparison;
 use crate::model::metrics::Condition;
 use crate::model::people::{Trigger, Verb};
@@ -39,6 +39,7 @@ pub fn check(pass: &mut Pass, draft: &Draft, document: &Table, as_written: AsWri
     rules.thresholds(pass);
     rules.analysis(pass);
     rules.actions(pass);
+    delivery::check(pass, &draft.scenario, document);
     rules.deployment(pass);
     rules.never_shown(pass);
     rules.unused_templates(pass);
@@ -319,15 +320,20 @@ impl Rules<'_> {
 
     /// A bound that no share can pass: `> 1` is above 100 %.
     fn never_shown(&self, pass: &mut Pass) {
-        for (index, action) in self.draft.scenario.actions.iter().enumerate() {
-            let Trigger::Shown(Condition { query, comparison, bound }) = action.trigger else { continue };
+        let scenario = &self.draft.scenario;
+        let actions = scenario.actions.iter().enumerate().filter_map(|(index, action)| match action.trigger {
+            Trigger::Shown(condition) => Some((format!("actions[{index}].when"), condition)),
+            Trigger::At(_) | Trigger::StepStarted(_) | Trigger::Alert(_) => None,
+        });
+        let alerts = scenario.alerts.iter().enumerate();
+        let alerts = alerts.map(|(index, alert)| (format!("alerts[{index}].expr"), alert.condition));
+        for (key, Condition { query, comparison, bound }) in actions.chain(alerts) {
             let is_possible = match comparison {
                 Comparison::Greater => bound < 1.0,
                 Comparison::Less => bound > 0.0,
                 Comparison::AtLeast | Comparison::AtMost | Comparison::Equal | Comparison::NotEqual => true,
             };
             if query.series.is_share() && !is_possible {
-                let key = format!("actions[{index}].when");
                 let message = "this never holds: a share lies between 0 and 1, which is 100 %";
                 pass.warning(&key, self.place(&key), message, "write 1% for one in a hundred");
             }
@@ -408,10 +414,10 @@ impl Rules<'_> {
     fn actions(&self, pass: &mut Pass) {
         let Workload::Deployment(_) = self.draft.scenario.workload else { return };
         for (index, action) in self.draft.scenario.actions.iter().enumerate() {
-            if !matches!(action.verb, Verb::Undo | Verb::Deploy | Verb::SetReplicas(_)) {
+            if !matches!(action.verb, Verb::Undo | Verb::Deploy | Verb::SetReplicas(_) | Verb::DisableFeature) {
                 let key = format!("actions[{index}].do");
                 let message = format!("a Deployment cannot `{}`", action.verb.name());
-                pass.error(&key, self.place(&key), message, "it knows undo, deploy and set_replicas");
+                pass.error(&key, self.place(&key), message, "it knows undo, deploy, set_replicas and disable_feature");
             }
         }
     }

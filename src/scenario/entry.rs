@@ -172,7 +172,11 @@ fn array<'a>(pass: &mut Pass, key: &str, node: &'a Node) -> &'a [Node] {
 }
 
 /// What each table of an array comes to.
-pub fn list<T>((pass, key): (&mut Pass, &str), node: &Node, read: fn(Entry<'_, '_>) -> Option<T>) -> Vec<T> {
+pub fn list<T>(
+    (pass, key): (&mut Pass, &str),
+    node: &Node,
+    mut read: impl FnMut(Entry<'_, '_>) -> Option<T>,
+) -> Vec<T> {
     let items = array(pass, key, node);
     let read = |(index, item): (usize, &Node)| read(Entry::new(pass, format!("{key}[{index}]"), item));
     items.iter().enumerate().filter_map(read).collect()

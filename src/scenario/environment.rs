@@ -227,6 +227,7 @@ pub fn load_balancer_controller(
          newest state wins",
     );
     let (rule_call, rule_synthesis) = rule_calls(reader, has_routes && is_alb);
+    let tolerates_missing_action = tolerates_missing_action(reader);
     let (default, note) = preset.target_lag.clone();
     let target_lag = reader.distribution("target_lag", default, note);
     let (deregister_targets, register_targets) = target_calls(reader, is_alb);
@@ -238,11 +239,23 @@ pub fn load_balancer_controller(
         queue,
         rule_call,
         rule_synthesis,
+        tolerates_missing_action,
         target_lag,
         deregister_targets,
         register_targets,
         readiness_gate,
     }
+}
+
+/// Of interest only where somebody takes the action away.
+fn tolerates_missing_action(reader: &mut Reader<'_, '_>) -> bool {
+    const NAME: &str = "tolerate_non_existent_backend_action";
+    if !reader.has(NAME) && !reader.writes_schema() {
+        return true;
+    }
+    let note = "The flag --tolerate-non-existent-backend-action: a rule whose action annotation is missing answers 503; else \
+                the whole pass fails, and the load balancer stays as it is. AWS Load Balancer Controller: true unless set";
+    reader.boolean(NAME, true, note)
 }
 
 /// The proxies of other routers are called by nobody: they hear.

@@ -5,9 +5,7 @@ use super::entry::Entry;
 use super::reader::Reader;
 use super::string_match::expression;
 use super::value::percent_from;
-use crate::model::http_route::{
-    BackendRef, DEFAULT_WEIGHT, Filter, HttpRoute, HttpRouteMatch, HttpRouteRule, NamedMatch, PathMatch,
-};
+use crate::model::http_route::{BackendRef, Filter, HttpRoute, HttpRouteMatch, HttpRouteRule, NamedMatch, PathMatch};
 use crate::model::load_balancer::listener_rule::Mirror;
 use crate::model::request_match::StringMatch;
 use crate::units::Percent;
@@ -143,7 +141,7 @@ fn named(mut entry: Entry<'_, '_>) -> Option<NamedMatch> {
 fn backend(mut entry: Entry<'_, '_>) -> Option<BackendRef> {
     entry.knows(&["group", "kind", "namespace", "port", "filters"]);
     let service = entry.required("name", "write name = \"stable\"");
-    let weight = entry.count("weight", DEFAULT_WEIGHT);
+    let weight = entry.whole("weight", 0).map(|weight| u32::try_from(weight).expect("it is in its range"));
     entry.refuse_unknown();
     (!service.is_empty()).then_some(BackendRef { service, weight })
 }

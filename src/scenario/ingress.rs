@@ -8,6 +8,7 @@ use super::quoted::quoted;
 use super::reader::Reader;
 use super::target_group_attributes::{self, Refusal, Selection};
 use super::value::text_from;
+use crate::model::argo_cd::SYNC_OPTIONS;
 use crate::model::load_balancer::TargetGroupSpec;
 use crate::units::{Duration, grouped};
 use serde_json::json;
@@ -375,7 +376,7 @@ fn target_type(reader: &mut Reader<'_, '_>) {
 }
 
 /// Every other annotation: a part of the rules, taken over, named in one warning, or refused if there is none of that
-/// name. Those of the rules are returned.
+/// name. Those of the rules are returned, and what Argo CD reads.
 fn other_annotations(reader: &mut Reader<'_, '_>) -> BTreeMap<String, String> {
     const RULES_NOTE: &str = "Tells what the rules of the load balancer are";
     const NOTE: &str = "Accepted, without effect on the simulation";
@@ -386,6 +387,7 @@ fn other_annotations(reader: &mut Reader<'_, '_>) -> BTreeMap<String, String> {
         reader.accept(&entry.key);
         let short = entry.key.strip_prefix(PREFIX);
         let is_of_rules = short.is_some_and(makes_rules);
+        let is_of_argo_cd = entry.key == SYNC_OPTIONS;
         if let Some(short) = short.filter(|_| !is_of_rules) {
             if !WITHOUT_EFFECT.contains(&short) && !NAMED.iter().any(|prefix| short.starts_with(prefix)) {
                 let known: Vec<_> = SIMULATED.iter().filter_map(|name| name.strip_prefix(PREFIX)).collect();
@@ -406,9 +408,13 @@ fn other_annotations(reader: &mut Reader<'_, '_>) -> BTreeMap<String, String> {
         }
         match annotation_text(&entry.value) {
             Ok(text) => {
-                let note = if is_of_rules { RULES_NOTE } else { NOTE };
+                let note = match (is_of_rules, is_of_argo_cd) {
+                    (true, _) => RULES_NOTE,
+                    (false, true) => "How Argo CD syncs this object: Replace=true counts",
+                    (false, false) => NOTE,
+                };
                 reader.pass.parameter(key, quoted(&text), Some(&entry.value), note);
-                if is_of_rules {
+                if is_of_rules || is_of_argo_cd {
                     of_rules.insert(entry.key.clone(), text);
                 }
             }

@@ -3,9 +3,11 @@
 use super::diagnostic::{Problem, Severity};
 use super::document::{self, Node, Table};
 use super::draft::Draft;
+use super::gitops;
 use super::ingress::IngressSection;
 use super::manifests::release::Release;
 use super::manifests::{self, Imported};
+use super::monitoring::MonitoringSpec;
 use super::pass::Pass;
 use super::preset::Preset;
 use super::reader::Reader;
@@ -14,10 +16,11 @@ use super::sources::Sources;
 use super::threshold;
 use super::workload::{Workload, WorkloadSection};
 use super::{
-    Loaded, Scenario, actions, analysis, application, check, deployment, environment, hpa, http_routes, ingress,
-    ingress_rules, monitoring, rollout, router, router_preset, steps, sweep, traffic, virtual_service,
+    Loaded, Scenario, actions, alerts, analysis, application, check, deployment, environment, hpa, http_routes,
+    ingress, ingress_rules, monitoring, rollout, router, router_preset, steps, sweep, traffic, virtual_service,
 };
 use crate::model::Service;
+use crate::model::people::Action;
 use crate::model::rollout::controller::RolloutsControllerSpec;
 use crate::model::traffic::recording::Recording;
 use crate::units::Duration;
@@ -161,16 +164,12 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let (preset, router) = router(&mut root, document);
     let ingress = ingress(&mut root, &preset);
     let gates_are_injected = root.table("namespace", "The Namespace of the pods", environment::namespace);
-    let has_hpa = root.has("hpa");
+    let asks = application::Asks { has_hpa: root.has("hpa"), disables_feature: actions::disable_feature(document) };
     let (application, pre_stop_time, usage) = root.table("application", "What the program in the pod does", |reader| {
-        application::application(reader, pre_stop, has_hpa)
+        application::application(reader, pre_stop, asks)
     });
     let hpa = hpa::read(&mut root, document, usage);
-    pod.pre_stop = match pre_stop {
-        super::pre_stop::PreStop::None => None,
-        super::pre_stop::PreStop::Sleep(time) | super::pre_stop::PreStop::Command(time) => Some(time),
-        super::pre_stop::PreStop::Unknown => Some(pre_stop_time),
-    };
+    pod.pre_stop = pre_stop.time(pre_stop_time);
     let cluster = root.table("cluster", "How long the news takes inside of Kubernetes", environment::cluster);
     let rollouts_controller = rollouts_controller(&mut root, &workload, &preset);
     let has_routes = !workload.managed_routes().is_empty();
@@ -181,10 +180,11 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
     let load_balancer = root.table("load_balancer", "The Application Load Balancer", |reader| {
         environment::load_balancer(reader, &preset, (ingress.idle_timeout, is_sticky(&workload, &ingress)))
     });
-    let monitoring =
-        monitoring::read(&mut root, actions::look_at_metrics(document) || document.get("analysis_templates").is_some());
+    let monitoring = monitoring::read(&mut root, somebody_looks(document));
     let analysis_templates = analysis::read(&mut root, monitoring);
-    let actions = actions::read(&mut root, steps::count(document), monitoring);
+    let gitops = gitops::read(&mut root, document);
+    let alerts = alerts::read(&mut root, monitoring);
+    let actions = actions(&mut root, document, monitoring);
     let known = threshold::Known { classes: &traffic.classes, newest: actions::newest_revision(&actions) };
     let thresholds = threshold::read(&mut root, known);
     let sweep = root.table("sweep", "The sweep of `sim sweep`; a run takes no notice of it", sweep::read);
@@ -212,12 +212,25 @@ pub fn read(pass: &mut Pass, name: &str, document: &Table) -> Draft {
         actions,
         monitoring,
         analysis_templates,
+        alerts,
         hpa,
+        gitops,
         backend: backend(document),
         ingress: ingress_rules::object((ingress.written, ingress.annotations), &names, is_split),
         services: names,
     };
     Draft { scenario, thresholds, sweep, pre_stop }
+}
+
+/// Whether somebody, or something, goes by what monitoring shows.
+fn somebody_looks(document: &Table) -> bool {
+    let has = |name| document.get(name).is_some();
+    actions::look_at_metrics(document) || has("analysis_templates") || has("alerts")
+}
+
+fn actions(root: &mut Reader<'_, '_>, document: &Table, monitoring: MonitoringSpec) -> Vec<Action> {
+    let known = actions::Known { steps: steps::count(document), monitoring, alerts: alerts::names(document) };
+    actions::read(root, &known)
 }
 
 /// The preset, and what stands in the cluster for a router that is no ALB.

@@ -1,11 +1,13 @@
 //! A scenario: everything that a run is a function of, but for the seed.
 
 mod actions;
+mod alerts;
 pub mod analysis;
 mod application;
 mod capacity;
 mod check;
 mod class_metric;
+mod delivery;
 mod deployment;
 pub mod diagnostic;
 pub mod document;
@@ -14,6 +16,7 @@ mod entry;
 mod environment;
 mod fenceposts;
 mod foreign_services;
+pub mod gitops;
 mod hold;
 pub mod hpa;
 mod http_request;
@@ -61,6 +64,7 @@ mod virtual_service;
 pub mod workload;
 
 use crate::model::Service;
+use crate::model::alert::AlertSpec;
 use crate::model::application::ApplicationSpec;
 use crate::model::ingress::Ingress;
 use crate::model::load_balancer::{LoadBalancerSpec, TargetGroupSpec};
@@ -102,6 +106,7 @@ pub struct Scenario {
     pub actions: Vec<Action>,
     pub monitoring: MonitoringSpec,
     pub analysis_templates: Vec<AnalysisTemplateSpec>,
+    pub alerts: Vec<AlertSpec>,
     pub hpa: Option<HpaSpec>,
     /// The Service that the Ingress names, where no weights split the requests: the active one of blueGreen, or its preview.
     pub backend: Service,
@@ -109,6 +114,8 @@ pub struct Scenario {
     pub ingress: Ingress,
     pub services: ServiceNames,
     pub router: router::RouterSpec,
+    /// None: nobody but people and the Rollouts controller write into the cluster.
+    pub gitops: Option<gitops::GitOpsSpec>,
 }
 
 /// `[simulation]`: how long. Whole seconds, all of them.

@@ -16,6 +16,15 @@ pub enum PreStop {
 }
 
 impl PreStop {
+    /// How long the hook takes; `unknown` where the manifest does not tell.
+    pub const fn time(self, unknown: Duration) -> Option<Duration> {
+        match self {
+            Self::None => None,
+            Self::Sleep(time) | Self::Command(time) => Some(time),
+            Self::Unknown => Some(unknown),
+        }
+    }
+
     pub fn from_command(words: &[&str]) -> Self {
         let sleeps = match words {
             [sleep, times @ ..] if basename(sleep) == "sleep" => sum(times),

@@ -8,7 +8,7 @@ use super::router::{IstioSection, NginxSection, RouterKind, Routes};
 use super::service_names::PREFIX;
 use crate::model::Service;
 use crate::model::http_request::{HttpRequest, NOBODYS_ADDRESS, NOBODYS_HOST};
-use crate::model::http_route::{BackendRef, DEFAULT_WEIGHT, HttpRoute, HttpRouteRule};
+use crate::model::http_route::{BackendRef, HttpRoute, HttpRouteRule};
 use crate::model::request_match::{RequestMatch, StringMatch};
 use crate::model::rollout::router::{Pair, Router};
 use crate::model::rollout::{alb, gateway_api, istio, weighted};
@@ -145,7 +145,7 @@ fn to_stable([stable, canary]: [&str; 2]) -> Vec<Destination> {
 
 /// One rule for everything with both backends, in each route that the plugin names.
 fn default_http_routes(router: &gateway_api::Router, pair: [&str; 2]) -> Vec<HttpRoute> {
-    let backend = |service: &str| BackendRef { service: service.to_owned(), weight: DEFAULT_WEIGHT };
+    let backend = |service: &str| BackendRef { service: service.to_owned(), weight: None };
     let rule = HttpRouteRule { backend_refs: pair.map(backend).to_vec(), ..HttpRouteRule::default() };
     let route = |named: &gateway_api::NamedRoute| HttpRoute {
         name: named.name.clone(),

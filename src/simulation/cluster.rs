@@ -57,7 +57,7 @@ impl Simulation<'_> {
         for _ in 0..count {
             let id = PodId(u32::try_from(self.pods.len()).expect("pods are counted in u32"));
             let mut random = self.streams.of_pod(id);
-            let timings = start::timings(self.scenario, revision, &mut random);
+            let timings = start::timings(self.scenario, self.code.of(revision), &mut random);
             let pod = Pod::new(self.scenario.pod, start::shutdown(self.scenario), timings);
             let pod = pod.with_gates(self.gates_to_inject(revision));
             created.push(NewPod { id, uid: random.next_u64() });
@@ -71,6 +71,7 @@ impl Simulation<'_> {
                 removed: false,
             });
             self.command(now, Command::AddPod(id, revision));
+            self.begin_behaviour(now, id, revision);
             self.log(now, "pod", "Created", id, revision);
             self.inject_gates(now, id);
             self.tell_pod(now, id, pod::Input::Created);

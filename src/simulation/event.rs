@@ -1,9 +1,12 @@
 //! The events of the control plane, and how they are folded into the fingerprint.
 
+use super::gitops::Push;
 use crate::model::load_balancer_controller::target_group_binding::ApiCall;
 use crate::model::load_balancer_controller::{ingress, readiness_gate, target_group_binding};
 use crate::model::{PodId, Revision, Service};
-use crate::model::{deployment, endpoint_slice, load_balancer, pod, replica_set, rollout};
+use crate::model::{
+    argo_cd, deployment, endpoint_slice, load_balancer, pipeline, pod, promotion, replica_set, rollout,
+};
 use crate::units::Instant;
 use std::hash::{Hash, Hasher};
 
@@ -38,6 +41,27 @@ pub enum Event {
     ReadinessGate(Service, readiness_gate::Input),
     /// The informers of the Rollouts controller resync.
     Resync,
+    /// A commit reaches the branch.
+    Push(Push),
+    /// Argo CD finds out about a commit, one way or the other.
+    CommitNoticed(argo_cd::Input),
+    /// The informer of Argo CD ticks.
+    PollDue,
+    ArgoCd(argo_cd::Input),
+    /// Argo CD has compared the cluster with git.
+    Compare,
+    /// Argo CD's sync ends.
+    Sync,
+    Pipeline(pipeline::Input),
+    /// Another team starts a job.
+    OtherJob,
+    Promotion(promotion::Input),
+    /// The rule of this alert is evaluated.
+    EvaluateAlert(u32),
+    /// Somebody is told of it.
+    Notification(u32),
+    /// A pod hears that a feature is switched off.
+    FeatureFlag(PodId),
 }
 
 /// Folds every event in order. FNV-1a over little-endian bytes: the same on every machine.

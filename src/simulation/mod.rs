@@ -2,10 +2,14 @@
 //!
 //! Requests are served between events ([`DataPlane::serve_until`]) from tables that only events change.
 
+mod alerts;
 mod analysis;
 mod autoscaling;
 mod cluster;
+mod delivery;
 mod event;
+mod feature;
+mod gitops;
 mod load_balancing;
 mod people;
 mod recorder;
@@ -35,9 +39,13 @@ use crate::model::{Revision, Service};
 use crate::run::{LogEntry, Run};
 use crate::scenario::Scenario;
 use crate::units::{Duration, Instant, Share, TrafficWeight};
+use alerts::Rule;
 use analysis::Measuring;
 use autoscaling::Autoscaling;
+use delivery::Delivery;
 use event::{Event, Fingerprint};
+use feature::Code;
+use gitops::GitOps;
 use recorder::{Ending, Recorder, State};
 use routing::{NodeRoutes, Routing};
 use start::Streams;
@@ -80,6 +88,9 @@ struct Simulation<'a> {
     recorder: Recorder,
     commands: Option<Vec<(Instant, Command)>>,
     people: People,
+    gitops: Option<GitOps<'a>>,
+    delivery: Option<Delivery<'a>>,
+    alerts: Vec<Rule<'a>>,
     /// By number.
     analysis_runs: BTreeMap<u32, Measuring>,
     autoscaling: Option<Autoscaling>,
@@ -87,6 +98,7 @@ struct Simulation<'a> {
     workload: Workload,
     /// The newest revision that anybody has asked for.
     newest: Revision,
+    code: Code,
     replica_sets: Vec<ReplicaSet>,
     pods: Vec<Member>,
     scheduler: Scheduler,
@@ -148,6 +160,8 @@ impl Simulation<'_> {
         match event {
             Event::Release => {
                 self.newest = CANARY;
+                self.begin_gitops(now);
+                self.begin_promotion(now);
                 self.change_template(now, CANARY);
             }
             Event::Rollout(input) => {
@@ -181,6 +195,18 @@ impl Simulation<'_> {
             Event::LookAtMetrics => self.look_at_metrics(now),
             Event::Action(index) => self.act(now, index),
             Event::ReadinessGate(service, input) => self.tell_readiness_gate(now, service, input),
+            Event::Push(push) => self.push(now, push),
+            Event::CommitNoticed(input) => self.notice_commit(now, input),
+            Event::PollDue => self.poll(now),
+            Event::ArgoCd(input) => self.tell_argo_cd(now, input),
+            Event::Compare => self.compare(now),
+            Event::Sync => self.sync(now),
+            Event::Pipeline(input) => self.tell_pipeline(now, input),
+            Event::OtherJob => self.begin_other_job(now),
+            Event::Promotion(input) => self.tell_promotion(now, input),
+            Event::EvaluateAlert(index) => self.evaluate_alert(now, index),
+            Event::Notification(index) => self.notify(now, index),
+            Event::FeatureFlag(pod) => self.hear_of_feature(now, pod),
             Event::Resync => {
                 self.queue.schedule(now + self.scenario.rollouts_controller.resync_period, Event::Resync);
                 self.tell_rollout(now, rollout::Input::Timer);
@@ -210,7 +236,6 @@ impl Simulation<'_> {
                 CreateReplicaSet(revision) => self.create_replica_set(now, NAME, revision),
                 Scale { revision, from, to } => self.scale(now, NAME, (revision, from, to)),
                 SwitchService { service, from, to } => {
-                    let from = from.expect("the Services of an established Rollout select pods");
                     self.switch_service(now, service, from, to);
                     written += self.streams.rollouts_controller.draw(&self.scenario.cluster.api_write);
                 }
@@ -310,9 +335,14 @@ impl Simulation<'_> {
         self.log(now, "rollouts-controller", "StepCompleted", format!("step {index}"), step);
     }
 
-    fn switch_service(&mut self, now: Instant, service: Service, from: Revision, to: Revision) {
-        // The release before the one that is stable has no number.
-        let from = if from == Revision(0) { "(before v1)".to_owned() } else { from.to_string() };
+    fn switch_service(&mut self, now: Instant, service: Service, from: Option<Revision>, to: Revision) {
+        let from = match from {
+            // The release before the one that is stable has no number.
+            Some(Revision(0)) => "(before v1)".to_owned(),
+            Some(from) => from.to_string(),
+            // Somebody has taken the hash out of the selector.
+            None => "(every revision)".to_owned(),
+        };
         self.log(now, "rollouts-controller", "SwitchService", self.name(service), format!("{from} -> {to}"));
         self.tell_endpoint_slice(now, service, endpoint_slice::Input::SelectorChanged(to));
         // Others hear of selectors by EndpointSlices alone.
@@ -378,13 +408,28 @@ impl Simulation<'_> {
     /// The release is over when one revision is alone, the last pod of the others is gone, and nobody is about to act.
     fn end_if_over(&mut self, now: Instant) {
         let stays = |member: &Member| member.removed || self.workload.replicas_of(member.revision) > 0;
-        let is_over = self.workload.is_at_rest() && !self.people.are_about_to_act() && self.pods.iter().all(stays);
+        let is_over = self.workload.is_at_rest() && !self.somebody_acts() && self.pods.iter().all(stays);
         if self.over || now < self.release || !is_over {
             return;
         }
         self.over = true;
         let whole_second = (now + Duration::from_nanos(999_999_999)).floor_to_second();
         self.end = self.end.or(Some(whole_second + self.scenario.simulation.cooldown));
+    }
+
+    fn somebody_acts(&self) -> bool {
+        self.people.are_about_to_act()
+            || self.somebody_is_alerted()
+            || self.code.is_changing()
+            || self.gitops.as_ref().is_some_and(GitOps::is_under_way)
+            || self.delivery.as_ref().is_some_and(Delivery::is_under_way)
+    }
+
+    /// What seemed to be over is not.
+    fn go_on(&mut self) {
+        if self.over && self.scenario.simulation.duration.is_none() {
+            (self.over, self.end) = (false, None);
+        }
     }
 
     fn close(mut self, end: Instant) -> TracedRun {

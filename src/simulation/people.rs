@@ -4,8 +4,9 @@ use super::event::Event;
 use super::{STABLE, Simulation};
 use crate::model::metrics::Versions;
 use crate::model::people::{Trigger, Verb};
+use crate::model::promotion::{self, Verdict};
 use crate::model::rollout::Command;
-use crate::model::{Revision, rollout};
+use crate::model::{Revision, argo_cd, rollout};
 use crate::units::Instant;
 
 impl Simulation<'_> {
@@ -14,7 +15,7 @@ impl Simulation<'_> {
         let release = self.release;
         self.begin_actions(|trigger| match trigger {
             Trigger::At(time) => Some(release + time),
-            Trigger::StepStarted(_) | Trigger::Shown(_) => None,
+            Trigger::StepStarted(_) | Trigger::Shown(_) | Trigger::Alert(_) => None,
         });
         if self.people.watch() {
             self.queue.schedule(release + self.scenario.monitoring.evaluation_interval, Event::LookAtMetrics);
@@ -29,7 +30,7 @@ impl Simulation<'_> {
         let (metrics, versions) = (self.tally.metrics(), self.versions());
         let is_shown = |trigger| match trigger {
             Trigger::Shown(condition) => metrics.holds(&condition, now, versions).then_some(now),
-            Trigger::At(_) | Trigger::StepStarted(_) => None,
+            Trigger::At(_) | Trigger::StepStarted(_) | Trigger::Alert(_) => None,
         };
         for (at, index) in self.people.begin(is_shown) {
             self.queue.schedule(at, Event::Action(index));
@@ -48,7 +49,7 @@ impl Simulation<'_> {
         }
     }
 
-    fn begin_actions(&mut self, begins: impl Fn(Trigger) -> Option<Instant>) {
+    pub(super) fn begin_actions(&mut self, begins: impl Fn(Trigger) -> Option<Instant>) {
         for (at, index) in self.people.begin(begins) {
             self.queue.schedule(at, Event::Action(index));
         }
@@ -66,6 +67,28 @@ impl Simulation<'_> {
             Verb::SetReplicas(replicas) => {
                 self.log(now, "people", verb.name(), self.workload.kind(), replicas);
                 return self.change_replicas(now, replicas);
+            }
+            Verb::RevertCommit => {
+                self.log(now, "people", verb.name(), "git", "");
+                return self.revert_commit(now);
+            }
+            Verb::Sync | Verb::Refresh => {
+                let input = if verb == Verb::Sync { argo_cd::Input::SyncAsked } else { argo_cd::Input::Refresh };
+                self.log(now, "people", verb.name(), "argo-cd", "");
+                return self.tell_argo_cd(now, input);
+            }
+            Verb::RunPipeline => {
+                self.log(now, "people", verb.name(), "pipeline", "");
+                return self.run_pipeline(now);
+            }
+            Verb::Accept | Verb::Reject => {
+                let verdict = if verb == Verb::Accept { Verdict::Accept } else { Verdict::Reject };
+                self.log(now, "people", verb.name(), "promotion", "");
+                return self.tell_promotion(now, promotion::Input::Decided(verdict));
+            }
+            Verb::DisableFeature => {
+                self.log(now, "people", verb.name(), "application", "");
+                return self.disable_feature(now);
             }
             Verb::Undo => {
                 self.tally.begin_section(now);
@@ -88,5 +111,6 @@ impl Simulation<'_> {
     fn apply(&mut self, now: Instant, verb: Verb, revision: Revision) {
         self.log(now, "people", verb.name(), self.workload.kind(), revision);
         self.change_template(now, revision);
+        self.tell_argo_cd(now, argo_cd::Input::ObjectChanged);
     }
 }

@@ -113,8 +113,11 @@ impl Recorder {
         self.sizes.push((now, stable, canary));
     }
 
+    /// All nodes route by it. Changes of other rules say it again.
     pub fn effective(&mut self, now: Instant, weight: Share) {
-        self.effective.push((now, weight));
+        if self.effective.last().is_none_or(|(_, last)| *last != weight) {
+            self.effective.push((now, weight));
+        }
     }
 
     pub fn asked(&mut self, now: Instant, weight: Share) {

@@ -10,14 +10,16 @@ use crate::model::load_balancer::listener_rule::{Action, Forward, Listener};
 use crate::model::load_balancer::route::{Route, Split};
 use crate::model::load_balancer_controller::listener_rules::RuleCall;
 use crate::model::load_balancer_controller::{QueueDiscipline, ingress};
+use crate::model::manifest::Id;
 use crate::model::outcome::Cause;
-use crate::model::rollout::Rollout;
 use crate::model::rollout::router::{Destination, Pair, Router};
 use crate::model::rollout::step::{HeaderRoute, MirrorRoute, Step};
+use crate::model::rollout::{Overwritten, Rollout};
 use crate::model::routing_object::RoutingObject;
 use crate::model::{Revision, Service};
 use crate::scenario::Scenario;
 use crate::units::{Duration, Instant, Percent, Share, TrafficWeight};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// What routes are made for.
@@ -76,6 +78,27 @@ impl Routing {
             self.object = Arc::new(object);
         }
         Ok(has_changed)
+    }
+
+    /// Somebody else writes a manifest into the object: what is gone of what the Rollouts controller had written. None if
+    /// nothing has changed for anybody.
+    pub fn take(&mut self, id: &Id, manifest: &Value, rollout: Option<&Rollout>) -> Option<Overwritten> {
+        let mut object = RoutingObject::clone(&self.object);
+        object.take(id, manifest);
+        if object == *self.object {
+            return None;
+        }
+        let (before, router) = (std::mem::replace(&mut self.object, Arc::new(object)), self.router.as_ref()?);
+        let written = rollout?.ingress();
+        let is_weight_gone = written.weight.is_some_and(|(canary, weight)| {
+            let mut repaired = RoutingObject::clone(&self.object);
+            router.set_weights(&mut repaired, &self.shares(canary, weight)).is_err() || repaired != *self.object
+        });
+        let names = written.routes.iter().map(|(route, _)| &route.name);
+        let names = names.chain(written.mirrors.iter().map(|(route, _)| &route.name));
+        let is_lost = |name: &&String| Router::has_route(&before, name) && !Router::has_route(&self.object, name);
+        let routes = names.filter(is_lost).cloned().collect();
+        Some(Overwritten { weight: is_weight_gone, routes, is_heard: router.hears_of(&self.object) })
     }
 
     /// The names of the two Services by their roles.
@@ -172,17 +195,31 @@ impl Simulation<'_> {
         self.workload.rollout().map_or(Service::Canary, Rollout::canary_service)
     }
 
+    /// Nobody hears of an object that is as it was.
+    fn write_routing(
+        &mut self,
+        now: Instant,
+        write: impl FnOnce(&Router, &mut RoutingObject) -> Result<(), String>,
+    ) -> Result<bool, String> {
+        let before = Arc::clone(self.routing.object());
+        let result = self.routing.write(write);
+        if result == Ok(true) {
+            self.on_routing_written(now, &before);
+        }
+        result
+    }
+
     /// The Rollouts controller patches the weights. `written`: how long the earlier writes of the same pass took.
     pub(super) fn patch_weight(&mut self, now: Instant, written: Duration, (canary, weight): (Service, TrafficWeight)) {
         let split = self.routing.shares(canary, weight);
-        let result = self.routing.write(|router, object| router.set_weights(object, &split));
+        let result = self.write_routing(now, |router, object| router.set_weights(object, &split));
         self.tell_routing_object(now, written, result);
     }
 
     pub(super) fn patch_header_route(&mut self, now: Instant, written: Duration, route: &HeaderRoute) {
         let [canary, stable] = self.routing.roles(self.canary_service()).map(str::to_owned);
         let managed = self.scenario.workload.managed_routes();
-        let result = self.routing.write(|router, object| {
+        let result = self.write_routing(now, |router, object| {
             router.set_header_route(object, (route, Pair { canary: &canary, stable: &stable }), managed)
         });
         self.tell_routing_object(now, written, result);
@@ -196,7 +233,7 @@ impl Simulation<'_> {
         self.log(now, "rollouts-controller", "SetMirrorRoute", self.routing.object().name(), &route.name);
         let [canary, stable] = self.routing.roles(self.canary_service()).map(str::to_owned);
         let managed = self.scenario.workload.managed_routes();
-        let result = self.routing.write(|router, object| {
+        let result = self.write_routing(now, |router, object| {
             router.set_mirror_route(object, (route, Pair { canary: &canary, stable: &stable }), managed)
         });
         self.tell_routing_object(now, written, result);
@@ -205,7 +242,7 @@ impl Simulation<'_> {
     /// Where there is nothing to remove, nobody is told.
     pub(super) fn remove_routes(&mut self, now: Instant, written: Duration, names: &[String]) {
         let [canary, stable] = self.routing.roles(self.canary_service()).map(str::to_owned);
-        let result = self.routing.write(|router, object| {
+        let result = self.write_routing(now, |router, object| {
             router.remove_managed_routes(object, Pair { canary: &canary, stable: &stable }, names)
         });
         let object = Arc::clone(self.routing.object());
@@ -244,7 +281,7 @@ impl Simulation<'_> {
     }
 
     /// A patch that failed leaves the object as it was, and nobody hears of it.
-    fn tell_routing_object(&mut self, now: Instant, written: Duration, result: Result<bool, String>) {
+    pub(super) fn tell_routing_object(&mut self, now: Instant, written: Duration, result: Result<bool, String>) {
         let object = Arc::clone(self.routing.object());
         match result {
             Err(message) => {

@@ -1,7 +1,11 @@
 //! The state in which a run begins: revision 1 has been stable for long, every controller is at rest.
 
+use super::alerts::Rule;
 use super::autoscaling::Autoscaling;
+use super::delivery::Delivery;
 use super::event::{Event, Fingerprint};
+use super::feature::Code;
+use super::gitops::GitOps;
 use super::recorder::{Recorder, State};
 use super::routing::Routing;
 use super::workload::Workload;
@@ -124,7 +128,9 @@ pub fn join(control_plane: Fingerprint, requests: u64) -> u64 {
 
 /// At rest, with the rules that the Ingress makes.
 fn ingress(scenario: &Scenario, routing: &Routing) -> Ingress {
-    let spec = IngressSpec { cluster: Cluster::default(), synthesis: scenario.load_balancer_controller.rule_synthesis };
+    let controller = &scenario.load_balancer_controller;
+    let cluster = Cluster { tolerates_missing_action: controller.tolerates_missing_action, ..Cluster::default() };
+    let spec = IngressSpec { cluster, synthesis: controller.rule_synthesis };
     let ingress = Ingress::established(spec, Arc::clone(routing.object()));
     ingress.expect("the Ingress of a checked scenario makes rules")
 }
@@ -143,11 +149,13 @@ fn data_plane(scenario: &Scenario) -> DataPlane {
 fn tally(scenario: &Scenario, trace: bool) -> Tally {
     let longest_answer = scenario.load_balancer.idle_timeout.max(scenario.load_balancer.connect_timeout);
     let mut tally = Tally::new(longest_answer, trace);
-    if !scenario.traffic.classes.is_empty() {
+    // Of a rollback the versions are to be known, also where nobody asks who sends the requests.
+    if !scenario.traffic.classes.is_empty() || scenario.gitops.is_some() {
         tally = tally.with_exposure(Exposure::new(&scenario.traffic.users_by_class(), scenario.newest_revision()));
     }
     let somebody_waits = scenario.actions.iter().any(|action| matches!(action.trigger, Trigger::Shown(_)));
-    let is_watched = scenario.hpa.is_some() || somebody_waits || !scenario.analysis_templates.is_empty();
+    let is_evaluated = !scenario.analysis_templates.is_empty() || !scenario.alerts.is_empty();
+    let is_watched = scenario.hpa.is_some() || somebody_waits || is_evaluated;
     if is_watched { tally.with_metrics() } else { tally }
 }
 
@@ -184,10 +192,14 @@ impl<'a> Simulation<'a> {
             fingerprint: Fingerprint::new(),
             recorder: Recorder::new(scenario.workload.steps().len(), replicas),
             commands: trace.then(Vec::new),
+            gitops: GitOps::new(scenario, seed),
+            delivery: Delivery::new(scenario, seed),
+            alerts: Rule::all(scenario, seed),
             people: People::new(scenario.actions.clone()),
             analysis_runs: BTreeMap::new(),
             autoscaling: scenario.hpa.as_ref().map(Autoscaling::new),
             newest: STABLE,
+            code: Code::default(),
             workload,
             replica_sets: vec![],
             pods: vec![],
@@ -224,6 +236,8 @@ impl<'a> Simulation<'a> {
             self.queue.schedule(Instant::START + SYNC_PERIOD, Event::SyncAutoscaler);
         }
         self.plan_actions();
+        self.plan_other_job(Instant::START);
+        self.plan_alerts();
     }
 
     fn establish_pods(&mut self, ids: &[PodId]) {

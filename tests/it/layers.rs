@@ -26,12 +26,14 @@ const UPWARDS: [Exception; 1] = [Exception {
 
 /// What every component of the model may know of it, besides its own parts: ids, the objects that several of them read,
 /// what a request says and what it came to, arithmetic.
-const COMMON: [&str; 14] = [
+const COMMON: [&str; 16] = [
     "model::PodId",
     "model::Revision",
     "model::Service",
     "model::Update",
     "model::ingress",
+    "model::manifest",
+    "model::git",
     "model::http_request",
     "model::http_route",
     "model::request_match",
@@ -44,7 +46,12 @@ const COMMON: [&str; 14] = [
 ];
 
 /// One component that knows another.
-const ACROSS: [Exception; 17] = [
+const ACROSS: [Exception; 19] = [
+    Exception {
+        file: "model/manifest",
+        uses: "model::load_balancer",
+        reason: "a mirror is what routes say it is: Mirror, plain data",
+    },
     Exception {
         file: "model/deployment",
         uses: "model::replica_set",
@@ -116,6 +123,11 @@ const ACROSS: [Exception; 17] = [
         reason: "what monitoring shows is counted where every outcome is counted, and only if somebody looks",
     },
     Exception { file: "model/people", uses: "model::metrics", reason: "people wait for a figure: Condition, no state" },
+    Exception {
+        file: "model/alert",
+        uses: "model::metrics",
+        reason: "an alert is about a figure: Condition, no state",
+    },
     Exception {
         file: "model/rollout",
         uses: "model::analysis",

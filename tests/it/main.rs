@@ -1,5 +1,6 @@
 mod actions;
 mod analysis;
+mod argo_cd;
 mod article;
 mod autoscaling;
 mod by_hand;
@@ -31,4 +32,5 @@ mod sweep_care;
 mod traffic;
 mod twin;
 mod versions;
+mod way_back;
 mod why;

@@ -12,7 +12,7 @@ use rollout_sim::model::load_balancer::route::{Route, Split};
 use rollout_sim::model::load_balancer::target_selection::Algorithm;
 use rollout_sim::model::outcome::{Cause, Outcome};
 use rollout_sim::model::traffic::{ANONYMOUS, Request, Traffic};
-use rollout_sim::model::{PodId, Service};
+use rollout_sim::model::{PodId, Revision, Service};
 use rollout_sim::random::derived_lot;
 use rollout_sim::run::TracedRequest;
 use rollout_sim::scenario::Scenario;
@@ -132,11 +132,13 @@ struct Pod {
 }
 
 /// A request in a pod.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Job {
     request: Request,
     node: usize,
     service: Service,
+    /// As the pod behaved when the request came.
+    version: VersionSpec,
 }
 
 struct Twin<'a> {
@@ -228,7 +230,7 @@ impl Twin<'_> {
         }
         let (concurrency, backlog) = (self.scenario.application.concurrency, self.scenario.application.backlog);
         let server = &mut self.pods[pod.0 as usize];
-        let job = Job { request, node, service };
+        let job = Job { request, node, service, version: server.version.clone() };
         if server.workers.len() < concurrency as usize {
             self.begin(now, pod, job);
         } else if server.waiting.len() < backlog as usize {
@@ -332,10 +334,11 @@ impl Twin<'_> {
     fn begin(&mut self, now: Instant, pod: PodId, job: Job) {
         let number = job.request.number;
         self.records[usize::try_from(number).unwrap()].work_began = Some(now);
-        self.pods[pod.0 as usize].workers.push(job);
         // Three decimals of the factor count.
-        let factor = self.pods[pod.0 as usize].version.latency_factor.unwrap_or(1.0);
-        let nanos = u128::from(job.request.demand.as_nanos()) * (factor * 1_000.0).round() as u128 / 1_000;
+        let factor = job.version.latency_factor.unwrap_or(1.0);
+        let demand = job.request.demand;
+        self.pods[pod.0 as usize].workers.push(job);
+        let nanos = u128::from(demand.as_nanos()) * (factor * 1_000.0).round() as u128 / 1_000;
         let work = Duration::from_nanos(u64::try_from(nanos).unwrap());
         self.queue.schedule(now + work, Event::WorkDone { pod, number });
     }
@@ -346,7 +349,7 @@ impl Twin<'_> {
             return; // The process died before.
         };
         let job = server.workers.remove(worker);
-        let errors = (server.version.error_share * (1u64 << 32) as f64) as u64;
+        let errors = (job.version.error_share * (1u64 << 32) as f64) as u64;
         let is_error = derived_lot(job.request.lot, 2) >> 32 < errors;
         let answer = if is_error { Outcome::Target5xx } else { Outcome::Ok };
         let next = server.waiting.pop_front();
@@ -360,6 +363,10 @@ impl Twin<'_> {
         }
     }
 
+    fn version(&self, revision: Revision) -> VersionSpec {
+        self.scenario.application.versions.get(&revision).cloned().unwrap_or_default()
+    }
+
     fn obey(&mut self, now: Instant, command: Command) {
         match command {
             Command::SetRoutes { node, routes } => self.nodes[node as usize].routes = routes.to_vec(),
@@ -369,13 +376,14 @@ impl Twin<'_> {
             }
             Command::AddPod(pod, revision) => {
                 assert_eq!(pod.0 as usize, self.pods.len());
-                let version = self.scenario.application.versions.get(&revision).cloned().unwrap_or_default();
+                let version = self.version(revision);
                 let (workers, waiting) = (vec![], VecDeque::new());
                 self.pods.push(Pod { address: Address::Refuses, version, workers, waiting });
                 for node in &mut self.nodes {
                     node.idle.push(vec![]);
                 }
             }
+            Command::BehaveLike(pod, version) => self.pods[pod.0 as usize].version = self.version(version),
             Command::Listen(pod) => self.pods[pod.0 as usize].address = Address::Listens,
             Command::CloseListener(pod) => self.pods[pod.0 as usize].address = Address::Refuses,
             Command::LoseAddress(pod) => self.pods[pod.0 as usize].address = Address::Nobody,
@@ -497,6 +505,22 @@ fn the_twin_agrees_about_slow_start_and_drawn_targets() {
         for seed in 1..=3 {
             check(&scenario, seed);
         }
+    }
+}
+
+#[test]
+fn the_twin_agrees_where_a_feature_is_switched_off() {
+    let changes = [
+        "traffic.service_time={ exponential = \"1s\" }",
+        "application.concurrency=4",
+        "application.versions.v1.latency_factor=0.5",
+        "application.versions.v2={ error_share = 0.5, latency_factor = 3.0 }",
+        "actions=[{ when = \"step 3\", do = \"disable_feature\" }]",
+    ];
+    let scenario = support::scenario(support::SHORT, "a feature switched off", &changes);
+    for seed in 1..=3 {
+        let traced = check(&scenario, seed);
+        assert!(traced.commands.iter().any(|(_, command)| matches!(command, Command::BehaveLike(..))));
     }
 }
 

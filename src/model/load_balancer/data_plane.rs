@@ -28,6 +28,9 @@ pub enum Command {
     Route { node: u32, service: Service, targets: Vec<PodId> },
     /// A pod of this revision was created. Nobody listens there yet.
     AddPod(PodId, Revision),
+    /// What comes to the pod from now on is answered as this version of the program does it: a feature was switched off, or the
+    /// revision was built from that version's code.
+    BehaveLike(PodId, Revision),
     /// The program accepts connections.
     Listen(PodId),
     /// New connections are refused; what is in flight goes on.
@@ -329,6 +332,9 @@ impl DataPlane {
             Command::AddPod(pod, revision) => {
                 assert_eq!(self.servers.len(), pod.0 as usize, "pods are numbered in order of creation");
                 self.servers.push(Server::new(&self.application, revision));
+            }
+            Command::BehaveLike(pod, version) => {
+                self.servers[pod.0 as usize].behave_like(&self.application, version);
             }
             Command::Listen(pod) => self.server(pod).set_port(Port::Open),
             Command::CloseListener(pod) => self.server(pod).set_port(Port::Closed),

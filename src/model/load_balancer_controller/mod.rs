@@ -60,6 +60,9 @@ pub struct LoadBalancerControllerSpec {
     /// A call about listener rules, where another one waits for its answer.
     pub rule_call: Distribution,
     pub rule_synthesis: RuleSynthesis,
+    /// `--tolerate-non-existent-backend-action`: a rule without its action answers 503. Else the pass fails, and nothing
+    /// changes.
+    pub tolerates_missing_action: bool,
     /// From the change of the endpoints to `DeregisterTargets`, when the TargetGroupBinding was idle.
     pub target_lag: Distribution,
     pub deregister_targets: Distribution,

@@ -10,6 +10,7 @@ use crate::model::ingress::{Backend, HttpPath, Ingress, PathType, ServicePort, U
 use crate::model::load_balancer::listener_rule::Condition;
 use crate::model::request_match::StringMatch;
 use crate::units::TrafficWeight;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -77,6 +78,12 @@ impl Router {
             remove_path(ingress, name);
         }
         Ok(())
+    }
+
+    /// Whether the Ingress carries the annotation by which the controller finds the Rollout that it is of.
+    pub fn is_marked(&self, ingress: &Ingress) -> bool {
+        let managed = ingress.annotations.get(MANAGED).and_then(|text| serde_json::from_str::<Value>(text).ok());
+        managed.is_some_and(|managed| managed.get(&self.rollout).is_some())
     }
 
     /// The annotations with the requests split over these Services. Source: `SetWeightPerIngress`.
@@ -161,7 +168,7 @@ impl Router {
 }
 
 /// Source: `HasRuleWithService`.
-fn has_path_to(ingress: &Ingress, service: &str) -> bool {
+pub fn has_path_to(ingress: &Ingress, service: &str) -> bool {
     ingress.rules.iter().flat_map(|rule| &rule.paths).any(|path| path.backend.service == service)
 }
 

@@ -69,7 +69,7 @@ impl Router {
                 return Err("backendRef was not found in httpRoute".to_owned());
             }
             let leads_to = |rule: HttpRouteRule| {
-                let backend_refs = vec![BackendRef { service: pair.canary.to_owned(), weight: DEFAULT_WEIGHT }];
+                let backend_refs = vec![BackendRef { service: pair.canary.to_owned(), weight: Some(DEFAULT_WEIGHT) }];
                 HttpRouteRule { backend_refs, ..rule }
             };
             object.rules.extend(added.into_iter().map(leads_to));
@@ -110,9 +110,19 @@ fn is_of(rule: &HttpRouteRule, name: &str, managed: &[String]) -> bool {
     own == name || (is_numbered && !managed.contains(own))
 }
 
+/// Named after the header route, from the second on with a number.
+pub fn has_rule(route: &HttpRoute, name: &str) -> bool {
+    let is_of_route = |rule: &str| {
+        rule.strip_prefix(name).is_some_and(|rest| {
+            rest.is_empty() || rest.strip_prefix('-').is_some_and(|number| number.parse::<u32>().is_ok())
+        })
+    };
+    route.rules.iter().filter_map(|rule| rule.name.as_deref()).any(is_of_route)
+}
+
 fn set(rule: &mut HttpRouteRule, service: &str, weight: u32) {
     for backend in rule.backend_refs.iter_mut().filter(|backend| backend.service == service) {
-        backend.weight = weight;
+        backend.weight = Some(weight);
     }
 }
 
@@ -146,7 +156,7 @@ mod tests {
 
     fn rule(path: &str, backends: &[&str]) -> HttpRouteRule {
         let one = HttpRouteMatch { path: Some(PathMatch::PathPrefix(path.to_owned())), ..HttpRouteMatch::default() };
-        let backend = |service: &&str| BackendRef { service: (*service).to_owned(), weight: DEFAULT_WEIGHT };
+        let backend = |service: &&str| BackendRef { service: (*service).to_owned(), weight: None };
         let backend_refs = backends.iter().map(backend).collect();
         HttpRouteRule { matches: vec![one], backend_refs, ..HttpRouteRule::default() }
     }
@@ -172,7 +182,7 @@ mod tests {
 
     /// Each rule by its name and its backends.
     fn shown(route: &HttpRoute) -> Vec<String> {
-        let backend = |one: &BackendRef| format!("{} {}", one.service, one.weight);
+        let backend = |one: &BackendRef| format!("{} {}", one.service, one.weight());
         let show = |rule: &HttpRouteRule| {
             let name = rule.name.as_deref().unwrap_or("-");
             format!("{name}: {}", rule.backend_refs.iter().map(backend).collect::<Vec<_>>().join(", "))

@@ -44,6 +44,7 @@ use controller::Profile;
 use observed::Observed;
 use spec::{AbortScaleDown, RolloutSpec};
 use status::{PauseReason, PingPong, ReplicaSet, Status, Weights};
+use std::collections::BTreeSet;
 use step::{HeaderRoute, MirrorRoute, Step};
 use {Effect::*, Input::*};
 
@@ -67,6 +68,20 @@ pub enum Input {
     ReplicasChanged(u32),
     /// `kubectl argo rollouts` …
     Command(Command),
+    /// Somebody wrote over the object of the router.
+    Overwritten(Overwritten),
+    /// Somebody took the pod-template hash out of the selector of a Service.
+    ServiceOverwritten(Service),
+}
+
+/// What is gone of what the controller had written into the object of its router.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Overwritten {
+    pub weight: bool,
+    /// Names of header and mirror routes.
+    pub routes: Vec<String>,
+    /// Whether the controller hears of it: it watches such objects, and finds its mark.
+    pub is_heard: bool,
 }
 
 /// What AWS shows of the load balancer when a pass asks. Each pass asks anew.
@@ -200,6 +215,8 @@ pub struct Ingress {
     pub routes: Vec<(HeaderRoute, Service)>,
     /// Mirror routes, and the Service that gets the copies.
     pub mirrors: Vec<(MirrorRoute, Service)>,
+    /// Names of the routes that somebody else has taken out of the object.
+    pub lost: BTreeSet<String>,
     /// What counts as a managed route without being one has been removed, and nothing was added since.
     pub is_cleared: bool,
 }
@@ -440,6 +457,13 @@ impl Rollout {
                 self.spec.replicas = replicas;
                 self.reconcile_soon()
             }
+            Input::Overwritten(overwritten) => self.on_overwritten(&overwritten),
+            ServiceOverwritten(service) => {
+                if let Some(services) = &mut self.services {
+                    services[service.index()].revision = None;
+                }
+                self.reconcile_soon()
+            }
             Input::Command(command) => {
                 let mut effects = self.obey(now, command);
                 effects.extend(self.reconcile_soon());
@@ -485,6 +509,15 @@ impl Rollout {
                 effects
             }
         }
+    }
+
+    /// The next pass asks for the weight again, whenever it comes. A route is asked for by its step alone.
+    fn on_overwritten(&mut self, overwritten: &Overwritten) -> Vec<Effect> {
+        if overwritten.weight {
+            self.ingress.weight = None;
+        }
+        self.ingress.lost.extend(overwritten.routes.iter().cloned());
+        if overwritten.is_heard { self.reconcile_soon() } else { vec![] }
     }
 
     /// Source: `pkg/kubectl-argo-rollouts/cmd`.

@@ -98,6 +98,28 @@ impl Router {
         Ok(())
     }
 
+    /// Whether a header or mirror route of this name stands in the object.
+    pub fn has_route(object: &RoutingObject, name: &str) -> bool {
+        match object {
+            RoutingObject::Ingress(ingress) => alb::has_path_to(ingress, name),
+            RoutingObject::HttpRoutes(routes) => routes.iter().any(|route| gateway_api::has_rule(route, name)),
+            RoutingObject::VirtualService(service) => {
+                service.http.iter().any(|route| route.name.as_deref() == Some(name))
+            }
+            RoutingObject::Weighted(route) => route.headers.iter().any(|route| route.name == name),
+        }
+    }
+
+    /// Whether the controller hears of a change that somebody else made to the object. Source: its event handlers, and
+    /// `utils/ingress`: an Ingress is found by the annotation that names the Rollout.
+    pub fn hears_of(&self, object: &RoutingObject) -> bool {
+        match (self, object) {
+            (Self::Alb(router), RoutingObject::Ingress(ingress)) => router.is_marked(ingress),
+            (Self::Istio(_) | Self::Weighted(_), _) => true,
+            (Self::GatewayApi(_) | Self::Alb(_), _) => false,
+        }
+    }
+
     /// Whether the route is for such requests, as this router reads several matches.
     pub fn means(&self, route: &HeaderRoute, request: &HttpRequest) -> bool {
         let holds = |one: &HeaderMatch| condition(one).holds(request);

@@ -79,10 +79,11 @@ impl Pass<'_> {
             return;
         }
         self.rollout.ingress.is_cleared = false;
+        let is_lost = self.rollout.ingress.lost.remove(&route.name);
         let routes = &mut self.rollout.ingress.routes;
         let wanted = (route.clone(), service);
         match place {
-            Some(place) if routes[place] == wanted => return,
+            Some(place) if routes[place] == wanted && !is_lost => return,
             Some(place) => routes[place] = wanted,
             None => routes.push(wanted),
         }
@@ -99,7 +100,7 @@ impl Pass<'_> {
             return;
         }
         let wanted = (route.clone(), service);
-        let is_there = before.as_ref() == Some(&wanted);
+        let is_there = !self.rollout.ingress.lost.remove(&route.name) && before.as_ref() == Some(&wanted);
         mirrors.push(wanted);
         if !is_there {
             self.effects.push(Effect::SetMirrorRoute(route));
@@ -118,6 +119,7 @@ impl Pass<'_> {
             gone.clone_from(managed);
         }
         if !gone.is_empty() {
+            self.rollout.ingress.lost.retain(|name| !gone.contains(name));
             self.effects.push(Effect::RemoveRoutes(gone));
         }
     }

@@ -6,15 +6,15 @@ use super::versions::{Drawn, ELB_5XX, HEAD, TARGET_5XX, UNROUTED, caption, colou
 use super::{FOOT, Frame, Layout, draw_marks, steps};
 use crate::report::classes::{Class, of};
 use crate::report::{counted, grouped, percent, second_of_row};
-use crate::run::{Answer, Run};
+use crate::run::{Answer, ClassRecord, Run};
 use crate::scenario::Loaded;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 use std::ops::Range;
 
 /// Between the caption of a class and its band: a row of ticks for the errors of the program, and one for the rest.
-const TICKS: i32 = 12;
-const NO_REQUEST: RGBColor = RGBColor(0xf2, 0xf2, 0xf2);
+pub(super) const TICKS: i32 = 12;
+pub(super) const NO_REQUEST: RGBColor = RGBColor(0xf2, 0xf2, 0xf2);
 /// So many requests make a column: with fewer its shares would be noise.
 const SAMPLE: u64 = 25;
 /// Columns that are drawn however few requests there are.
@@ -61,8 +61,8 @@ fn draw_run(canvas: &Canvas, (axis, top): (TimeAxis, i32), (loaded, run): (&Load
     for (panel, class) in panels.iter().zip(&classes) {
         caption(canvas, panel.top - TICKS - 11, (class, &figures(class)));
         canvas.rectangle((LEFT, panel.top), (RIGHT, panel.bottom()), NO_REQUEST);
-        draw_band(canvas, panel, (run, class));
-        draw_ticks(canvas, panel, (run, class));
+        draw_band(canvas, panel, (run, &[class.record]));
+        draw_ticks(canvas, panel, (run, &[class.record]));
         draw_frame(canvas, panel);
     }
     let frame = Frame { layout: Layout { head: HEAD, ..Layout::ONE }, axis, top, most: 0 };
@@ -84,7 +84,7 @@ fn figures(class: &Class<'_>) -> String {
     )
 }
 
-fn draw_frame(canvas: &Canvas, panel: &Panel) {
+pub(super) fn draw_frame(canvas: &Canvas, panel: &Panel) {
     for (value, label) in [(0, "0 %"), (100, "100 %")] {
         let y = panel.y(value);
         // Inside of the band's height, so that two bands never share a line.
@@ -93,6 +93,10 @@ fn draw_frame(canvas: &Canvas, panel: &Panel) {
     }
     let (top, bottom) = (panel.top, panel.bottom());
     canvas.line(vec![(LEFT, top), (LEFT, bottom), (RIGHT, bottom), (RIGHT, top), (LEFT, top)], INK, 1);
+}
+
+fn versions(records: &[&ClassRecord]) -> usize {
+    records.iter().map(|record| record.versions()).max().unwrap_or(0)
 }
 
 /// Seconds that are drawn as one, with what came in them.
@@ -105,11 +109,11 @@ struct Column {
 }
 
 impl Column {
-    fn of(run: &Run, class: &Class<'_>, rows: Range<usize>) -> Self {
-        let mut cells = vec![[0; Answer::ALL.len()]; class.record.versions()];
-        for row in rows.clone() {
-            for (version, cell) in cells.iter_mut().enumerate() {
-                let counts = class.record.counts(row, version);
+    fn of(run: &Run, records: &[&ClassRecord], rows: Range<usize>) -> Self {
+        let mut cells = vec![[0; Answer::ALL.len()]; versions(records)];
+        for (row, record) in rows.clone().flat_map(|row| records.iter().map(move |record| (row, record))) {
+            for (version, cell) in cells.iter_mut().enumerate().take(record.versions()) {
+                let counts = record.counts(row, version);
                 cell.iter_mut().zip(counts).for_each(|(sum, count)| *sum += u64::from(count));
             }
         }
@@ -132,14 +136,14 @@ impl Column {
 }
 
 /// The seconds that the axis shows, in at most so many columns of two pixels or more.
-fn columns(run: &Run, (class, axis): (&Class<'_>, TimeAxis), most: u64) -> Vec<Column> {
+fn columns(run: &Run, (records, axis): (&[&ClassRecord], TimeAxis), most: u64) -> Vec<Column> {
     let Range { start, end } = axis.0.rows(run);
     let pixels = axis.x(second_of_row(run, end)) - axis.x(second_of_row(run, start));
     let room = usize::try_from(pixels / 2).expect("time runs to the right").max(1);
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let (rows, count) = (end - start, (end - start).min(room).min(most.max(1)));
     let column = |index: usize| start + index * rows / count..start + (index + 1) * rows / count;
-    (0..count).map(|index| Column::of(run, class, column(index))).collect()
+    (0..count).map(|index| Column::of(run, records, column(index))).collect()
 }
 
 /// What a band is made of.
@@ -168,10 +172,10 @@ impl Part {
     }
 }
 
-fn draw_band(canvas: &Canvas, panel: &Panel, (run, class): (&Run, &Class<'_>)) {
-    let requests: u64 = columns(run, (class, panel.axis), u64::MAX).iter().map(Column::all).sum();
-    let columns = columns(run, (class, panel.axis), (requests / SAMPLE).max(FEWEST_COLUMNS));
-    let parts = Part::all(class.record.versions());
+pub(super) fn draw_band(canvas: &Canvas, panel: &Panel, (run, records): (&Run, &[&ClassRecord])) {
+    let requests: u64 = columns(run, (records, panel.axis), u64::MAX).iter().map(Column::all).sum();
+    let columns = columns(run, (records, panel.axis), (requests / SAMPLE).max(FEWEST_COLUMNS));
+    let parts = Part::all(versions(records));
     for stretch in columns.chunk_by(|a, b| (a.all() > 0) == (b.all() > 0)).filter(|stretch| stretch[0].all() > 0) {
         let span = |column: &Column| (panel.axis.x(column.from), panel.axis.x(column.to));
         let outline = |parts: &[Part]| {
@@ -190,9 +194,9 @@ fn draw_band(canvas: &Canvas, panel: &Panel, (run, class): (&Run, &Class<'_>)) {
 }
 
 /// However few they are among the others: each moment with an error has its tick.
-fn draw_ticks(canvas: &Canvas, panel: &Panel, (run, class): (&Run, &Class<'_>)) {
-    let columns = columns(run, (class, panel.axis), u64::MAX);
-    let own: Vec<_> = (0..class.record.versions()).map(Part::Target5xx).collect();
+pub(super) fn draw_ticks(canvas: &Canvas, panel: &Panel, (run, records): (&Run, &[&ClassRecord])) {
+    let columns = columns(run, (records, panel.axis), u64::MAX);
+    let own: Vec<_> = (0..versions(records)).map(Part::Target5xx).collect();
     for (y, parts) in [(panel.top - 11, &own[..]), (panel.top - 6, &[Part::Elb5xx, Part::Unrouted])] {
         // Of several in one moment the last is seen: what no rule takes is the rarest.
         for part in parts {
@@ -245,7 +249,7 @@ mod tests {
         let summary = summary(&loaded, &run, &[]);
         for (class, told) in of(&loaded, &run).iter().zip(summary["classes"].as_array().expect("a list")) {
             for most in [u64::MAX, 30] {
-                let columns = columns(&run, (class, axis), most);
+                let columns = columns(&run, (&[class.record], axis), most);
                 let sum = |part: Part| columns.iter().map(|column| column.count(part)).sum::<u64>();
                 for version in 0..class.record.versions() {
                     let row = &told["versions"][version];

@@ -6,6 +6,7 @@
 mod canvas;
 mod classes;
 pub(super) mod heat_map;
+mod lanes;
 pub(super) mod lines;
 mod mosaic;
 mod page;
@@ -23,6 +24,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 pub use classes::classes;
+pub use lanes::lanes;
 pub use mosaic::mosaic;
 
 /// Requested, but not yet in force.
@@ -471,7 +473,7 @@ mod tests {
         [&all[..1], &all[1..], &all[..]].map(classes).into_iter().chain(mosaics).collect()
     }
 
-    fn attribute<'a>(tag: &'a str, name: &str) -> &'a str {
+    pub(super) fn attribute<'a>(tag: &'a str, name: &str) -> &'a str {
         let start = tag.find(&format!(" {name}=\"")).unwrap_or_else(|| panic!("{name} in {tag}")) + name.len() + 3;
         &tag[start..start + tag[start..].find('"').expect("a closing quote")]
     }

@@ -70,8 +70,12 @@ impl TimeAxis {
     }
 
     pub(super) fn x(self, second: i64) -> i32 {
-        let width = i64::from(RIGHT - LEFT);
-        let x = (second.clamp(self.0.from, self.0.to) - self.0.from) * width / (self.0.to - self.0.from);
+        self.x_of_millis(second * 1000)
+    }
+
+    pub(super) fn x_of_millis(self, millis: i64) -> i32 {
+        let (from, to, width) = (self.0.from * 1000, self.0.to * 1000, i64::from(RIGHT - LEFT));
+        let x = (millis.clamp(from, to) - from) * width / (to - from);
         LEFT + i32::try_from(x).expect("within the picture")
     }
 

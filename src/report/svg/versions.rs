@@ -77,7 +77,7 @@ pub(super) enum Drawn {
 }
 
 /// What is in the run, each with its sign.
-fn key(run: &Run, drawn: Drawn) -> Vec<(String, Sign)> {
+pub(super) fn key(run: &Run, drawn: Drawn) -> Vec<(String, Sign)> {
     let has =
         |version: usize, answer: Answer| run.classes.iter().any(|class| class.total(version)[answer as usize] > 0);
     let versions = run.classes.iter().map(|class| class.versions()).max().unwrap_or(0);
@@ -132,13 +132,23 @@ pub(super) fn head(canvas: &Canvas, top: i32, ((loaded, run), drawn): ((&Loaded,
     };
     canvas.text(&super::fit(&subtitle, 15.5), (LEFT, top + 42), Font::plain(FAINT));
     canvas.text(how_to_read, (LEFT, top + 60), Font::plain(FAINT));
-    const SIDE: i32 = 11;
-    let (mut x, y) = (LEFT, top + 88);
-    for (name, sign) in key(run, drawn) {
+    draw_key(canvas, (LEFT, top + 88), &key(run, drawn));
+}
+
+const SIDE: i32 = 11;
+
+/// From there to the right.
+pub(super) fn draw_key(canvas: &Canvas, (mut x, y): (i32, i32), key: &[(String, Sign)]) {
+    for (name, sign) in key {
         sign.draw(canvas, (x, y - SIDE / 2), SIDE);
-        canvas.text(&name, (x + SIDE + 6, y), Font::plain(INK).anchored(HPos::Left, VPos::Center));
-        x += text_width(&name) + SIDE + 22;
+        canvas.text(name, (x + SIDE + 6, y), Font::plain(INK).anchored(HPos::Left, VPos::Center));
+        x += text_width(name) + SIDE + 22;
     }
+}
+
+/// So much room it takes.
+pub(super) fn key_width(key: &[(String, Sign)]) -> i32 {
+    key.iter().map(|(name, _)| text_width(name) + SIDE + 22).sum()
 }
 
 /// The line above a class: its name and what its requests ask for at the left, figures at the right.

@@ -1,0 +1,53 @@
+//! Which objects are not what git says, and what a sync applies.
+
+use super::application::ApplicationSpec;
+use super::ignore_differences::{Managers, normalised};
+use super::profile::Profile;
+use super::{Cluster, merge};
+use crate::model::manifest::{Id, Manifests};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+pub(super) struct Comparison<'a> {
+    pub application: &'a ApplicationSpec,
+    pub profile: Profile,
+    pub last_applied: &'a Manifests,
+    pub live: &'a Cluster<'a>,
+}
+
+impl Comparison<'_> {
+    pub fn out_of_sync(&self, git: &Manifests) -> BTreeSet<Id> {
+        git.iter().filter(|(id, wanted)| self.differs(id, wanted)).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Three ways: an apply would change the object. One that was replaced has no last-applied configuration; git's stands
+    /// for it. Source: `Diff` and `ThreeWayDiff`.
+    fn differs(&self, id: &Id, git: &Value) -> bool {
+        let [git, live] = [git, self.live(id)].map(|manifest| self.normalised(id, manifest));
+        let last = self.last_applied.get(id).map_or_else(|| git.clone(), |last| self.normalised(id, last));
+        let live = if id.kind.is_custom() { merge::known(&live, &last) } else { live };
+        merge::applied(&live, &git, &last) != live
+    }
+
+    /// What is applied: git's manifest, or with `RespectIgnoreDifferences` that with what is ignored as it is in the
+    /// cluster. Source: `normalizeTargetResources`.
+    pub fn target(&self, id: &Id, git: &Value) -> Value {
+        if !self.application.sync_options.respect_ignore_differences {
+            return git.clone();
+        }
+        let live = self.live(id);
+        let [wanted, rest] = [git, live].map(|manifest| self.normalised(id, manifest));
+        let target = merge::patched(&wanted, &merge::patch(&rest, live));
+        if self.profile.restores_what_git_says { merge::restored(&target, git, &wanted) } else { target }
+    }
+
+    fn live(&self, id: &Id) -> &Value {
+        &self.live.objects[id]
+    }
+
+    fn normalised(&self, id: &Id, manifest: &Value) -> Value {
+        let none = Managers::new();
+        let managers = self.live.managers.get(id).unwrap_or(&none);
+        normalised(&self.application.ignore_differences, id, manifest, managers)
+    }
+}

@@ -1,0 +1,349 @@
+//! `[argo_cd]` and `[git]`: who else writes into the cluster, and from what.
+
+use super::delivery;
+use super::document::{Node, Table};
+use super::entry::Entry;
+use super::reader::Reader;
+use crate::model::argo_cd::application::{ApplicationSpec, ArgoCdSpec, Automated, Polling, SyncOptions, SyncWindow};
+use crate::model::argo_cd::ignore_differences::IgnoreDifference;
+use crate::model::argo_cd::profile::{Profile, Version};
+use crate::model::argo_cd::{jq, merge};
+use crate::model::manifest::Kind;
+use crate::model::pipeline::PipelineSpec;
+use crate::model::promotion::PromotionSpec;
+use crate::random::Distribution;
+use crate::units::Duration;
+use serde_json::{Value, json};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct GitOpsSpec {
+    pub argo_cd: ArgoCdSpec,
+    /// In the order of the file.
+    pub commits: Vec<ScheduledCommit>,
+    /// From the decision to commit to the push.
+    pub commit_time: Distribution,
+    /// The name of what the router goes by.
+    pub routing_object: String,
+    pub pipeline: Option<PipelineSpec>,
+    pub promotion: Option<PromotionSpec>,
+}
+
+/// An entry of `[[git.commits]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScheduledCommit {
+    /// Since the start of the release.
+    pub at: Duration,
+    pub message: String,
+    /// None: it changes no file of the application.
+    pub changes: Vec<Change>,
+}
+
+/// A field of the manifests of a kind: the last key of the pointer is one of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    pub kind: Kind,
+    pub pointer: String,
+    /// None takes it away.
+    pub value: Option<String>,
+}
+
+impl Change {
+    pub fn apply(&self, manifest: &Value) -> Value {
+        let unescaped = |key: &str| key.replace("~1", "/").replace("~0", "~");
+        let value = self.value.as_deref().map_or(Value::Null, Value::from);
+        // As a merge patch: tables that are missing on the way are made.
+        let keys: Vec<_> = self.pointer.split('/').skip(1).map(unescaped).collect();
+        let patch = keys.into_iter().rev().fold(value, |value, key| json!({ key: value }));
+        merge::patched(manifest, &patch)
+    }
+}
+
+/// None without `[argo_cd]`.
+pub fn read(root: &mut Reader<'_, '_>, document: &Table) -> Option<GitOpsSpec> {
+    const SECTIONS: [&str; 3] = ["git", "pipeline", "promotion"];
+    let Some(argo_cd) = root.optional_table("argo_cd", "Argo CD, which applies the manifests from git", argo_cd) else {
+        for name in SECTIONS {
+            delivery::refuse_without_argo_cd(root, name);
+        }
+        return None;
+    };
+    let (commit_time, commits) = root.table("git", "The manifest repository", git);
+    let pipeline = delivery::pipeline(root);
+    let promotion = delivery::promotion(root);
+    let name = ["alb.ingress", "istio.virtualService.name"]
+        .into_iter()
+        .find_map(|key| document.find(&format!("rollout.strategy.canary.trafficRouting.{key}")).and_then(Node::text));
+    let routing_object = name.unwrap_or("web").to_owned();
+    Some(GitOpsSpec { argo_cd, commits, commit_time, routing_object, pipeline, promotion })
+}
+
+fn argo_cd(reader: &mut Reader<'_, '_>) -> ArgoCdSpec {
+    let profile = Profile::of(version(reader));
+    let polling = polling(reader, profile);
+    let webhook = reader.optional_distribution(
+        "webhook",
+        "From a push until the webhook's refresh; no webhook unless set. Assumption where one is: 1 s to 5 s",
+    );
+    let uniform = Distribution::uniform_millis;
+    let comparison = reader.distribution(
+        "comparison",
+        uniform(100, 1_000),
+        "From the change of an object, or from a refresh, until the application has been compared with git. Derived: about a \
+         second, as the watch tells it",
+    );
+    let sync_time = reader.distribution(
+        "sync_time",
+        uniform(2_000, 10_000),
+        "How long a sync of all resources takes. Assumption: 2 s to 10 s",
+    );
+    let selective_sync_time = reader.distribution(
+        "selective_sync_time",
+        uniform(100, 4_000),
+        "How long a sync of the resources that differ takes, as self-heal does it. Assumption: up to 4 s",
+    );
+    let sync_windows = sync_windows(reader);
+    let application =
+        reader.table("application", "The manifest of the Application (argoproj.io/v1alpha1)", application);
+    ArgoCdSpec { profile, application, polling, webhook, comparison, sync_time, selective_sync_time, sync_windows }
+}
+
+fn version(reader: &mut Reader<'_, '_>) -> Version {
+    const NEWEST: Version = Version(3, 5, 1);
+    const NOTE: &str =
+        "Whose timers, self-heal and RespectIgnoreDifferences are played: 2.0.0 to 3.5.1. The newest unless set";
+    let schema = json!({ "type": "string", "default": "3.5.1", "examples": ["2.12.0", "3.3.12"] });
+    let show = |version: &Version| format!("\"{}.{}.{}\"", version.0, version.1, version.2);
+    let value = reader.value("version", (schema, NOTE), Some(NEWEST), show, |node| {
+        let text = node.text().unwrap_or_default();
+        let mut parts = text.trim_start_matches('v').splitn(3, '.').map(str::parse);
+        let version = match (parts.next(), parts.next(), parts.next()) {
+            (Some(Ok(major)), Some(Ok(minor)), Some(Ok(patch))) => Some(Version(major, minor, patch)),
+            (Some(Ok(major)), Some(Ok(minor)), None) => Some(Version(major, minor, 0)),
+            (None | Some(_), _, _) => None,
+        };
+        let version = version.filter(|version| (Version(2, 0, 0)..Version(4, 0, 0)).contains(version));
+        let message = || format!("{} is no version of Argo CD from 2.0 to 3.5", node.to_toml());
+        version.ok_or_else(|| (message(), "write it as a text, version = \"3.3.12\"".to_owned()))
+    });
+    value.unwrap_or(NEWEST)
+}
+
+fn polling(reader: &mut Reader<'_, '_>, profile: Profile) -> Polling {
+    const NOTE: &str = "How Argo CD finds out about a commit: `drawn`, each after a time of commit_detection, or `informer`, by \
+                        the ticks of its informer and the cache of its repo-server, as the code reads";
+    let is_informer = reader.choice("polling", &[("drawn", false), ("informer", true)], NOTE);
+    let longest = profile.reconciliation + profile.jitter;
+    let drawn = Distribution::Uniform { min: Duration::ZERO, max: longest };
+    if !is_informer || reader.writes_schema() {
+        let detection = reader.distribution(
+            "commit_detection",
+            drawn.clone(),
+            "From a push until Argo CD has found out by itself. Assumption, consistent with the documented 3 minutes: up to \
+             timeout.reconciliation and its jitter",
+        );
+        if !reader.writes_schema() {
+            return Polling::Drawn(detection);
+        }
+    }
+    let cache = reader.duration(
+        "repo_server_cache",
+        Duration::secs(180),
+        "So long the repo-server answers with the head that it has looked up. Argo CD: 180 s unless timeout.reconciliation is set",
+    );
+    Polling::Informer { cache }
+}
+
+fn sync_windows(reader: &mut Reader<'_, '_>) -> Vec<SyncWindow> {
+    const NOTE: &str =
+        "Deny windows of the AppProject, in which no sync begins: { from, to } since the start of the release";
+    let schema = || {
+        let time = |description| json!({ "type": "string", "description": description, "examples": ["0s", "10m"] });
+        let properties = json!({ "from": time("Its begin; 0s unless set"), "to": time("Its end") });
+        json!({ "type": "array", "items": { "type": "object", "required": ["to"], "additionalProperties": false, "properties": properties } })
+    };
+    let Some(node) = reader.take("sync_windows", schema, NOTE) else { return vec![] };
+    let key = reader.key("sync_windows");
+    reader.pass.parameter(key.clone(), node.to_toml(), Some(node), NOTE);
+    super::entry::list((reader.pass, &key), node, |mut entry| {
+        let from = entry.duration("from").unwrap_or(Duration::ZERO);
+        entry.requires("to", "write to = \"10m\"");
+        let to = entry.duration("to");
+        entry.refuse_unknown();
+        Some(SyncWindow { from, to: to? })
+    })
+}
+
+/// `metadata.annotations` and `spec`, as the manifest has them.
+fn application(reader: &mut Reader<'_, '_>) -> ApplicationSpec {
+    const NOTE: &str = "An Application's annotations: argocd.argoproj.io/manifest-generate-paths counts";
+    let mut application = reader.table("spec", "What the Application says of its syncs", application_spec);
+    let metadata = reader.take("metadata", || json!({ "type": "object" }), NOTE);
+    if let Some(metadata) = metadata {
+        let annotation = "annotations.\"argocd.argoproj.io/manifest-generate-paths\"";
+        let key = reader.key("metadata");
+        reader.pass.parameter(key, metadata.to_toml(), Some(metadata), NOTE);
+        application.manifest_generate_paths = metadata.table().is_some_and(|table| table.find(annotation).is_some());
+    }
+    application
+}
+
+fn application_spec(reader: &mut Reader<'_, '_>) -> ApplicationSpec {
+    let (automated, sync_options) = reader.table("syncPolicy", "When and how Argo CD syncs", |reader| {
+        let automated = reader.optional_table("automated", "Syncs by itself; without it somebody has to", |reader| {
+            let prune = "Deletes what git no longer has. No commit here deletes a manifest: without effect";
+            reader.boolean("prune", false, prune);
+            let note = "Writes git back when somebody else has changed the cluster. Argo CD: false unless set";
+            Automated { self_heal: reader.boolean("selfHeal", false, note) }
+        });
+        reader.ignored(&["retry", "managedNamespaceMetadata"]);
+        (automated, sync_options(reader))
+    });
+    let ignore_differences = ignore_differences(reader);
+    reader.ignored(&["destination", "project", "source", "revisionHistoryLimit", "info"]);
+    reader.not_simulated(&["sources"]);
+    ApplicationSpec { automated, sync_options, ignore_differences, manifest_generate_paths: false }
+}
+
+/// Those that change what becomes of a release, and those that do not.
+fn sync_options(reader: &mut Reader<'_, '_>) -> SyncOptions {
+    const NOTE: &str = "RespectIgnoreDifferences, ApplyOutOfSyncOnly and Replace change what becomes of a release";
+    const KNOWN: [&str; 13] = [
+        "RespectIgnoreDifferences",
+        "ApplyOutOfSyncOnly",
+        "Replace",
+        "Force",
+        "ServerSideApply",
+        "CreateNamespace",
+        "Validate",
+        "Prune",
+        "PruneLast",
+        "PrunePropagationPolicy",
+        "FailOnSharedResource",
+        "SkipDryRunOnMissingResource",
+        "ClientSideApplyMigration",
+    ];
+    let mut options = SyncOptions::default();
+    let schema =
+        || json!({ "type": "array", "items": { "type": "string", "examples": ["RespectIgnoreDifferences=true"] } });
+    let Some(node) = reader.take("syncOptions", schema, NOTE) else { return options };
+    let key = reader.key("syncOptions");
+    reader.pass.parameter(key.clone(), node.to_toml(), Some(node), NOTE);
+    for text in super::entry::texts(reader.pass, &key, node) {
+        let (name, value) = text.split_once('=').unwrap_or((&text, ""));
+        if value.is_empty() || !KNOWN.contains(&name) {
+            let help = super::nearest(name, &KNOWN).map_or_else(
+                || "write it like RespectIgnoreDifferences=true".to_owned(),
+                |near| format!("did you mean `{near}=true`?"),
+            );
+            reader.pass.error(&key, node.place.clone(), format!("`{text}` is no sync option"), help);
+        }
+        match name {
+            "RespectIgnoreDifferences" => options.respect_ignore_differences = value == "true",
+            "ApplyOutOfSyncOnly" => options.apply_out_of_sync_only = value == "true",
+            "Replace" => options.replace = value == "true",
+            _ => {}
+        }
+    }
+    options
+}
+
+fn ignore_differences(reader: &mut Reader<'_, '_>) -> Vec<IgnoreDifference> {
+    const NOTE: &str = "What the comparison leaves out: { group, kind, name, jsonPointers, jqPathExpressions, \
+                        managedFieldsManagers }";
+    let schema = || {
+        let text = |description| json!({ "type": "string", "description": description });
+        let texts = |description| json!({ "type": "array", "items": { "type": "string" }, "description": description });
+        let properties = json!({
+            "group": text("API group of the kind; * for any"),
+            "kind": text("Kind of the objects; * for any"),
+            "name": text("Name of the object; all of the kind unless set"),
+            "namespace": text("Namespace of the object"),
+            "jsonPointers": texts("Fields by JSON pointer"),
+            "jqPathExpressions": texts("Fields by a path expression of jq"),
+            "managedFieldsManagers": texts("Whatever one of these managers wrote last"),
+        });
+        json!({ "type": "array", "items": {
+            "type": "object", "required": ["kind"], "additionalProperties": false, "properties": properties,
+        } })
+    };
+    let Some(node) = reader.take("ignoreDifferences", schema, NOTE) else { return vec![] };
+    let key = reader.key("ignoreDifferences");
+    reader.pass.parameter(key.clone(), node.to_toml(), Some(node), NOTE);
+    super::entry::list((reader.pass, &key), node, ignore_difference)
+}
+
+fn ignore_difference(mut entry: Entry<'_, '_>) -> Option<IgnoreDifference> {
+    entry.knows(&["namespace"]);
+    let group = entry.text("group").unwrap_or_default();
+    let kind = entry.required("kind", "write kind = \"Ingress\"");
+    let name = entry.text("name");
+    let json_pointers = entry.texts("jsonPointers");
+    for pointer in json_pointers.iter().filter(|pointer| !pointer.starts_with('/')) {
+        let help = format!("write /{}", pointer.trim_start_matches('.').replace('.', "/"));
+        entry.error("jsonPointers", (format!("`{pointer}` is no JSON pointer: it begins with a slash"), help));
+    }
+    let mut jq_path_expressions = vec![];
+    for text in entry.texts("jqPathExpressions") {
+        match jq::Path::parse(&text) {
+            Ok(path) => jq_path_expressions.push(path),
+            Err(message) => {
+                let help =
+                    "write a path like .spec.rules[].http.paths[] | select(.backend.service.name == \"testers\")";
+                entry.error("jqPathExpressions", (format!("`{text}`: {message}"), help.to_owned()));
+            }
+        }
+    }
+    let managed_fields_managers = entry.texts("managedFieldsManagers");
+    entry.refuse_unknown();
+    Some(IgnoreDifference { group, kind, name, json_pointers, jq_path_expressions, managed_fields_managers })
+}
+
+fn git(reader: &mut Reader<'_, '_>) -> (Distribution, Vec<ScheduledCommit>) {
+    let commit_time = reader.distribution(
+        "commit_time",
+        Distribution::uniform_millis(5_000, 15_000),
+        "From the decision to commit to the push. Assumption: 5 s to 15 s",
+    );
+    const NOTE: &str = "Commits on the tracked branch: { at, message, set, remove, kind }; without a change they are somebody \
+                        else's, in a shared repository";
+    let schema = || {
+        let text = json!({ "type": "string" });
+        let properties = json!({
+            "at": { "type": "string", "description": "Time since the start of the release", "examples": ["90s"] },
+            "message": { "type": "string", "description": "What the log says of it" },
+            "kind": { "enum": KINDS.map(Kind::name), "description": "Whose manifests it changes" },
+            "set": { "type": "object", "additionalProperties": text, "description": "Values by JSON pointer" },
+            "remove": { "type": "array", "items": text, "description": "JSON pointers of what it takes away" },
+        });
+        json!({ "type": "array", "items": { "type": "object", "required": ["at"], "additionalProperties": false, "properties": properties } })
+    };
+    let Some(node) = reader.take("commits", schema, NOTE) else { return (commit_time, vec![]) };
+    let key = reader.key("commits");
+    reader.pass.parameter(key.clone(), node.to_toml(), Some(node), NOTE);
+    (commit_time, super::entry::list((reader.pass, &key), node, commit))
+}
+
+const KINDS: [Kind; 4] = [Kind::Ingress, Kind::HttpRoute, Kind::VirtualService, Kind::Service];
+
+fn commit(mut entry: Entry<'_, '_>) -> Option<ScheduledCommit> {
+    entry.requires("at", "write at = \"90s\"");
+    let at = entry.duration("at");
+    let message = entry.text("message").unwrap_or_else(|| "of another team".to_owned());
+    let kind = entry.one_of("kind", &KINDS.map(Kind::name));
+    let kind = kind.and_then(|name| KINDS.into_iter().find(|kind| kind.name() == name)).unwrap_or(Kind::Ingress);
+    let mut changes: Vec<_> =
+        entry.texts("remove").into_iter().map(|pointer| Change { kind, pointer, value: None }).collect();
+    let set = entry.get("set").and_then(Node::table).map_or(&[][..], |table| &table.entries);
+    for one in set {
+        match one.value.text() {
+            Some(value) => changes.push(Change { kind, pointer: one.key.clone(), value: Some(value.to_owned()) }),
+            None => entry.error("set", (format!("the value of `{}` must be a text", one.key), String::new())),
+        }
+    }
+    for change in changes.iter().filter(|change| !change.pointer.starts_with('/')) {
+        let help = "write a JSON pointer like /metadata/annotations/alb.ingress.kubernetes.io~1actions.web";
+        entry.error("at", (format!("`{}` is no JSON pointer", change.pointer), help.to_owned()));
+    }
+    entry.refuse_unknown();
+    Some(ScheduledCommit { at: at?, message, changes })
+}

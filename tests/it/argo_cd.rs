@@ -1,0 +1,571 @@
+//! Argo CD against its reference: what counts as drift, what a sync writes, and when self-heal acts.
+
+use rollout_sim::model::argo_cd::application::{
+    ApplicationSpec, ArgoCdSpec, Automated, Polling, SyncOptions, SyncWindow,
+};
+use rollout_sim::model::argo_cd::ignore_differences::{IgnoreDifference, Manager, Managers, changed_fields};
+use rollout_sim::model::argo_cd::profile::{Profile, Version};
+use rollout_sim::model::argo_cd::{ArgoCd, Cluster, Effect, Input, jq};
+use rollout_sim::model::git::Repository;
+use rollout_sim::model::manifest::{Id, Kind, Manifests};
+use rollout_sim::random::{Distribution, Random, Stream};
+use rollout_sim::units::{Duration, Instant};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const NEWEST: Version = Version(3, 5, 1);
+
+fn at(secs: u64) -> Instant {
+    Instant::START + Duration::secs(secs)
+}
+
+fn spec(version: Version, application: ApplicationSpec) -> ArgoCdSpec {
+    let zero = Distribution::secs(0);
+    ArgoCdSpec {
+        profile: Profile::of(version),
+        application,
+        polling: Polling::Drawn(zero.clone()),
+        webhook: None,
+        comparison: zero.clone(),
+        sync_time: zero.clone(),
+        selective_sync_time: zero,
+        sync_windows: vec![],
+    }
+}
+
+fn self_healing() -> ApplicationSpec {
+    ApplicationSpec { automated: Some(Automated { self_heal: true }), ..ApplicationSpec::default() }
+}
+
+fn id(kind: Kind) -> Id {
+    Id { kind, name: "web".to_owned() }
+}
+
+/// One object, as git has it and as it is.
+struct World {
+    id: Id,
+    git: Repository,
+    live: Manifests,
+    managers: BTreeMap<Id, Managers>,
+}
+
+impl World {
+    fn new(kind: Kind, git: &Value) -> Self {
+        let manifests = Manifests::from([(id(kind), git.clone())]);
+        Self { id: id(kind), git: Repository::new(manifests.clone()), live: manifests, managers: BTreeMap::new() }
+    }
+
+    /// The Rollouts controller writes.
+    fn write(&mut self, live: &Value) {
+        let fields = changed_fields(&self.live[&self.id], live);
+        let managers = self.managers.entry(self.id.clone()).or_default();
+        managers.extend(fields.into_iter().map(|field| (field, Manager::RolloutsController)));
+        self.live.insert(self.id.clone(), live.clone());
+    }
+
+    fn compare(&self, argo_cd: &mut ArgoCd, now: Instant) -> Vec<Effect> {
+        argo_cd.compare(now, &self.git, &Cluster { objects: &self.live, managers: &self.managers })
+    }
+
+    /// Whether anything was written.
+    fn sync(&mut self, argo_cd: &mut ArgoCd, now: Instant) -> bool {
+        let cluster = Cluster { objects: &self.live, managers: &self.managers };
+        let (written, _) = argo_cd.sync(now, &self.git, &cluster);
+        for (id, after) in &written.objects {
+            let fields = changed_fields(&self.live[id], after);
+            let managers = self.managers.entry(id.clone()).or_default();
+            managers.extend(fields.into_iter().map(|field| (field, Manager::ArgoCd)));
+        }
+        let has_written = !written.objects.is_empty();
+        self.live.extend(written.objects);
+        has_written
+    }
+}
+
+/// What a change of the live object comes to: whether it is drift, and the object after a sync that applies it.
+fn fate(kind: Kind, git: &Value, live: &Value) -> (bool, Value) {
+    let mut world = World::new(kind, git);
+    let mut argo_cd = ArgoCd::synced(spec(NEWEST, self_healing()), &world.git, at(0));
+    world.write(live);
+    argo_cd.handle(at(60), Input::ObjectChanged);
+    let is_drift = world.compare(&mut argo_cd, at(60)).contains(&Effect::Sync);
+    if !is_drift {
+        argo_cd.handle(at(60), Input::SyncAsked);
+    }
+    world.sync(&mut argo_cd, at(61));
+    (is_drift, world.live[&world.id].clone())
+}
+
+const WEIGHT: &str = "alb.ingress.kubernetes.io/actions.web";
+
+fn ingress(annotations: &[(&str, &str)], paths: &[&str]) -> Value {
+    let annotations: BTreeMap<_, _> = annotations.iter().copied().collect();
+    let paths: Vec<_> =
+        paths.iter().map(|name| json!({ "path": "/*", "backend": { "service": { "name": name } } })).collect();
+    json!({ "metadata": { "annotations": annotations }, "spec": { "rules": [{ "http": { "paths": paths } }] } })
+}
+
+fn http_route(weights: [Option<u32>; 2], has_header_rule: bool) -> Value {
+    let backend = |(name, weight): (&str, Option<u32>)| match weight {
+        Some(weight) => json!({ "name": name, "weight": weight }),
+        None => json!({ "name": name }),
+    };
+    let backends: Vec<_> = ["stable", "canary"].into_iter().zip(weights).map(backend).collect();
+    let mut rules = vec![json!({ "backendRefs": backends })];
+    if has_header_rule {
+        rules.push(json!({ "name": "testers", "backendRefs": [{ "name": "canary" }] }));
+    }
+    json!({ "spec": { "rules": rules } })
+}
+
+fn rollout(image: &str) -> Value {
+    json!({ "spec": { "replicas": 5, "template": { "spec": { "containers": [{ "image": image }] } } } })
+}
+
+fn virtual_service(weight: u32) -> Value {
+    json!({ "spec": { "http": [{ "route": [{ "weight": 100 - weight }, { "weight": weight }] }] } })
+}
+
+/// The table of what Rollouts touches: is it drift, and does a sync take it back?
+#[test]
+fn the_verdict_on_everything_that_the_rollouts_controller_writes() {
+    let plain = ingress(&[], &["web"]);
+    let in_git = ingress(&[(WEIGHT, "0")], &["web"]);
+    let mut paused = rollout("v2");
+    paused["spec"]["paused"] = true.into();
+    let mut scaled = rollout("v2");
+    scaled["spec"]["replicas"] = 9.into();
+    let service = json!({ "spec": { "selector": { "app": "web" } } });
+    let hashed = json!({ "spec": { "selector": { "app": "web", "rollouts-pod-template-hash": "abc" } } });
+    let none = [None, None];
+    let (drift, kept) = (true, false);
+    for (what, kind, git, live, is_drift, is_reverted) in [
+        ("the hash in a Service's selector", Kind::Service, service, hashed, kept, false),
+        (
+            "a weight annotation that is not in git",
+            Kind::Ingress,
+            plain.clone(),
+            ingress(&[(WEIGHT, "30")], &["web"]),
+            kept,
+            false,
+        ),
+        (
+            "a weight annotation that is in git",
+            Kind::Ingress,
+            in_git,
+            ingress(&[(WEIGHT, "30")], &["web"]),
+            drift,
+            true,
+        ),
+        (
+            "annotations of a route",
+            Kind::Ingress,
+            plain.clone(),
+            ingress(&[("actions.testers", "{}"), ("conditions.testers", "[]"), ("managed", "{}")], &["web"]),
+            kept,
+            false,
+        ),
+        ("the path of a header route", Kind::Ingress, plain.clone(), ingress(&[], &["testers", "web"]), drift, true),
+        (
+            "weights, git has none",
+            Kind::HttpRoute,
+            http_route(none, false),
+            http_route([Some(70), Some(30)], false),
+            kept,
+            true,
+        ),
+        (
+            "weights, git has them",
+            Kind::HttpRoute,
+            http_route([Some(100), Some(0)], false),
+            http_route([Some(70), Some(30)], false),
+            drift,
+            true,
+        ),
+        ("a rule of a header route", Kind::HttpRoute, http_route(none, false), http_route(none, true), drift, true),
+        ("weights of a VirtualService", Kind::VirtualService, virtual_service(0), virtual_service(30), drift, true),
+        ("a template that was undone", Kind::Rollout, rollout("v2"), rollout("v1"), drift, true),
+        ("spec.paused", Kind::Rollout, rollout("v2"), paused, kept, false),
+        ("replicas of an autoscaler, in git", Kind::Rollout, rollout("v2"), scaled, drift, true),
+    ] {
+        let (has_drifted, after) = fate(kind, &git, &live);
+        assert_eq!(has_drifted, is_drift, "{what}");
+        let expected = if is_reverted { &git } else { &live };
+        assert_eq!(&after, expected, "{what}");
+    }
+    // Of a header route the path goes, and its annotations stay behind.
+    let live = ingress(&[(WEIGHT, "0"), ("actions.testers", "{}")], &["testers", "web"]);
+    assert_eq!(
+        fate(Kind::Ingress, &plain, &live),
+        (true, ingress(&[(WEIGHT, "0"), ("actions.testers", "{}")], &["web"]))
+    );
+}
+
+/// When self-heal writes, in seconds since the last sync of a new revision, while somebody puts his value back after a
+/// tenth of a second each time; `is_seen` whether Argo CD compares before that.
+fn attempts(version: Version, is_seen: bool, until: u64) -> Vec<f64> {
+    let mut world = World::new(Kind::Ingress, &ingress(&[(WEIGHT, "0")], &["web"]));
+    let mut argo_cd = ArgoCd::synced(spec(version, self_healing()), &world.git, at(0));
+    let fight = ingress(&[(WEIGHT, "30")], &["web"]);
+    world.write(&fight);
+    let (mut now, mut attempts) = (at(0), vec![]);
+    let mut effects = argo_cd.handle(now, Input::ObjectChanged);
+    while now < at(until) {
+        if effects.contains(&Effect::Compare) {
+            effects = world.compare(&mut argo_cd, now);
+        }
+        if effects.contains(&Effect::Sync) {
+            assert!(world.sync(&mut argo_cd, now), "the field is another one");
+            attempts.push((now - at(0)).as_secs_f64());
+            if is_seen {
+                world.compare(&mut argo_cd, now);
+            }
+            now = now + Duration::millis(100);
+            world.write(&fight);
+            effects = if is_seen { argo_cd.handle(now, Input::ObjectChanged) } else { vec![Effect::Compare] };
+            continue;
+        }
+        let wait = effects.iter().find_map(|effect| match effect {
+            Effect::Wait(wait) => Some(*wait),
+            Effect::Compare | Effect::Sync | Effect::StatusChanged(_) => None,
+        });
+        now = now + wait.expect("it waits for its next attempt");
+        effects = argo_cd.handle(now, Input::WaitOver);
+    }
+    attempts
+}
+
+/// Ten minutes of a fight about one field, as gitops-and-routing.md 1.2 has it.
+#[test]
+fn self_heal_attempts_of_ten_minutes_by_version() {
+    let rounded = |times: Vec<f64>| times.into_iter().map(|time| time.round() as u64).collect::<Vec<_>>();
+    for is_seen in [false, true] {
+        let fixed = attempts(Version(2, 12, 3), is_seen, 600);
+        assert!((100..=121).contains(&fixed.len()), "{}", fixed.len());
+        assert!(fixed.windows(2).all(|pair| (pair[1] - pair[0] - 5.0).abs() < 0.001), "{fixed:?}");
+        for version in [Version(2, 13, 3), Version(2, 14, 9), Version(3, 3, 0), NEWEST] {
+            assert_eq!(rounded(attempts(version, is_seen, 600)), [0, 2, 8, 26, 80, 242, 542], "{version:?}");
+        }
+        // The cool-down of 330 s is longer than any wait.
+        assert_eq!(rounded(attempts(Version(3, 2, 0), is_seen, 600)), [0, 2, 8, 26, 80, 242, 542]);
+    }
+    // Who begins anew as soon as it is Synced never waits, if it looks in time.
+    for version in [Version(2, 14, 10), Version(3, 0, 0)] {
+        assert!(attempts(version, true, 60).len() > 500, "{version:?}");
+        assert_eq!(rounded(attempts(version, false, 600)), [0, 2, 8, 26, 80, 242, 542], "{version:?}");
+    }
+}
+
+fn rule(pointers: &[&str], expressions: &[&str], managers: &[&str]) -> IgnoreDifference {
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    IgnoreDifference {
+        group: "networking.k8s.io".to_owned(),
+        kind: "Ingress".to_owned(),
+        name: None,
+        json_pointers: texts(pointers),
+        jq_path_expressions: expressions.iter().map(|text| jq::Path::parse(text).expect("it is a path")).collect(),
+        managed_fields_managers: texts(managers),
+    }
+}
+
+/// Whether the header path is still there after self-heal has looked, and after a commit of somebody else was synced.
+fn survives(version: Version, rules: Vec<IgnoreDifference>, sync_options: SyncOptions, self_heal: bool) -> [bool; 2] {
+    let git = ingress(&[], &["web"]);
+    let mut world = World::new(Kind::Ingress, &git);
+    let automated = Some(Automated { self_heal });
+    let application =
+        ApplicationSpec { automated, sync_options, ignore_differences: rules, ..ApplicationSpec::default() };
+    let mut argo_cd = ArgoCd::synced(spec(version, application), &world.git, at(0));
+    world.write(&ingress(&[(WEIGHT, "10"), ("actions.testers", "{}")], &["testers", "web"]));
+    let has_path = |world: &World| world.live[&world.id].pointer("/spec/rules/0/http/paths/1").is_some();
+    let mut play = |world: &mut World, now: u64, input| {
+        argo_cd.handle(at(now), input);
+        if world.compare(&mut argo_cd, at(now)).contains(&Effect::Sync) {
+            world.sync(&mut argo_cd, at(now + 1));
+            world.compare(&mut argo_cd, at(now + 1));
+        }
+        has_path(world)
+    };
+    let after_self_heal = play(&mut world, 60, Input::ObjectChanged);
+    // Another object of the application changes in git, so a sync of all comes.
+    let manifests = world.git.manifests().clone();
+    let other = Id { kind: Kind::Service, name: "other".to_owned() };
+    let with = |port: u32| {
+        manifests
+            .iter()
+            .map(|(id, value)| (id.clone(), value.clone()))
+            .chain([(other.clone(), json!({ "port": port }))])
+    };
+    world.live.insert(other.clone(), json!({ "port": 1 }));
+    world.git.push(with(2).collect());
+    let after_commit = after_self_heal && play(&mut world, 120, Input::CommitNoticed);
+    [after_self_heal, after_commit]
+}
+
+/// The table of mitigations: what stops self-heal, and what survives the sync of a new revision.
+#[test]
+fn the_strength_of_each_mitigation() {
+    const JQ: &str = r#".spec.rules[].http.paths[] | select(.backend.service.name == "testers")"#;
+    let none = SyncOptions::default();
+    let out_of_sync_only = SyncOptions { apply_out_of_sync_only: true, ..none };
+    let respect = SyncOptions { respect_ignore_differences: true, ..none };
+    let jq = || vec![rule(&[], &[JQ], &[])];
+    let rules = || vec![rule(&["/spec/rules"], &[], &[])];
+    let manager = || vec![rule(&[], &[], &["rollouts-controller"])];
+    for (what, version, ignored, options, self_heal, expected) in [
+        ("nothing", NEWEST, vec![], none, true, [false, false]),
+        ("the jq rule alone", NEWEST, jq(), none, true, [true, false]),
+        ("+ ApplyOutOfSyncOnly", NEWEST, jq(), out_of_sync_only, true, [true, true]),
+        ("+ Respect, before 3.3.13", Version(3, 3, 12), jq(), respect, true, [true, true]),
+        ("+ Respect, 3.4.4", Version(3, 4, 4), jq(), respect, true, [true, true]),
+        ("+ Respect, from 3.3.13 on", Version(3, 3, 13), jq(), respect, true, [true, false]),
+        ("+ Respect, from 3.5.0 on", Version(3, 5, 0), jq(), respect, true, [true, false]),
+        ("the pointer + Respect", NEWEST, rules(), respect, true, [true, true]),
+        ("the pointer + Respect, long ago", Version(2, 9, 0), rules(), respect, true, [true, true]),
+        ("the manager + Respect", NEWEST, manager(), respect, true, [true, true]),
+        ("no selfHeal", NEWEST, vec![], none, false, [true, false]),
+    ] {
+        assert_eq!(survives(version, ignored, options, self_heal), expected, "{what}");
+    }
+}
+
+/// A scenario of the gallery, played.
+mod played {
+    use crate::support::of_gallery;
+    use rollout_sim::run::{LogEntry, Run};
+    use rollout_sim::simulation::run;
+
+    const TESTERS: usize = 1;
+
+    fn play(name: &str, set: &[&str]) -> Run {
+        run(&of_gallery(&format!("gitops/{name}"), set).scenario, 1)
+    }
+
+    fn since_release(run: &Run, entry: &LogEntry) -> f64 {
+        (entry.at - run.release).as_secs_f64()
+    }
+
+    fn times(run: &Run, component: &str, event: &str, object: &str) -> Vec<f64> {
+        let is_meant =
+            |entry: &&LogEntry| entry.component == component && entry.event == event && entry.object.contains(object);
+        run.events.iter().filter(is_meant).map(|entry| since_release(run, entry)).collect()
+    }
+
+    fn only(times: &[f64]) -> f64 {
+        let [time] = times else { panic!("once, not at {times:?}") };
+        *time
+    }
+
+    /// Of the requests of a class between two times, the share that v2 answered.
+    fn share(run: &Run, class: usize, (from, to): (f64, f64)) -> f64 {
+        let release = run.release.second();
+        let row = |time: f64| usize::try_from(release + time.ceil() as u64).unwrap();
+        let count = |version| {
+            let rows = row(from)..row(to);
+            rows.map(|row| run.classes[class].counts(row, version).iter().map(|count| u64::from(*count)).sum::<u64>())
+                .sum::<u64>()
+        };
+        let all: u64 = (0..run.classes[class].versions()).map(count).sum();
+        count(2) as f64 / all as f64
+    }
+
+    /// The story of gitops-and-routing.md 1.7, second by second, for several seeds and versions.
+    #[test]
+    fn the_header_route_is_lost_once_and_for_all() {
+        for (version, longest) in [("2.12.0", 11.0), ("2.13.0", 5.0), ("3.0.0", 5.0), ("3.5.1", 5.0)] {
+            for seed in 1..=5 {
+                let version = format!("argo_cd.version=\"{version}\"");
+                let loaded = of_gallery("gitops/header-route-removed", &[&version]);
+                let run = run(&loaded.scenario, seed);
+                let set = only(&times(&run, "rollouts-controller", "SetHeaderRoute", "ingress"));
+                let completed = times(&run, "rollouts-controller", "StepCompleted", "step 1");
+                assert_eq!(only(&completed), set, "the step is over in the same reconcile");
+                let drift = times(&run, "argo-cd", "OutOfSync", "application")[0] - set;
+                assert!((0.1..=1.0).contains(&drift), "{version}: the watch tells it: {drift}");
+                let gone = only(&times(&run, "argo-cd", "RemoveRoutes", "ingress"));
+                assert!((0.2..=longest).contains(&(gone - set)), "{version}, seed {seed}: {}", gone - set);
+                let applied: Vec<_> = run.events.iter().filter(|entry| entry.event == "Applied").collect();
+                assert_eq!(applied.len(), 1, "it does not flap");
+                assert_eq!((applied[0].object.as_str(), applied[0].detail.as_str()), ("Ingress/web", "/spec/rules"));
+                // At weight 0, and at 1 %: testers meet the stable version, and no error.
+                let after = only(&times(&run, "rollouts-controller", "SetWeight", "ingress")[..1]);
+                assert!(share(&run, TESTERS, (gone + 30.0, after)) < 1e-9, "{version}, seed {seed}");
+                assert!(run.classes[TESTERS].wrong_version > 1_000);
+                assert_eq!(run.requests.target_5xx, 0);
+            }
+        }
+    }
+
+    /// With what the article does the route lives to the end of the release.
+    #[test]
+    fn a_header_route_that_is_ignored_lives() {
+        for (name, until) in [
+            ("header-route-respected", None),
+            ("header-route-out-of-sync-only", None),
+            ("header-route-ignored", Some("Applied")),
+        ] {
+            let run = play(name, &[]);
+            let promoted = only(&times(&run, "rollouts-controller", "Promoted", ""));
+            let gone = times(&run, "argo-cd", "RemoveRoutes", "ingress");
+            assert_eq!(gone.is_empty(), until.is_none(), "{name}: {gone:?}");
+            let until = gone.first().copied().unwrap_or(promoted);
+            assert!((share(&run, TESTERS, (40.0, until)) - 1.0).abs() < 1e-9, "{name}");
+            if let Some(gone) = gone.first() {
+                assert!(share(&run, TESTERS, (gone + 30.0, 360.0)) < 0.1, "{name}");
+            }
+        }
+        // Without the commit the rule of the comparison is enough.
+        let run = play("header-route-ignored", &["git.commits=[]"]);
+        assert!(times(&run, "argo-cd", "SyncStarted", "").is_empty());
+    }
+
+    /// The annotation in git: repaired within a second each time, and fought for again on schedule.
+    #[test]
+    fn weights_in_git_are_fought_for() {
+        let instant = ["argo_cd.comparison=0s", "argo_cd.selective_sync_time=0s"];
+        for (version, least, most) in [("3.5.1", 7, 7), ("2.13.0", 7, 7), ("2.12.0", 100, 125)] {
+            let version = format!("argo_cd.version=\"{version}\"");
+            let run = play("weight-in-git", &[&version, instant[0], instant[1]]);
+            let [began, over] = [times(&run, "rollouts-controller", "SetWeight", "ingress")[0], 610.0];
+            let heals: Vec<_> =
+                times(&run, "argo-cd", "Applied", "Ingress").into_iter().filter(|at| *at < over).collect();
+            assert!((least..=most).contains(&heals.len()), "{version}: {}", heals.len());
+            let repairs = times(&run, "rollouts-controller", "SetWeight", "ingress");
+            for heal in &heals {
+                assert!(repairs.iter().any(|repair| (0.0..=1.0).contains(&(repair - heal))), "{version}: {heal}");
+            }
+            if most == 7 {
+                // Each wait counts from the last one, and the Rollouts controller needs a tenth of a second.
+                let expected = [0.0, 2.0, 8.0, 26.0, 80.0, 242.0, 542.0];
+                for (heal, expected) in heals.iter().zip(expected) {
+                    assert!((heal - began - expected).abs() < 0.5, "{version}: {} and {expected}", heal - began);
+                }
+            }
+        }
+    }
+
+    /// A key that was in git and no longer is goes once, and comes back within a second.
+    #[test]
+    fn weights_that_leave_git_are_deleted_once() {
+        let run = play("weight-removed-from-git", &[]);
+        let gone = only(&times(&run, "argo-cd", "Applied", "Ingress"));
+        let repairs = times(&run, "rollouts-controller", "SetWeight", "ingress");
+        assert!(repairs.iter().any(|repair| (0.0..=1.0).contains(&(repair - gone))), "{gone}: {repairs:?}");
+    }
+
+    /// Replaced, the Ingress is nobody's: 503 until something else wakes the Rollouts controller. With the tolerance of the
+    /// load balancer controller off, the rule stays as it was.
+    #[test]
+    fn a_replaced_ingress_answers_503() {
+        let run = play("weight-replaced", &[]);
+        let replaced = only(&times(&run, "argo-cd", "Applied", "Ingress"));
+        let repaired = times(&run, "rollouts-controller", "SetWeight", "ingress").into_iter().find(|at| *at > replaced);
+        let late = repaired.expect("the resync comes at last") - replaced;
+        assert!((10.0..=900.0).contains(&late), "{late}");
+        assert!(run.requests.elb_503 as f64 > (late - 30.0) * 100.0 * 0.9, "{} in {late} s", run.requests.elb_503);
+        let strict = play("weight-replaced", &["load_balancer_controller.tolerate_non_existent_backend_action=false"]);
+        assert!(!times(&strict, "load-balancer-controller", "FailedBuildModel", "ingress").is_empty());
+        assert!(strict.requests.elb_503 < 100, "{}", strict.requests.elb_503);
+    }
+
+    /// Not a single request moves; without selfHeal it stands, until somebody commits something.
+    #[test]
+    fn a_rollback_in_the_dashboard_is_undone() {
+        let run = play("dashboard-rollback-undone", &[]);
+        let undo = only(&times(&run, "people", "undo", ""));
+        let back = only(&times(&run, "argo-cd", "Applied", "Rollout"));
+        assert!((0.0..=6.0).contains(&(back - undo)), "{undo}, {back}");
+        assert!((share(&run, 0, (undo, 590.0)) - 1.0).abs() < 1e-9, "the bad version keeps all requests");
+        let run = play("dashboard-rollback-redeployed", &[]);
+        let undo = only(&times(&run, "people", "undo", ""));
+        let again = only(&times(&run, "argo-cd", "Applied", "Rollout"));
+        assert!((300.0..=800.0).contains(&(again - undo)), "{undo}, {again}: with the next commit");
+        assert!(share(&run, 0, (undo + 200.0, 600.0)) < 1e-9, "the rollback was over by then");
+        assert!((share(&run, 0, (1_100.0, 1_190.0)) - 1.0).abs() < 1e-9, "and the bad version is out again");
+    }
+}
+
+/// From a commit until Argo CD finds out by itself, under 3.x with its defaults: the derived figures of
+/// gitops-and-routing.md 1.3.
+#[test]
+fn polls_by_the_informer_come_as_late_as_derived() {
+    let mut random = Random::new(1, Stream::ArgoCd, 0);
+    let mut uniform = |most: f64| random.next_u64() as f64 / u64::MAX as f64 * most;
+    for (cache, [mean, p95, max]) in [(180, [147.0, 320.0, 415.0]), (0, [100.0, 214.0, 295.0])] {
+        let mut delays = vec![];
+        for _ in 0..4_000 {
+            let git = json!({ "spec": {} });
+            let mut world = World::new(Kind::Service, &git);
+            let mut spec = spec(NEWEST, self_healing());
+            spec.polling = Polling::Informer { cache: Duration::secs(cache) };
+            let mut argo_cd = ArgoCd::synced(spec, &world.git, at(0));
+            let committed = 3_600.0 + uniform(3_600.0);
+            let mut is_committed = false;
+            // Ticks of the informer, each with its jitter; the comparison follows at once.
+            for tick in (1..).map(|number| f64::from(number) * 120.0) {
+                let now = tick + uniform(60.0);
+                if !is_committed && now >= committed {
+                    world.git.push(Manifests::from([(world.id.clone(), json!({ "spec": { "a": 1 } }))]));
+                    is_committed = true;
+                }
+                let instant = Instant::START + Duration::from_nanos((now * 1e9) as u64);
+                if argo_cd.handle(instant, Input::Tick).is_empty() {
+                    continue;
+                }
+                if world.compare(&mut argo_cd, instant).contains(&Effect::Sync) {
+                    delays.push(now - committed);
+                    break;
+                }
+            }
+        }
+        delays.sort_by(f64::total_cmp);
+        let found = [
+            delays.iter().sum::<f64>() / delays.len() as f64,
+            delays[delays.len() * 95 / 100],
+            delays[delays.len() - 1],
+        ];
+        for (found, expected) in found.iter().zip([mean, p95, max]) {
+            assert!((found / expected - 1.0).abs() < 0.15, "cache {cache}: {found} and {expected}");
+        }
+    }
+}
+
+/// Weights that git carries, protected: a pointer to the annotation, and a sync that leaves it as it is.
+#[test]
+fn an_ignored_annotation_lets_git_carry_a_value_to_begin_with() {
+    let pointer = "/metadata/annotations/alb.ingress.kubernetes.io~1actions.web";
+    for (respects, is_kept) in [(true, true), (false, false)] {
+        let mut world = World::new(Kind::Ingress, &ingress(&[(WEIGHT, "0")], &["web"]));
+        let application = ApplicationSpec {
+            ignore_differences: vec![rule(&[pointer], &[], &[])],
+            sync_options: SyncOptions { respect_ignore_differences: respects, ..SyncOptions::default() },
+            ..self_healing()
+        };
+        let mut argo_cd = ArgoCd::synced(spec(NEWEST, application), &world.git, at(0));
+        world.write(&ingress(&[(WEIGHT, "30")], &["web"]));
+        argo_cd.handle(at(60), Input::ObjectChanged);
+        assert!(!world.compare(&mut argo_cd, at(60)).contains(&Effect::Sync), "no comparison sees it");
+        argo_cd.handle(at(61), Input::SyncAsked);
+        world.sync(&mut argo_cd, at(62));
+        let weight = &world.live[&world.id]["metadata"]["annotations"][WEIGHT];
+        assert_eq!(weight == "30", is_kept, "RespectIgnoreDifferences={respects}: {weight}");
+    }
+}
+
+/// In a deny window nothing is synced, neither by self-heal nor a new revision; when it is over, both are.
+#[test]
+fn a_sync_window_holds_everything_back() {
+    let mut world = World::new(Kind::Ingress, &ingress(&[], &["web"]));
+    let window = SyncWindow { from: Duration::ZERO, to: Duration::secs(600) };
+    let spec = ArgoCdSpec { sync_windows: vec![window], ..spec(NEWEST, self_healing()) };
+    let mut argo_cd = ArgoCd::synced(spec, &world.git, at(0));
+    world.write(&ingress(&[], &["testers", "web"]));
+    argo_cd.handle(at(60), Input::ObjectChanged);
+    let effects = world.compare(&mut argo_cd, at(60));
+    assert!(effects.contains(&Effect::Wait(Duration::secs(540))) && !effects.contains(&Effect::Sync), "{effects:?}");
+    world.git.push(Manifests::from([(world.id.clone(), ingress(&[("a", "b")], &["web"]))]));
+    argo_cd.handle(at(300), Input::CommitNoticed);
+    assert!(!world.compare(&mut argo_cd, at(300)).contains(&Effect::Sync), "a rollback commit waits, too");
+    argo_cd.handle(at(600), Input::WaitOver);
+    assert!(world.compare(&mut argo_cd, at(600)).contains(&Effect::Sync));
+}
