@@ -340,10 +340,44 @@ fn commit(mut entry: Entry<'_, '_>) -> Option<ScheduledCommit> {
             None => entry.error("set", (format!("the value of `{}` must be a text", one.key), String::new())),
         }
     }
-    for change in changes.iter().filter(|change| !change.pointer.starts_with('/')) {
+    for change in &changes {
         let help = "write a JSON pointer like /metadata/annotations/alb.ingress.kubernetes.io~1actions.web";
-        entry.error("at", (format!("`{}` is no JSON pointer", change.pointer), help.to_owned()));
+        let is_place = |key: &str| key == "-" || key.parse::<u32>().is_ok();
+        let message = if !change.pointer.starts_with('/') {
+            format!("`{}` is no JSON pointer", change.pointer)
+        } else if change.pointer.split('/').any(is_place) {
+            format!("`{}` leads into a list: a commit changes fields of tables", change.pointer)
+        } else {
+            continue;
+        };
+        entry.error(if change.value.is_some() { "set" } else { "remove" }, (message, help.to_owned()));
     }
     entry.refuse_unknown();
     Some(ScheduledCommit { at: at?, message, changes })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::load::load;
+
+    #[test]
+    fn a_commit_that_leads_into_a_list_is_told() {
+        let text = |commit: &str| {
+            format!(
+                "[traffic]\nrate = \"1/s\"\n[rollout.strategy.canary]\n\
+                 trafficRouting.alb = {{ rootService = \"root\" }}\n[argo_cd]\n\
+                 [[git.commits]]\nat = \"30s\"\n{commit}\n"
+            )
+        };
+        assert!(load(&text("set = { \"/metadata/labels/team\" = \"a\" }"), "x", &[]).is_ok());
+        for (commit, message) in [
+            ("set = { \"/spec/rules/0/host\" = \"a\" }", "`/spec/rules/0/host` leads into a list"),
+            ("remove = [\"/spec/rules/-\"]", "`/spec/rules/-` leads into a list"),
+            ("remove = [\"spec\"]", "`spec` is no JSON pointer"),
+        ] {
+            let problems = load(&text(commit), "x", &[]).expect_err(commit);
+            assert!(problems[0].message.starts_with(message), "{problems:?}");
+            assert!(problems[0].place.is_some(), "{problems:?}");
+        }
+    }
 }

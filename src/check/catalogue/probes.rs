@@ -332,18 +332,22 @@ fn is_other_host(host: &str) -> bool {
     !own.contains(&host) && !host.starts_with("127.") && !host.contains(['$', '`'])
 }
 
+/// What both rules about ports without a name go by: the consequence is another one, and so is the level.
+const UNKNOWN_PORT: &str = "The kubelet finds the port of a probe by its name among the ports of the same container, and this \
+                            one has none of that name. It throws the result of such a probe away.";
+const UNKNOWN_PORT_SOURCE: &str = "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes, named ports; \
+                                   `pkg/probe/util.go`, ResolveContainerPort; kubelet, `prober/worker.go`";
+
 const NEVER_PASSES: Rule = Rule {
     page: Page {
         code: "K042",
         title: "a probe at a port that its container does not have",
         level: Level::Error,
-        cause: "The kubelet finds the port of a probe by its name among the ports of the same container, and this one has none \
-                of that name. It throws the result of such a probe away.",
+        cause: UNKNOWN_PORT,
         consequence: "A readiness probe never passes, and a startup probe neither: no new pod becomes ready, and the release \
                       hangs until progressDeadlineSeconds.",
         remedy: "use the name of a port of the container, or its number",
-        source: "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes, named ports; \
-                 `pkg/probe/util.go`, ResolveContainerPort; kubelet, `prober/worker.go`",
+        source: UNKNOWN_PORT_SOURCE,
         example: include_str!("../../../scenarios/findings/K042.bad.yaml"),
         run: None,
     },
@@ -355,12 +359,10 @@ const NEVER_CARRIED_OUT: Rule = Rule {
         code: "K043",
         title: "a liveness probe at a port that its container does not have",
         level: Level::Warning,
-        cause: "The kubelet finds the port of a probe by its name among the ports of the same container, and this one has none \
-                of that name. It throws the result of such a probe away.",
+        cause: UNKNOWN_PORT,
         consequence: "The probe counts as passed for ever: a program that hangs is never restarted.",
         remedy: "use the name of a port of the container, or its number",
-        source: "Kubernetes documentation, Configure Liveness, Readiness and Startup Probes, named ports; \
-                 `pkg/probe/util.go`, ResolveContainerPort; kubelet, `prober/worker.go`",
+        source: UNKNOWN_PORT_SOURCE,
         example: include_str!("../../../scenarios/findings/K043.bad.yaml"),
         run: None,
     },
