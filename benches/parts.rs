@@ -54,8 +54,17 @@ fn requests(bencher: Bencher) {
 
 fn measure(bencher: Bencher, traffic: &TrafficSpec) {
     let mut traffic = Traffic::new(traffic, 1, Instant::from_nanos(60_000_000_000));
-    let mut next = || traffic.next_before(Instant::NEVER).map_or(0, |request| request.lot);
-    bencher.counter(ItemsCount::new(MANY)).bench_local(|| (0..MANY).fold(0, |sum, _| sum ^ next()));
+    bencher.counter(ItemsCount::new(MANY)).bench_local(|| {
+        let (mut left, mut sum) = (MANY as usize, 0);
+        while left > 0 {
+            let requests = traffic.waiting();
+            sum = requests.iter().fold(sum, |sum, request| sum ^ request.lot);
+            let count = requests.len();
+            traffic.take(count);
+            left = left.saturating_sub(count);
+        }
+        sum
+    });
 }
 
 /// The article's requests with other keys of `[traffic]`.

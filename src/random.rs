@@ -341,7 +341,7 @@ const EXACT_CELLS: u64 = 16;
 #[derive(Clone, Debug)]
 pub struct QuantileTable {
     /// Nanoseconds at rank i / 2048. The last entry is never read for an unbounded distribution.
-    points: Box<[u64]>,
+    points: Box<[u64; CELLS as usize + 1]>,
     exact: Distribution,
     /// Straight lines are exact: the whole table is used.
     straight: bool,
@@ -351,9 +351,9 @@ impl QuantileTable {
     pub fn new(distribution: &Distribution) -> Self {
         let limit = Duration::MAX.as_nanos() as f64;
         let point =
-            |cell: u64| distribution.quantile_nanos(cell as f64 / CELLS as f64).clamp(0.0, limit).round() as u64;
+            |cell: usize| distribution.quantile_nanos(cell as f64 / CELLS as f64).clamp(0.0, limit).round() as u64;
         let straight = matches!(distribution, Distribution::Fixed(_) | Distribution::Uniform { .. });
-        Self { points: (0..=CELLS).map(point).collect(), exact: distribution.clone(), straight }
+        Self { points: Box::new(std::array::from_fn(point)), exact: distribution.clone(), straight }
     }
 
     #[inline]

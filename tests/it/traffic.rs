@@ -66,7 +66,7 @@ source_ip = "2001:db8::7"
 fn requests(scenario: &Scenario, secs: u64) -> Vec<Request> {
     let release = Instant::START + scenario.simulation.warmup;
     let mut traffic = Traffic::new(&scenario.traffic, 1, release);
-    std::iter::from_fn(|| traffic.next_before(Instant::START + Duration::secs(secs))).collect()
+    traffic.all_before(Instant::START + Duration::secs(secs)).collect()
 }
 
 #[test]

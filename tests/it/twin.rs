@@ -159,7 +159,7 @@ fn play(scenario: &Scenario, seed: u64, traced: &TracedRun) -> Vec<Record> {
     }
     let mut traffic = Traffic::new(&scenario.traffic, seed, Instant::START + scenario.simulation.warmup);
     let mut records = vec![];
-    while let Some(request) = traffic.next_before(traced.run.end) {
+    for request in traffic.all_before(traced.run.end) {
         queue.schedule(request.arrival, Event::Arrival(request));
         records.push(Record::default());
     }

@@ -46,6 +46,10 @@ pub enum Command {
 #[derive(Clone, Debug)]
 pub struct DataPlane {
     nodes: Vec<Node>,
+    /// How many they are.
+    node_count: u32,
+    /// By class and node, of a route that asks for nothing but a lot: those below this go to the canary.
+    plain: Vec<Option<u64>>,
     /// By pod.
     servers: Vec<Server>,
     application: ApplicationSpec,
@@ -79,8 +83,6 @@ pub struct DataPlaneSpec<'a> {
 #[derive(Clone, Debug)]
 struct Node {
     routes: Arc<[Route]>,
-    /// By class: the weights, by `Service::index`, of a route that asks for nothing but a lot.
-    plain: Vec<Option<[u16; 2]>>,
     /// What the smooth selection owes the canary group, by `Split::rotation`.
     owed: Vec<u32>,
     /// By `Service::index`.
@@ -126,12 +128,13 @@ impl DataPlane {
     pub fn new(spec: DataPlaneSpec<'_>) -> Self {
         let (load_balancer, group, application) = (spec.load_balancer, spec.target_group, spec.application);
         let targets = || Targets::new(group.algorithm, group.slow_start);
-        let node =
-            Node { routes: vec![].into(), plain: vec![], owed: vec![0], groups: [targets(), targets()], pools: vec![] };
+        let node = Node { routes: vec![].into(), owed: vec![0], groups: [targets(), targets()], pools: vec![] };
         let closes_after = application.keep_alive;
         let race = KeepAlive { closes_after, race_window: application.keep_alive_race_window };
         let mut data_plane = Self {
             nodes: vec![node; load_balancer.nodes as usize],
+            node_count: load_balancer.nodes,
+            plain: vec![None; load_balancer.nodes as usize * spec.users.len()],
             servers: vec![],
             application: application.clone(),
             selection: load_balancer.target_group_selection,
@@ -150,22 +153,31 @@ impl DataPlane {
 
     /// Serves every request that arrives before `until`.
     pub fn serve_until(&mut self, until: Instant, traffic: &mut Traffic, tally: &mut Tally) {
-        while let Some(request) = traffic.peek_before(until) {
-            self.serve(request, tally);
-            traffic.advance();
+        loop {
+            let waiting = traffic.waiting();
+            let mut served = 0;
+            for request in waiting.iter().take_while(|request| request.arrival < until) {
+                self.serve(request, tally);
+                served += 1;
+            }
+            let is_all = served == waiting.len();
+            traffic.take(served);
+            if !is_all {
+                return;
+            }
         }
     }
 
     /// By weight alone, as most requests go; whatever else a route may ask for is looked at elsewhere.
     #[inline(always)]
     fn serve(&mut self, request: &Request, tally: &mut Tally) {
-        let number = (((request.lot >> 32) * self.nodes.len() as u64) >> 32) as usize;
-        let node = &mut self.nodes[number];
-        let Some(weights) = node.plain[usize::from(request.class)] else {
-            return self.serve_by_route(*request, number, tally);
-        };
-        let service = drawn(weights, request.lot);
-        let target = node.groups[service.index()].next(request.arrival, request.lot);
+        let node_count = u64::from(self.node_count);
+        let number = ((request.lot >> 32) * node_count) >> 32;
+        let route = (u64::from(request.class) * node_count + number) as usize;
+        let number = number as usize;
+        let Some(canary_below) = self.plain[route] else { return self.serve_by_route(*request, number, tally) };
+        let service = drawn(canary_below, request.lot);
+        let target = self.nodes[number].groups[service.index()].next(request.arrival, request.lot);
         let (sent, version) = self.send_to(*request, (number, service), target);
         count(tally, (*request, sent), version);
     }
@@ -355,11 +367,13 @@ impl DataPlane {
     fn set_routes(&mut self, node: usize, routes: Arc<[Route]>) {
         let draws_lots = self.selection == TargetGroupSelection::Random && self.target_stickiness.is_none();
         let plain = |route: &Route| match route {
-            Route::Forward(split) if draws_lots && split.is_plain() => Some(split.weights),
+            Route::Forward(split) if draws_lots && split.is_plain() => Some(split.canary_below()),
             Route::Forward(_) | Route::FixedResponse(_) | Route::Elsewhere => None,
         };
+        for (class, route) in routes.iter().enumerate() {
+            self.plain[class * self.nodes.len() + node] = plain(route);
+        }
         let node = &mut self.nodes[node];
-        node.plain = routes.iter().map(plain).collect();
         for route in routes.iter() {
             if let Route::Forward(split) = route {
                 node.owed.resize(node.owed.len().max(usize::from(split.rotation) + 1), 0);
@@ -396,7 +410,7 @@ impl Node {
     #[inline]
     fn choose_group(&mut self, selection: TargetGroupSelection, (request, split): (&Request, Split)) -> Service {
         let is_canary = match selection {
-            TargetGroupSelection::Random => return drawn(split.weights, request.lot),
+            TargetGroupSelection::Random => return drawn(split.canary_below(), request.lot),
             TargetGroupSelection::Smooth => {
                 let [stable, canary] = split.weights.map(u32::from);
                 let total = stable + canary;
@@ -419,12 +433,10 @@ impl Node {
     }
 }
 
-/// By the lot of a request, whatever the weights add up to.
+/// By the lower half of a request's lot: the upper one has chosen the node.
 #[inline]
-fn drawn(weights: [u16; 2], lot: u64) -> Service {
-    let [stable, canary] = weights.map(u64::from);
-    let is_canary = ((lot & 0xffff_ffff) * (stable + canary)) >> 32 < canary;
-    if is_canary { Service::Canary } else { Service::Stable }
+fn drawn(canary_below: u64, lot: u64) -> Service {
+    if lot & 0xffff_ffff < canary_below { Service::Canary } else { Service::Stable }
 }
 
 #[inline(always)]

@@ -44,6 +44,12 @@ impl Split {
         self.stickiness.is_none() && self.mirrored == Percent::ZERO
     }
 
+    /// Of 2^32 lots, those below this go to the canary: its share, rounded up, as lots are counted from 0.
+    pub fn canary_below(&self) -> u64 {
+        let [stable, canary] = self.weights.map(u64::from);
+        if canary == 0 { 0 } else { (canary << 32).div_ceil(stable + canary) }
+    }
+
     /// Two target groups, so much for the canary.
     pub const fn weighted(canary: Percent) -> Self {
         let canary = canary.get() as u16;

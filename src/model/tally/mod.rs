@@ -124,39 +124,39 @@ impl Tally {
         while fate.arrival >= self.current_end {
             self.next_second();
         }
-        self.fingerprint = self.fingerprint.wrapping_add(hash(&fate));
-        self.current.requests += 1;
         if fate.outcome == Outcome::Ok {
+            self.fingerprint = self.fingerprint.wrapping_add(hash(&fate));
             self.current.ok += 1;
             self.current_times.push(micros(&fate));
         } else {
             self.count_bad(fate);
         }
         if self.is_watched {
-            self.count_for_others(&fate, waited);
+            self.count_for_others(fate, waited);
         }
     }
 
     #[cold]
     fn count_bad(&mut self, fate: Fate) {
+        self.fingerprint = self.fingerprint.wrapping_add(hash(&fate));
         if fate.outcome.is_from_target() {
             self.current_times.push(micros(&fate));
         }
         self.count_failure(fate);
     }
 
-    /// What most runs do without.
+    /// What most runs do without. By value: a reference would keep every request's fate in memory.
     #[inline(never)]
-    fn count_for_others(&mut self, fate: &Fate, waited: Duration) {
+    fn count_for_others(&mut self, fate: Fate, waited: Duration) {
         if let Some(trace) = &mut self.trace {
-            let Fate { arrival, outcome, answered, version, user, class, .. } = *fate;
+            let Fate { arrival, outcome, answered, version, user, class, .. } = fate;
             trace.push(TracedRequest { arrival, outcome, answered, waited, version, user, class });
         }
         if let Some(metrics) = &mut self.metrics {
-            metrics.count(answer(fate));
+            metrics.count(answer(&fate));
         }
         if let Some(exposure) = &mut self.exposure {
-            exposure.count(fate);
+            exposure.count(&fate);
         }
     }
 
@@ -300,6 +300,8 @@ impl Tally {
     #[cold]
     fn next_second(&mut self) {
         let spare = if self.open.len() >= self.horizon { self.settle_oldest() } else { vec![] };
+        let of_each = [self.current.ok, self.current.target_5xx, self.current.elb_5xx(), self.current.elb_404];
+        self.current.requests = of_each.iter().sum();
         self.seconds.push(std::mem::take(&mut self.current));
         if let Some(exposure) = &mut self.exposure {
             exposure.next_second();

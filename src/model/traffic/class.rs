@@ -4,7 +4,7 @@ use super::process::{Pace, Process};
 use super::recording::Replay;
 use super::sessions::{Plan, Sessions};
 use super::users::Users;
-use super::{ANONYMOUS, Arrivals, Block, ClassSpec, Request, TrafficSpec};
+use super::{Arrivals, BLOCK, Block, ClassSpec, Request, TrafficSpec};
 use crate::random::{Distribution, QuantileTable, Random, Stream};
 use crate::units::{Duration, Instant};
 
@@ -64,7 +64,12 @@ impl Class {
         }
     }
 
-    /// The next requests, numbered from `first` on.
+    /// With what all requests of the class have in common.
+    pub fn empty_block(&self) -> Block {
+        Box::new([Request { class: self.number, ..Request::default() }; BLOCK])
+    }
+
+    /// The next requests, numbered from `first` on, in a block of this class.
     pub fn fill(&mut self, first: u64, block: &mut Block) {
         match &mut self.calls {
             None => self.actions.fill(&mut block[..]),
@@ -76,7 +81,6 @@ impl Class {
         for (number, request) in (first..).zip(block.iter_mut()) {
             request.lot = self.random_lots.next_u64();
             request.number = number;
-            request.class = self.number;
         }
     }
 }
@@ -125,7 +129,8 @@ impl Independent {
         self.process.fill(block);
         let Self { users, random_users, .. } = self;
         match users {
-            Users::Anonymous => block.iter_mut().for_each(|request| request.user = ANONYMOUS),
+            // As the block was made.
+            Users::Anonymous => {}
             Users::Uniform { .. } | Users::Zipf(_) => {
                 block.iter_mut().for_each(|request| request.user = users.draw(random_users));
             }

@@ -149,7 +149,7 @@ impl TrafficSpec {
 /// The user of a request of which nobody asks whose it is.
 pub const ANONYMOUS: u32 = u32::MAX;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The first is 0; counted over all classes.
     pub number: u64,
@@ -162,6 +162,13 @@ pub struct Request {
     pub user: u32,
     /// Index of `TrafficSpec::classes`; 0 without classes.
     pub class: u8,
+}
+
+/// Of nobody, and nothing to do.
+impl Default for Request {
+    fn default() -> Self {
+        Self { number: 0, arrival: Instant::START, demand: Duration::ZERO, lot: 0, user: ANONYMOUS, class: 0 }
+    }
 }
 
 /// Requests are made so many at a time, in one tight loop for each generator: about 14 ns a request.
@@ -189,33 +196,36 @@ impl Traffic {
             [_] => vec![],
             several => several.iter_mut().map(Ahead::of).collect(),
         };
-        let mut traffic = Self { classes, ahead, block: Box::new([Request::default(); BLOCK]), next: 0 };
+        let block = classes[0].empty_block();
+        let mut traffic = Self { classes, ahead, block, next: 0 };
         traffic.fill(0);
         traffic
     }
 
-    /// The next request if it arrives before `until`; it stays the next one until `advance`. Not a copy: it would go
-    /// through memory for each request.
-    #[inline(always)]
-    pub fn peek_before(&self, until: Instant) -> Option<&Request> {
-        let request = &self.block[self.next];
-        (request.arrival < until).then_some(request)
-    }
-
-    /// The next request if it arrives before `until`.
-    pub fn next_before(&mut self, until: Instant) -> Option<Request> {
-        let request = *self.peek_before(until)?;
-        self.advance();
-        Some(request)
-    }
-
-    /// The next request has been looked at.
-    #[inline(always)]
-    pub fn advance(&mut self) {
-        self.next += 1;
+    /// The next requests, in order; never empty. They stay the next ones until [`Self::take`]. A slice: handed out one by
+    /// one, each request would cost a look at where the next one is.
+    #[inline]
+    pub fn waiting(&mut self) -> &[Request] {
         if self.next == BLOCK {
             self.fill(self.block[BLOCK - 1].number + 1);
         }
+        &self.block[self.next..]
+    }
+
+    /// So many of those that wait are done with.
+    #[inline]
+    pub fn take(&mut self, count: usize) {
+        self.next += count;
+    }
+
+    /// All requests that arrive before `until`.
+    pub fn all_before(&mut self, until: Instant) -> impl Iterator<Item = Request> {
+        std::iter::from_fn(move || {
+            let request = self.waiting()[0];
+            let is_due = request.arrival < until;
+            self.take(usize::from(is_due));
+            is_due.then_some(request)
+        })
     }
 
     #[inline(never)]
@@ -248,7 +258,7 @@ struct Ahead {
 
 impl Ahead {
     fn of(class: &mut Class) -> Self {
-        let mut block = Box::new([Request::default(); BLOCK]);
+        let mut block = class.empty_block();
         class.fill(0, &mut block);
         Self { arrival: block[0].arrival, block, next: 0 }
     }
@@ -279,7 +289,7 @@ mod tests {
     }
 
     fn requests(mut traffic: Traffic, secs: u64) -> Vec<Request> {
-        std::iter::from_fn(|| traffic.next_before(Instant::START + Duration::secs(secs))).collect()
+        traffic.all_before(Instant::START + Duration::secs(secs)).collect()
     }
 
     #[test]

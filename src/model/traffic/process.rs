@@ -77,7 +77,7 @@ impl Process {
     /// The next points, as arrivals: one tight loop.
     pub fn fill(&mut self, block: &mut [Request]) {
         match self {
-            Self::Poisson(poisson) => block.iter_mut().for_each(|request| request.arrival = poisson.next_point()),
+            Self::Poisson(poisson) => poisson.fill(block),
             Self::Never | Self::Uniform { .. } | Self::Inverted(_) => {
                 block.iter_mut().for_each(|request| request.arrival = self.next_point())
             }
@@ -97,6 +97,16 @@ impl Poisson {
     fn next_point(&mut self) -> Instant {
         self.nanos = self.nanos.saturating_add(self.gaps.at(self.random.next_u64()));
         Instant::from_nanos(self.nanos)
+    }
+
+    fn fill(&mut self, block: &mut [Request]) {
+        // In a register, not in memory.
+        let mut nanos = self.nanos;
+        for request in block {
+            nanos = nanos.saturating_add(self.gaps.at(self.random.next_u64()));
+            request.arrival = Instant::from_nanos(nanos);
+        }
+        self.nanos = nanos;
     }
 }
 
