@@ -12,11 +12,36 @@ use std::time::Instant;
 
 const ROUNDS: usize = 9;
 
-/// The article's deployment, its steady state prolonged: through the full data plane.
-fn article(hours: u64) -> Scenario {
-    let text = include_str!("../scenarios/article/2-pod-tuning.toml");
+const ARTICLE: &str = include_str!("../scenarios/article/2-pod-tuning.toml");
+const HEADER_ROUTE: &str = include_str!("../scenarios/routing/header-x-canary.toml");
+
+/// What may be asked of each request besides, by its name in the report.
+const EXTRAS: [(&str, &str, &str); 5] = [
+    (
+        "three classes",
+        ARTICLE,
+        "[[traffic.classes]]\nname = 'a'\nshare = 0.2\n[[traffic.classes]]\nname = 'b'\nshare = 0.3\n\
+         [[traffic.classes]]\nname = 'c'\n",
+    ),
+    ("100,000 users", ARTICLE, "[[traffic.classes]]\nname = 'a'\nusers = 100000\n"),
+    (
+        "100,000 users by Zipf",
+        ARTICLE,
+        "[[traffic.classes]]\nname = 'a'\nusers = { count = 100000, activity = { zipf = 1.0 } }\n",
+    ),
+    (
+        "100,000 users in sessions",
+        ARTICLE,
+        "[[traffic.classes]]\nname = 'a'\n\
+         users = { count = 100000, requests_per_session = 10, think_time = { exponential = '5s' } }\n",
+    ),
+    ("classes, users and a header route", HEADER_ROUTE, ""),
+];
+
+/// A deployment, its steady state prolonged: through the full data plane.
+fn prolonged(text: &str, hours: u64) -> Scenario {
     let duration = format!("simulation.duration=\"{hours}h\"");
-    load(text, "2-pod-tuning", &[duration]).expect("the scenario is right").scenario
+    load(text, "speed", &[duration]).expect("the scenario is right").scenario
 }
 
 /// Nanoseconds per request.
@@ -48,7 +73,7 @@ fn peak_mebibytes() -> Option<f64> {
 }
 
 fn main() {
-    let (day, hour) = (article(24), article(1));
+    let (day, hour) = (prolonged(ARTICLE, 24), prolonged(ARTICLE, 1));
     ours(&hour);
     if let Some(peak) = peak_mebibytes() {
         println!("{:<44} {peak:8.1}", "peak memory after 1 h, MiB");
@@ -70,4 +95,10 @@ fn main() {
     report("ours, 24 h of the article, ns per request", long);
     report("ours ÷ R", quotients);
     report("ns per request at 24 h ÷ at 1 h", linearity);
+    for (name, text, classes) in EXTRAS {
+        let with = prolonged(&format!("{text}{classes}"), 6);
+        let without = prolonged(ARTICLE, 6);
+        let quotients = (0..ROUNDS).map(|_| ours(&with) / ours(&without)).collect();
+        report(&format!("ns per request with {name} ÷ without"), quotients);
+    }
 }

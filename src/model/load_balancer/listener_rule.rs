@@ -4,6 +4,7 @@
 //! for the length of names and values. Left out: regular expressions instead of values, transforms (they change the
 //! request, not its way), authentication before the action.
 
+use super::pattern::Pattern;
 use crate::model::http_request::HttpRequest;
 use crate::model::request_match::RequestMatch;
 use crate::units::{Duration, Percent};
@@ -168,7 +169,7 @@ impl Condition {
     pub fn holds(&self, request: &HttpRequest) -> bool {
         match self {
             Self::HostHeader(values) => values.iter().any(|value| fits_in_any_case(value, &request.host)),
-            Self::PathPattern(values) => values.iter().any(|value| fits(&tokens(value), &request.path)),
+            Self::PathPattern(values) => values.iter().any(|value| Pattern::new(value).fits(&request.path)),
             // A header that comes several times is tried value by value.
             Self::HttpHeader { name, values } => request.headers.iter().any(|(sent, content)| {
                 sent.eq_ignore_ascii_case(name) && values.iter().any(|value| fits_in_any_case(value, content))
@@ -217,14 +218,13 @@ impl Condition {
     }
 
     fn wildcards(&self) -> usize {
-        let count = |tokens: Vec<Token>| tokens.iter().filter(|token| !matches!(token, Token::Only(_))).count();
         match self {
             Self::HostHeader(values) | Self::PathPattern(values) | Self::HttpHeader { values, .. } => {
-                values.iter().map(|value| count(tokens(value))).sum()
+                values.iter().map(|value| Pattern::new(value).wildcards()).sum()
             }
             Self::QueryString(pairs) => {
                 let texts = pairs.iter().flat_map(|(key, value)| key.iter().chain([value]));
-                texts.map(|text| count(tokens_of_query(text))).sum()
+                texts.map(|text| Pattern::of_query(text).wildcards()).sum()
             }
             Self::HttpRequestMethod(_) | Self::SourceIp(_) | Self::Route(_) => 0,
         }
@@ -266,6 +266,14 @@ impl Condition {
     }
 }
 
+fn fits_in_any_case(pattern: &str, text: &str) -> bool {
+    Pattern::new(&pattern.to_ascii_lowercase()).fits(&text.to_ascii_lowercase())
+}
+
+fn fits_in_query(pattern: &str, text: &str) -> bool {
+    Pattern::of_query(&pattern.to_ascii_lowercase()).fits(&text.to_ascii_lowercase())
+}
+
 /// Source: `HttpHeaderConditionConfig`.
 fn header_refusal(name: &str) -> Option<String> {
     let length = name.chars().count();
@@ -304,71 +312,6 @@ impl Forward {
         let heavy = self.target_groups.iter().find(|group| group.weight > MAX_WEIGHT)?;
         Some(format!("a weight lies between 0 and {MAX_WEIGHT}, that of {} is {}", heavy.service, heavy.weight))
     }
-}
-
-/// A part of a pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Token {
-    /// `*`: any characters, or none.
-    Any,
-    /// `?`: exactly one character.
-    One,
-    Only(char),
-}
-
-fn tokens(pattern: &str) -> Vec<Token> {
-    pattern.chars().map(token).collect()
-}
-
-fn token(c: char) -> Token {
-    match c {
-        '*' => Token::Any,
-        '?' => Token::One,
-        c => Token::Only(c),
-    }
-}
-
-/// There a backslash makes a character of a wildcard. Source: `QueryStringConditionConfig`.
-fn tokens_of_query(pattern: &str) -> Vec<Token> {
-    let (mut tokens, mut chars) = (vec![], pattern.chars().peekable());
-    while let Some(c) = chars.next() {
-        let escaped = chars.next_if(|next| c == '\\' && matches!(next, '*' | '?' | '\\'));
-        tokens.push(escaped.map_or(token(c), Token::Only));
-    }
-    tokens
-}
-
-fn fits_in_any_case(pattern: &str, text: &str) -> bool {
-    fits(&tokens(&pattern.to_ascii_lowercase()), &text.to_ascii_lowercase())
-}
-
-fn fits_in_query(pattern: &str, text: &str) -> bool {
-    fits(&tokens_of_query(&pattern.to_ascii_lowercase()), &text.to_ascii_lowercase())
-}
-
-/// Whether the whole text fits. After a mismatch only the last `*` is tried again, one character longer: those before it
-/// have taken the least already.
-fn fits(pattern: &[Token], text: &str) -> bool {
-    let text: Vec<char> = text.chars().collect();
-    let (mut at, mut place) = (0, 0);
-    // Behind the last `*`, and how far it has come.
-    let mut last_any: Option<(usize, usize)> = None;
-    while place < text.len() {
-        match pattern.get(at) {
-            Some(Token::Any) => {
-                at += 1;
-                last_any = Some((at, place));
-            }
-            Some(Token::One) => (at, place) = (at + 1, place + 1),
-            Some(Token::Only(c)) if *c == text[place] => (at, place) = (at + 1, place + 1),
-            Some(Token::Only(_)) | None => {
-                let Some((behind, taken)) = last_any else { return false };
-                (at, place) = (behind, taken + 1);
-                last_any = Some((behind, place));
-            }
-        }
-    }
-    pattern[at..].iter().all(|token| *token == Token::Any)
 }
 
 /// As the event log writes a rule: `rule 1 (http-header X-Canary=yes) -> canary 100`.
@@ -416,7 +359,6 @@ impl fmt::Display for Action {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn request() -> HttpRequest {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -573,37 +515,5 @@ mod tests {
         let rules: Vec<_> = (1..=101).map(|priority| Rule { priority, ..rule(vec![]) }).collect();
         let listener = Listener { rules, default_action: Action::FixedResponse(404) };
         assert_eq!(listener.refusal().as_deref(), Some("a load balancer has at most 100 rules, these are 101"));
-    }
-
-    /// The same by trying everything.
-    fn fits_slowly(pattern: &[Token], text: &[char]) -> bool {
-        match (pattern.split_first(), text.split_first()) {
-            (None, rest) => rest.is_none(),
-            (Some((Token::Any, pattern)), _) => (0..=text.len()).any(|taken| fits_slowly(pattern, &text[taken..])),
-            (Some((Token::One, pattern)), Some((_, text))) => fits_slowly(pattern, text),
-            (Some((Token::Only(c), pattern)), Some((first, text))) => c == first && fits_slowly(pattern, text),
-            (Some((Token::One | Token::Only(_), _)), None) => false,
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_pattern_fits_what_its_slow_twin_fits(pattern in "[ab*?/]{0,9}", text in "[ab/]{0,12}") {
-            let slowly = fits_slowly(&tokens(&pattern), &text.chars().collect::<Vec<_>>());
-            prop_assert_eq!(fits(&tokens(&pattern), &text), slowly, "{} on {}", pattern, text);
-        }
-
-        #[test]
-        fn a_text_with_all_of_its_wildcards_escaped_fits_itself_alone(text in r"[ab*?\\]{0,9}", other in r"[ab*?\\]{0,9}") {
-            let mut pattern = String::new();
-            for c in text.chars() {
-                if matches!(c, '*' | '?' | '\\') {
-                    pattern.push('\\');
-                }
-                pattern.push(c);
-            }
-            prop_assert!(fits_in_query(&pattern, &text));
-            prop_assert_eq!(fits_in_query(&pattern, &other), text == other);
-        }
     }
 }

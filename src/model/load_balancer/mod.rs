@@ -10,6 +10,7 @@ pub mod cookie;
 pub mod data_plane;
 pub mod hold;
 pub mod listener_rule;
+mod pattern;
 pub mod route;
 mod spec;
 pub mod target_group;

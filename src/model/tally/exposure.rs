@@ -68,7 +68,7 @@ impl Exposure {
         if version >= 2 && fate.outcome.is_from_target() && class.record.first_exposure.is_none() {
             class.record.first_exposure = Some(fate.arrival);
         }
-        class.count_user(fate, version);
+        class.count_user(fate, version, answer);
     }
 
     /// What was counted has come to another end, in a second that may have been closed.
@@ -109,8 +109,7 @@ impl Exposure {
 
 impl Class {
     #[inline]
-    fn count_user(&mut self, fate: &Fate, version: usize) {
-        let answer = answer(fate.outcome);
+    fn count_user(&mut self, fate: &Fate, version: usize, answer: Answer) {
         // Of nobody's in a class without users.
         let Some(user) = self.record.users.get_mut(fate.user as usize) else { return };
         user.requests += 1;

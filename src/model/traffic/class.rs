@@ -127,14 +127,7 @@ struct Independent {
 impl Independent {
     fn fill(&mut self, block: &mut [Request]) {
         self.process.fill(block);
-        let Self { users, random_users, .. } = self;
-        match users {
-            // As the block was made.
-            Users::Anonymous => {}
-            Users::Uniform { .. } | Users::Zipf(_) => {
-                block.iter_mut().for_each(|request| request.user = users.draw(random_users));
-            }
-        }
+        self.users.fill(&mut self.random_users, block);
     }
 }
 

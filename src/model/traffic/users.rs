@@ -2,7 +2,7 @@
 //!
 //! Left out: users who come and go. The same ones are there all the time.
 
-use super::ANONYMOUS;
+use super::{ANONYMOUS, Request};
 use crate::random::{Distribution, Random};
 
 /// Who sends the requests of a class.
@@ -46,6 +46,18 @@ impl Users {
             None => Self::Anonymous,
             Some((count, Activity::Uniform)) => Self::Uniform { count },
             Some((count, Activity::Zipf { exponent })) => Self::Zipf(AliasTable::zipf(count, exponent)),
+        }
+    }
+
+    /// Whose requests these are: one tight loop for each kind of users.
+    pub fn fill(&self, random: &mut Random, block: &mut [Request]) {
+        match self {
+            // As the block was made.
+            Self::Anonymous => {}
+            Self::Uniform { count } => {
+                block.iter_mut().for_each(|request| request.user = split(random.next_u64(), *count).0);
+            }
+            Self::Zipf(table) => block.iter_mut().for_each(|request| request.user = table.at(random.next_u64())),
         }
     }
 
