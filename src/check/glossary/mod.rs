@@ -5,6 +5,7 @@ mod cause;
 mod reference;
 mod term;
 mod validation;
+mod way_back;
 
 use super::reproduce::Run;
 use crate::model::outcome::Cause;
@@ -12,6 +13,7 @@ pub use cause::cause;
 pub use reference::{Instead, REFERENCES, Reference};
 pub use term::TERMS;
 pub use validation::RULES;
+pub use way_back::WAY_BACK;
 
 /// A page about a word of the reports.
 #[derive(Debug)]
@@ -34,5 +36,6 @@ pub enum Reproduce {
 /// All entries.
 pub fn entries() -> impl Iterator<Item = Entry> {
     let copy = |entry: &'static Entry| Entry { ..*entry };
-    Cause::ALL.into_iter().map(cause).chain(RULES.iter().map(copy)).chain(TERMS.iter().map(copy))
+    let terms = TERMS.iter().chain(&WAY_BACK).map(copy);
+    Cause::ALL.into_iter().map(cause).chain(RULES.iter().map(copy)).chain(terms)
 }
