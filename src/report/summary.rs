@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 pub const SCHEMA: &str = "rollout-sim/run/v1";
 
 /// Parameters that no manifest holds: what the model assumes of the world around the Rollout.
-const ASSUMED: [&str; 7] = [
+const ASSUMED: [&str; 12] = [
     "simulation.",
     "traffic.",
     "application.",
@@ -21,6 +21,11 @@ const ASSUMED: [&str; 7] = [
     "rollouts_controller.",
     "load_balancer_controller.",
     "load_balancer.",
+    "monitoring.",
+    "argo_cd.",
+    "git.",
+    "pipeline.",
+    "promotion.",
 ];
 
 /// The keys are sorted, and nothing of the machine or the day is in it.
@@ -89,7 +94,9 @@ pub fn summary(loaded: &Loaded, run: &Run, verdicts: &[Verdict]) -> Value {
 pub(super) fn assumed(loaded: &Loaded) -> impl Iterator<Item = &Parameter> {
     // What people do about pauses without an end no manifest says.
     let is_assumed = |parameter: &&Parameter| {
-        ASSUMED.iter().any(|prefix| parameter.key.starts_with(prefix))
+        let key = &parameter.key;
+        // An Application is a manifest, too.
+        ASSUMED.iter().any(|prefix| key.starts_with(prefix)) && !key.starts_with("argo_cd.application.")
             || parameter.key == "actions" && parameter.origin == Origin::Manifest
     };
     loaded.parameters.iter().filter(is_assumed)
@@ -288,6 +295,17 @@ mod tests {
         assert_eq!(source("traffic.rate"), Some(json!("scenario")));
         assert_eq!(source("load_balancer_controller.rule_lag"), Some(json!("command_line")));
         assert_eq!(source("load_balancer.deregistration"), Some(json!("default")));
+    }
+
+    #[test]
+    fn what_is_assumed_of_argo_cd_and_of_a_pipeline_is_told_too() {
+        let text = include_str!("../../scenarios/gitops/full-pipeline.toml");
+        let loaded = crate::scenario::load::load(text, "full-pipeline", &[]).expect("the scenario is right");
+        let keys: Vec<_> = assumed(&loaded).map(|parameter| parameter.key.as_str()).collect();
+        for key in ["argo_cd.version", "argo_cd.commit_detection", "git.commit_time", "pipeline.executors"] {
+            assert!(keys.contains(&key), "{key}: {keys:?}");
+        }
+        assert!(!keys.iter().any(|key| key.starts_with("argo_cd.application.")), "{keys:?}");
     }
 
     #[test]

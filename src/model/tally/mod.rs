@@ -156,7 +156,7 @@ impl Tally {
             metrics.count(answer(&fate));
         }
         if let Some(exposure) = &mut self.exposure {
-            exposure.count(&fate);
+            exposure.count(fate);
         }
     }
 
