@@ -1,28 +1,26 @@
 //! `lanes.svg`: who did what when, a lane for each actor, over the requests that each version answered.
 
+mod bars;
 mod flags;
 mod story;
 
-use super::canvas::{Canvas, FAINT, Font, GRID, INFALLIBLE, INK, MARK, text_width};
+use super::canvas::{Canvas, FAINT, Font, GRID, INFALLIBLE, INK, MARK};
 use super::classes::{NO_REQUEST, TICKS, draw_band, draw_frame, draw_ticks};
 use super::panel::{Bin, LEFT, Panel, RIGHT, TimeAxis, WIDTH, bins};
 use super::versions::{Drawn, ELB_5XX, Sign, TARGET_5XX, UNROUTED, draw_key, key, key_width};
-use super::{FOOT, LAG, Layout, draw_weights, draw_weights_gap};
+use super::{FOOT, Layout, draw_weights, draw_weights_gap};
 use crate::report::millis_since_release;
 use crate::report::window::Window;
 use crate::run::{Run, Second};
 use crate::scenario::Loaded;
 use crate::units::Instant;
+use bars::{Bar, TRACK, bars};
 use flags::{BACKGROUND, Flag, OFFSET, flags};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 use std::cmp::Ordering;
-use story::{Cause, Edge, Lane, Look, Mark, Span, Story, story};
+use story::{Cause, Edge, Lane, Mark, Span, Story, story};
 
-const WORK: RGBColor = RGBColor(0x8f, 0xbf, 0xe6);
-const ROUTE: RGBColor = RGBColor(0xa4, 0xd6, 0xcf);
-const STEP: RGBColor = RGBColor(0xe6, 0xec, 0xf3);
-const ALARM: RGBColor = RGBColor(0xf4, 0xa7, 0x72);
 /// From cause to effect.
 const ARROW: RGBColor = RGBColor(0x6f, 0x8f, 0xb5);
 /// Every second lane.
@@ -30,8 +28,6 @@ const SHADE: RGBColor = RGBColor(0xf7, 0xf7, 0xf7);
 
 /// Title, what was run, and how to read the picture.
 const HEAD: i32 = 88;
-/// A row of things that last.
-const TRACK: i32 = 20;
 /// A row of labels.
 const ROW: i32 = 17;
 /// The row of marks.
@@ -40,8 +36,6 @@ const MARKS: i32 = 12;
 const MARGIN: i32 = 7;
 /// Two lines of a name.
 const LOWEST: i32 = 40;
-/// More things at once lie over each other.
-const TRACKS: usize = 3;
 const PANEL: i32 = 110;
 /// Arrows that lie nearer at both ends are one.
 const NEXT_ARROW: i32 = 7;
@@ -122,18 +116,6 @@ struct Place {
     at: Instant,
     above: i32,
     below: i32,
-}
-
-/// A span, or several that lie too close to be told apart.
-struct Bar {
-    left: i32,
-    right: i32,
-    track: usize,
-    look: Look,
-    /// With where it begins.
-    label: Option<(i32, String)>,
-    /// The spans, by their numbers in the lane.
-    members: Vec<usize>,
 }
 
 impl<'a> Plan<'a> {
@@ -382,113 +364,6 @@ fn draw_marks(canvas: &Canvas, y: i32, flag: &Flag<'_>) {
     }
 }
 
-impl Bar {
-    fn draw(&self, canvas: &Canvas, top: i32, ground: RGBColor) {
-        let (above, below) = (top + 1, top + TRACK - 2);
-        let right = self.right.max(self.left + 2);
-        canvas.rectangle((self.left, above), (right, below), self.look.colour());
-        let frame = vec![(self.left, above), (right, above), (right, below), (self.left, below), (self.left, above)];
-        canvas.line(frame, if self.look == Look::Step { MARK } else { FAINT }, 1);
-        if let Some((left, label)) = &self.label {
-            if *left >= right || *left < self.left {
-                canvas.rectangle((left - 1, above), (left + text_width(label), below), ground);
-            }
-            let y = i32::midpoint(above, below);
-            canvas.text(label, (*left, y), Font::plain(INK).anchored(HPos::Left, VPos::Center));
-        }
-    }
-}
-
-impl Look {
-    fn colour(self) -> RGBColor {
-        match self {
-            Self::Step => STEP,
-            Self::Work => WORK,
-            Self::Wait => LAG,
-            Self::Alarm => ALARM,
-            Self::Route => ROUTE,
-        }
-    }
-}
-
-/// One after the other on as few tracks as their labels allow.
-fn bars(spans: &[Span], x: impl Fn(Instant) -> i32) -> Vec<Bar> {
-    let mut groups: Vec<(i32, i32, Vec<usize>)> = vec![];
-    for (index, span) in spans.iter().enumerate() {
-        let (left, right) = (x(span.from), x(span.to));
-        let is_near = |(from, to, members): &&mut (i32, i32, Vec<usize>)| {
-            let other = &spans[members[0]];
-            let is_alike = span.look != Look::Step && (other.look, &other.name) == (span.look, &span.name);
-            is_alike && left - *to < NEXT_BAR && (right - left).min(*to - *from) < NARROW
-        };
-        match groups.iter_mut().rev().find(is_near) {
-            Some((_, to, members)) => {
-                *to = right.max(*to);
-                members.push(index);
-            }
-            None => groups.push((left, right, vec![index])),
-        }
-    }
-    let mut taken: Vec<Vec<(i32, i32)>> = vec![vec![]; TRACKS];
-    let mut bars: Vec<Bar> = vec![];
-    for (left, right, members) in groups {
-        let (bar, (from, to)) = fitting(&taken, (left, right), (spans, members));
-        taken[bar.track].push((from, to));
-        // Where nothing fits any more a bar is worth more than a label beside another one.
-        for other in bars.iter_mut().filter(|other| other.track == bar.track) {
-            let ends = |(left, label): &(i32, String)| (*left, left + text_width(label));
-            let is_hidden = |label: &(i32, String)| ends(label).0 < to.max(from + 2) && from < ends(label).1;
-            other.label = other.label.take().filter(|label| !is_hidden(label));
-        }
-        bars.push(bar);
-    }
-    bars
-}
-
-/// Bars of one kind nearer than this are one, if one of them is this narrow.
-const NEXT_BAR: i32 = 5;
-const NARROW: i32 = 12;
-
-/// Inside of the bar or beside it, in full or in short: whatever has room on the first track that has some. Also the room
-/// that it takes.
-fn fitting(taken: &[Vec<(i32, i32)>], (left, right): (i32, i32), of: (&[Span], Vec<usize>)) -> (Bar, (i32, i32)) {
-    const PAD: i32 = 4;
-    let (spans, members) = of;
-    let span = &spans[members[0]];
-    let labels = match members.len() {
-        1 => {
-            let weight = span.name.strip_prefix("setWeight ").map(|weight| format!("{weight} %"));
-            let full = format!("{} {}", span.name, span.detail).trim_end().to_owned();
-            [Some(full), Some(span.name.clone()), weight].into_iter().flatten().collect()
-        }
-        count => vec![format!("{} ×{count}", span.name)],
-    };
-    let is_step = span.look == Look::Step;
-    let mut places = vec![];
-    for label in labels {
-        let width = text_width(&label);
-        if width + 2 * PAD <= right - left {
-            places.push((Some((left + PAD, label)), (left, right)));
-        } else if !is_step && right + PAD + width <= RIGHT {
-            places.push((Some((right + PAD, label)), (left, right + PAD + width)));
-        } else if !is_step && left - PAD - width >= LEFT {
-            places.push((Some((left - PAD - width, label)), (left - PAD - width, right)));
-        }
-    }
-    places.push((None, (left, right)));
-    let look = span.look;
-    let tracks = if is_step { 1 } else { TRACKS };
-    for (label, (from, to)) in &places {
-        // A label inside may begin where the bar before it ends.
-        let gap = if (*from, *to) == (left, right) { 0 } else { PAD };
-        let is_free = |track: &usize| taken[*track].iter().all(|(a, b)| *b + gap <= *from || *to + gap <= *a);
-        if let Some(track) = (0..tracks).find(is_free) {
-            return (Bar { left, right, track, look, label: label.clone(), members }, (*from, *to));
-        }
-    }
-    (Bar { left, right, track: tracks - 1, look, label: None, members }, (left, right))
-}
-
 fn draw_head(canvas: &Canvas, top: i32, (loaded, run): (&Loaded, &Run)) {
     canvas.text(&super::fit(&loaded.scenario.title, 24.8), (LEFT, top + 12), Font::bold(24.8));
     let subtitle = format!(
@@ -504,6 +379,7 @@ fn draw_head(canvas: &Canvas, top: i32, (loaded, run): (&Loaded, &Run)) {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{attribute, boxes};
+    use super::bars::WORK;
     use super::*;
     use crate::report::classes::sample::exposed;
     use crate::report::sample::{at_millis, log, quiet};

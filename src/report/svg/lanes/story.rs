@@ -17,12 +17,14 @@ pub(super) enum Actor {
     Rollouts,
     ControlPlane,
     DataPlane,
+    /// The program in the pods.
+    Application,
     /// Nobody: what the others did to the header routes.
     HeaderRoutes,
 }
 
 impl Actor {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::People,
         Self::Git,
         Self::Pipeline,
@@ -30,6 +32,7 @@ impl Actor {
         Self::Rollouts,
         Self::ControlPlane,
         Self::DataPlane,
+        Self::Application,
         Self::HeaderRoutes,
     ];
 
@@ -42,6 +45,7 @@ impl Actor {
             "rollouts-controller" | "deployment-controller" => Self::Rollouts,
             "load-balancer-controller" | "control-plane" => Self::ControlPlane,
             "load-balancer" => Self::DataPlane,
+            "application" => Self::Application,
             _ => return None,
         })
     }
@@ -60,6 +64,7 @@ impl Actor {
             Self::ControlPlane => &["control", "plane"],
             Self::DataPlane if has_alb => &["ALB"],
             Self::DataPlane => &["data", "plane"],
+            Self::Application => &["application"],
             Self::HeaderRoutes => &["header", "routes"],
         }
     }
@@ -170,6 +175,7 @@ impl Teller<'_> {
             Actor::Rollouts => self.tell_rollouts_controller(number, entry),
             Actor::ControlPlane => self.tell_control_plane(number, entry),
             Actor::DataPlane => self.tell_data_plane(number, entry),
+            Actor::Application => self.mark(number, (1, shorten(&entry.object))),
             Actor::HeaderRoutes => {}
         }
     }
@@ -206,7 +212,12 @@ impl Teller<'_> {
                 self.end(&queue, number);
                 self.mark(number, (0, shorten(&entry.object)));
             }
-            "StageStarted" => self.begin(&key, number, (Look::Work, &entry.object, "")),
+            "StageStarted" => {
+                // `run 1, retry 1`
+                let run = entry.detail.split(',').next().unwrap_or_default();
+                self.end(&format!("queue {run}"), number);
+                self.begin(&key, number, (Look::Work, &entry.object, ""));
+            }
             "StageEnded" => self.end(&key, number),
             "StageFailed" => {
                 if let Some(span) = self.open.iter().rfind(|open| open.key == key).map(|open| open.span) {
@@ -277,7 +288,7 @@ impl Teller<'_> {
 
     fn tell_control_plane(&mut self, number: usize, entry: &LogEntry) {
         match entry.event {
-            "ModifyRule" | "ModifyListener" | "Configure" => self.mark(number, (1, weight(&entry.detail))),
+            "ModifyRule" | "ModifyListener" | "Configure" => self.mark(number, (1, action(&entry.detail))),
             "CreateRule" | "DeleteRule" => self.mark(number, (1, first_words(&entry.detail, 2))),
             "SetRulePriorities" => self.mark(number, (3, String::new())),
             "FailedBuildModel" => self.mark(number, (0, shorten(&entry.detail))),
@@ -303,7 +314,7 @@ impl Teller<'_> {
         nodes.insert(entry.object.clone(), value.clone());
         let count = nodes.values().filter(|other| **other == value).count();
         if count == self.run.nodes as usize {
-            let detail = if entry.event == "RuleEffective" { weight(&value) } else { shorten(&entry.detail) };
+            let detail = if entry.event == "RuleEffective" { weight(&value) } else { class_route(&entry.detail) };
             self.mark(number, (1, detail));
         }
     }
@@ -376,7 +387,8 @@ impl Teller<'_> {
             "pipeline" | "promotion" | "alert" => format!("{} {}", entry.component, entry.event),
             _ => entry.event.to_owned(),
         };
-        let is_alarming = is_taken_away || ALARMING.contains(&entry.event);
+        let answers_itself = entry.detail.contains("-> fixed response 5");
+        let is_alarming = is_taken_away || answers_itself || ALARMING.contains(&entry.event);
         let mark = Mark { at: entry.at, entry: number, name, detail, rank, is_alarming };
         self.lane(actor).marks.push(mark);
     }
@@ -389,6 +401,23 @@ fn weight(detail: &str) -> String {
         (Some("canary"), Some(Ok(weight))) => format!("{weight} %"),
         _ => first_words(detail, 2),
     }
+}
+
+/// `rule 1 (path-pattern /*) -> fixed response 503` is `→ fixed response 503`.
+fn action(detail: &str) -> String {
+    match detail.split_once(" -> ") {
+        Some((_, action)) if action.starts_with("canary") => weight(action),
+        Some((_, action)) => shorten(&format!("→ {action}")),
+        None => weight(detail),
+    }
+}
+
+/// `testers web-canary 0 web-stable 100` is `testers → web-stable`; of several Services that with the largest weight counts.
+fn class_route(detail: &str) -> String {
+    let words: Vec<_> = detail.split(' ').collect();
+    let services = words.windows(2).filter_map(|pair| Some((pair[1].parse::<u32>().ok()?, pair[0])));
+    let most = services.max_by_key(|(weight, _)| *weight);
+    most.map_or_else(|| shorten(detail), |(_, service)| shorten(&format!("{} → {service}", words[0])))
 }
 
 fn first_words(text: &str, count: usize) -> String {
@@ -426,8 +455,12 @@ fn causes(run: &Run) -> Vec<Cause> {
             ("rollouts-controller", "StepCompleted") if entry.detail == "pause" => before(&is_verb("promote")),
             ("rollouts-controller", "StepStarted") if entry.object == "step 0" => before(&is_decision),
             (_, "ModifyRule" | "ModifyListener") if !entry.detail.is_empty() => {
-                before(&|other| other.event == "SetWeight" && other.detail == entry.detail)
+                before(&|other| other.event == "SetWeight" && other.detail == entry.detail).or_else(|| {
+                    before(&|other| other.event == "SetWeight" || is_foreign(other))
+                        .filter(|from| is_foreign(&events[*from]))
+                })
             }
+            ("application", "FeatureDisabled") => before(&is_verb("disable_feature")),
             (_, "CreateRule") => {
                 before(&|other| is_route_set(other) || is_foreign(other)).filter(|from| is_route_set(&events[*from]))
             }
@@ -489,4 +522,54 @@ fn origin_of_commit(before: &[LogEntry]) -> Option<usize> {
     let last = before.iter().rposition(|entry| entry.component == "git").map_or(0, |last| last + 1);
     let mut origins = (last..before.len()).filter(|number| is_origin(&before[*number]));
     origins.next().filter(|_| origins.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::{at_millis, loaded, log, quiet};
+
+    fn told(log_entries: &[(u64, &'static str, &'static str, &str, &str)]) -> (Run, Story) {
+        let mut run = quiet();
+        run.events = log(log_entries);
+        let story = story(&loaded(), &run);
+        (run, story)
+    }
+
+    #[test]
+    fn whoever_waits_between_two_stages_waits_until_the_next_one() {
+        let (_, story) = told(&[
+            (0, "pipeline", "StageStarted", "review", "run 1"),
+            (60_000, "pipeline", "StageEnded", "review", "run 1"),
+            (60_000, "pipeline", "Queued", "run 1", "2 before it"),
+            (90_000, "pipeline", "StageStarted", "tests", "run 1"),
+        ]);
+        let queued = story.lanes[0].spans.iter().find(|span| span.name == "queued").expect("it waited");
+        assert_eq!((queued.from, queued.to), (at_millis(60_000), at_millis(90_000)));
+    }
+
+    #[test]
+    fn the_rule_that_git_writes_and_the_flag_that_a_person_turns_have_effects() {
+        let rule = "rule 1 (path-pattern /*) -> fixed response 503";
+        let (run, story) = told(&[
+            (10_000, "rollouts-controller", "SetWeight", "ingress", "canary 20 stable 80"),
+            (52_000, "argo-cd", "Applied", "Ingress/web", "/spec/rules"),
+            (54_000, "load-balancer-controller", "ModifyRule", "ingress", rule),
+            (60_000, "people", "disable_feature", "application", ""),
+            (61_000, "application", "FeatureDisabled", "pod-7", ""),
+        ]);
+        let name = |number: usize| run.events[number].event;
+        let causes: Vec<_> = story.causes.iter().map(|cause| (name(cause.from), name(cause.to))).collect();
+        assert_eq!(causes, [("Applied", "ModifyRule"), ("disable_feature", "FeatureDisabled")]);
+        let marks: Vec<_> = story.lanes.iter().flat_map(|lane| &lane.marks).collect();
+        let modified = marks.iter().find(|mark| mark.name == "ModifyRule").expect("it is told");
+        assert_eq!((modified.detail.as_str(), modified.is_alarming), ("→ fixed response 503", true));
+    }
+
+    #[test]
+    fn a_route_of_a_class_is_told_by_the_service_it_leads_to() {
+        assert_eq!(class_route("testers web-canary 0 web-stable 100"), "testers → web-stable");
+        assert_eq!(class_route("testers web-canary 1"), "testers → web-canary");
+        assert_eq!(class_route("testers fixed response"), "testers fixed response");
+    }
 }
