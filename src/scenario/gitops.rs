@@ -121,7 +121,8 @@ fn version(reader: &mut Reader<'_, '_>) -> Version {
             (Some(Ok(major)), Some(Ok(minor)), None) => Some(Version(major, minor, 0)),
             (None | Some(_), _, _) => None,
         };
-        let version = version.filter(|version| (Version(2, 0, 0)..Version(4, 0, 0)).contains(version));
+        let is_known = |version: &Version| matches!(version, Version(2, 0..=14, _) | Version(3, 0..=5, _));
+        let version = version.filter(is_known);
         let message = || format!("{} is no version of Argo CD from 2.0 to 3.5", node.to_toml());
         version.ok_or_else(|| (message(), "write it as a text, version = \"3.3.12\"".to_owned()))
     });
@@ -154,11 +155,15 @@ fn polling(reader: &mut Reader<'_, '_>, profile: Profile) -> Polling {
 }
 
 fn sync_windows(reader: &mut Reader<'_, '_>) -> Vec<SyncWindow> {
-    const NOTE: &str =
-        "Deny windows of the AppProject, in which no sync begins: { from, to } since the start of the release";
+    const NOTE: &str = "Deny windows of the AppProject, in which no sync begins: { from, to, manualSync }, since the start of the release. \
+         Argo CD: manualSync is false unless set, and people cannot sync either";
     let schema = || {
         let time = |description| json!({ "type": "string", "description": description, "examples": ["0s", "10m"] });
-        let properties = json!({ "from": time("Its begin; 0s unless set"), "to": time("Its end") });
+        let properties = json!({
+            "from": time("Its begin; 0s unless set"),
+            "to": time("Its end"),
+            "manualSync": { "type": "boolean", "default": false, "description": "People may sync all the same" },
+        });
         json!({ "type": "array", "items": { "type": "object", "required": ["to"], "additionalProperties": false, "properties": properties } })
     };
     let Some(node) = reader.take("sync_windows", schema, NOTE) else { return vec![] };
@@ -168,8 +173,14 @@ fn sync_windows(reader: &mut Reader<'_, '_>) -> Vec<SyncWindow> {
         let from = entry.duration("from").unwrap_or(Duration::ZERO);
         entry.requires("to", "write to = \"10m\"");
         let to = entry.duration("to");
+        let manual_sync = entry.boolean("manualSync").unwrap_or(false);
         entry.refuse_unknown();
-        Some(SyncWindow { from, to: to? })
+        let to = to?;
+        if to <= from {
+            let message = format!("the window ends at {to}, and begins at {from}: it is never open");
+            entry.error("to", (message, format!("write to = \"{}\"", from + Duration::secs(600))));
+        }
+        Some(SyncWindow { from, to, manual_sync })
     })
 }
 

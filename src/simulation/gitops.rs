@@ -4,7 +4,7 @@ use super::Simulation;
 use super::event::Event;
 use crate::model::argo_cd::application::Polling;
 use crate::model::argo_cd::ignore_differences::{Manager, Managers, changed_fields};
-use crate::model::argo_cd::{self, ArgoCd, Cluster, Effect, Initiator, Operation, Written, merge};
+use crate::model::argo_cd::{self, ArgoCd, Cluster, Effect, Initiator, Operation, Refusal, Written, merge};
 use crate::model::git::{CommitId, Repository};
 use crate::model::manifest::{self, Id, Kind, Manifests};
 use crate::model::routing_object::RoutingObject;
@@ -179,8 +179,8 @@ impl Simulation<'_> {
 
     /// Argo CD hears of it, or the time has come.
     pub(super) fn tell_argo_cd(&mut self, now: Instant, input: argo_cd::Input) {
-        let Some(argo_cd) = self.gitops.as_mut().and_then(|gitops| gitops.argo_cd.as_mut()) else { return };
-        let effects = argo_cd.handle(now, input);
+        let Some(GitOps { argo_cd: Some(argo_cd), repository, .. }) = &mut self.gitops else { return };
+        let effects = argo_cd.handle(now, input, repository);
         self.on_argo_cd_effects(now, effects);
     }
 
@@ -213,6 +213,13 @@ impl Simulation<'_> {
                     let (time, object, detail) = (gitops.random.draw(time), operation.revision, describe(operation));
                     self.queue.schedule(now + time, Event::Sync);
                     self.log(now, "argo-cd", "SyncStarted", object, detail);
+                }
+                Effect::SyncRefused(refusal) => {
+                    let detail = match refusal {
+                        Refusal::OperationInProgress => "another operation is in progress",
+                        Refusal::SyncWindow => "a sync window denies it",
+                    };
+                    self.log(now, "argo-cd", "SyncRefused", "application", detail);
                 }
                 Effect::StatusChanged(out_of_sync) if out_of_sync.is_empty() => {
                     self.log(now, "argo-cd", "Synced", "application", "");
