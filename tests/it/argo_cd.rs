@@ -540,6 +540,107 @@ startup_time = "2s"
         assert!(times(&denied, "argo-cd", "SyncStarted", "").is_empty());
     }
 
+    fn applied(run: &Run, object: &str) -> Vec<String> {
+        let is_meant = |entry: &&LogEntry| entry.event == "Applied" && entry.object == object;
+        run.events.iter().filter(is_meant).map(|entry| entry.detail.clone()).collect()
+    }
+
+    /// The last row of gitops-and-routing.md 1.5: with `spec.replicas` in git self-heal takes away what the autoscaler adds.
+    #[test]
+    fn replicas_in_git_beside_an_autoscaler_collapse_the_capacity() {
+        let lines = format!(
+            "{SELF_HEAL}[git]\nreplicas = true\n[hpa]\nminReplicas = 2\nmaxReplicas = 8\nmetrics = [{{ type = \"Resource\", \
+             resource = {{ name = \"cpu\", target = {{ type = \"Utilization\", averageUtilization = 50 }} }} }}]\n\
+             [[rollout.template.spec.containers]]\nname = \"web\"\nresources.requests.cpu = \"50m\"\n"
+        );
+        for (in_git, has_drift) in [("true", true), ("false", false)] {
+            let set = [&format!("git.replicas={in_git}"), "simulation.duration=\"5m\""];
+            let run = small(&lines, &set);
+            let scaled = times(&run, "horizontal-pod-autoscaler", "Scale", "replicas");
+            assert!(!scaled.is_empty(), "100 m in two pods with 50 m each");
+            let took = applied(&run, "Rollout/app");
+            assert_eq!(took.contains(&"/spec/replicas".to_owned()), has_drift, "replicas = {in_git}: {took:?}");
+        }
+        // Nothing is said of them in git unless somebody asks for it.
+        let run = small(&lines.replace("replicas = true", ""), &["simulation.duration=\"5m\""]);
+        assert!(applied(&run, "Rollout/app").is_empty());
+    }
+
+    /// A commit of a number; and one that takes the replicas away: the default of Kubernetes is one pod.
+    #[test]
+    fn a_commit_changes_the_replicas() {
+        let lines = format!("{SELF_HEAL}[[git.commits]]\nat = \"60s\"\nkind = \"Rollout\"\n");
+        for (change, replicas) in
+            [("set = { \"/spec/replicas\" = 5 }\n", "2 -> 5"), ("remove = [\"/spec/replicas\"]\n", "2 -> 1")]
+        {
+            let run = small(&format!("{lines}{change}"), &["argo_cd.commit_detection=\"5s\""]);
+            assert_eq!(applied(&run, "Rollout/app"), ["/spec/replicas"]);
+            let scaled = run.events.iter().filter(|entry| entry.event == "ScaleReplicaSet");
+            assert!(scaled.map(|entry| entry.detail.as_str()).any(|detail| detail == replicas), "{replicas}");
+        }
+    }
+
+    /// A Deployment under Argo CD: at rest it is Synced, and a rollback by hand, a scale by hand and a commit go their ways.
+    #[test]
+    fn a_deployment_is_synced_with_git() {
+        let deployment = format!(
+            "[simulation]\nwarmup = \"10s\"\ncooldown = \"10s\"\n[traffic]\nrate = \"10/s\"\n[deployment]\nreplicas = 2\n\
+             [application]\nstartup_time = \"2s\"\n{SELF_HEAL}"
+        );
+        let play = |lines: &str| {
+            let loaded = load(&format!("{deployment}{lines}"), "deployment", &[]);
+            run(&loaded.unwrap_or_else(|problems| panic!("{problems:#?}")).scenario, 1)
+        };
+        let at = |verb: &str| format!("[[actions]]\nat = \"60s\"\ndo = \"{verb}\"\n");
+        let quiet = play(&at("refresh"));
+        assert!(times(&quiet, "argo-cd", "OutOfSync", "").is_empty());
+        assert_eq!(applied(&play(&at("undo")), "Deployment/app"), ["/spec/template/spec/containers"]);
+        let scaled = play(&format!("{}replicas = 5\n", at("set_replicas")));
+        assert_eq!(applied(&scaled, "Deployment/app"), ["/spec/replicas"]);
+        assert_eq!(times(&scaled, "deployment-controller", "ScaleReplicaSet", "v2").len(), 4, "up, and down again");
+        let reverted = play(&at("revert_commit"));
+        assert_eq!(applied(&reverted, "Deployment/app"), ["/spec/template/spec/containers"]);
+        assert_eq!(times(&reverted, "deployment-controller", "Completed", "v1").len(), 1);
+        // The load balancer hears of a commit that nobody else has written into.
+        let rules = play(
+            "[ingress]\nrules = [{ http.paths = [{ path = \"/\", pathType = \"Prefix\", backend.service = { name = \"web\", port.number = 80 } }] }]\n\
+             [[git.commits]]\nat = \"60s\"\nset = { \"/spec/rules\" = [] }\n",
+        );
+        assert_eq!(applied(&rules, "Ingress/web"), ["/spec/rules"]);
+        let synced = times(&rules, "argo-cd", "SyncEnded", "commit 2")[0];
+        let told = rules.events.iter().filter(|entry| entry.component == "load-balancer-controller");
+        let told: Vec<_> = told.filter(|entry| since_release(&rules, entry) > synced).collect();
+        assert!(!told.is_empty(), "it deletes the rule");
+    }
+
+    /// Rules are set as a whole, and weights are numbers; what the simulation does not know of them is in no object.
+    #[test]
+    fn a_commit_sets_rules_and_weights() {
+        let route = |weights: [u32; 2]| {
+            format!(
+                "[{{ backendRefs = [{{ name = \"web-stable\", port = 80, weight = {} }}, {{ name = \"web-canary\", port = 80, \
+                 weight = {} }}], timeouts = {{ request = \"10s\" }} }}]",
+                weights[0], weights[1]
+            )
+        };
+        let plugin = "trafficRouting.plugins.\"argoproj-labs/gatewayAPI\".httpRoute = \"web\"";
+        let text = SMALL.replace(
+            "trafficRouting.alb = { ingress = \"web\", rootService = \"web-root\", servicePort = 80 }",
+            plugin,
+        );
+        let text = format!(
+            "{text}{SELF_HEAL}[[git.commits]]\nat = \"12s\"\nkind = \"HTTPRoute\"\nset = {{ \"/spec/rules\" = {} }}\n",
+            route([90, 10])
+        );
+        let loaded = load(&text, "weights", &["argo_cd.commit_detection=\"1s\"".to_owned()]);
+        let run = run(&loaded.unwrap_or_else(|problems| panic!("{problems:#?}")).scenario, 1);
+        assert!(applied(&run, "HTTPRoute/web").contains(&"/spec/rules".to_owned()), "git's weights are drift now");
+        let shares = run.events.iter().filter(|entry| entry.event == "RuleEffective");
+        let shares: Vec<_> = shares.map(|entry| entry.detail.as_str()).collect();
+        assert!(shares.iter().any(|share| share.starts_with("canary 10 ")), "{shares:?}");
+        assert_eq!(run.rollout.outcome.name(), "promoted");
+    }
+
     /// Nobody is told of an alert that is resolved before its notification goes out.
     #[test]
     fn a_resolved_alert_is_not_notified() {
