@@ -188,14 +188,16 @@ fn refusal(change: &Change) -> Option<(String, String)> {
         return Some((problem, help.to_owned()));
     }
     match kind {
-        Kind::Ingress | Kind::HttpRoute | Kind::VirtualService | Kind::Service => None,
+        Kind::Ingress | Kind::HttpRoute | Kind::VirtualService => None,
+        Kind::Service | Kind::Rollout | Kind::Deployment if pointer.starts_with("/metadata/") => None,
+        // Its selector would be another workload's.
+        Kind::Service => Some((format!("`{pointer}`: of a Service a commit changes metadata only"), String::new())),
         Kind::Rollout | Kind::Deployment if pointer == "/spec/replicas" => {
             let is_count =
                 value.as_ref().is_none_or(|value| value.as_u64().is_some_and(|count| count <= u64::from(MAX_REPLICAS)));
             let message = || format!("`/spec/replicas` is a whole number from 0 to {MAX_REPLICAS}");
             (!is_count).then(|| (message(), "write set = { \"/spec/replicas\" = 5 }".to_owned()))
         }
-        Kind::Rollout | Kind::Deployment if pointer.starts_with("/metadata/") => None,
         Kind::Rollout | Kind::Deployment => {
             let message =
                 format!("`{pointer}`: of a {} a commit changes metadata and /spec/replicas only", kind.name());
@@ -283,6 +285,7 @@ mod tests {
                 "kind = \"Rollout\"\nset = { \"/spec/replicas\" = \"5\" }",
                 "`/spec/replicas` is a whole number from 0 to",
             ),
+            ("kind = \"Service\"\nremove = [\"/spec/selector\"]", "`/spec/selector`: of a Service a commit changes"),
             ("kind = \"Rollout\"\nset = { \"/spec/paused\" = true }", "`/spec/paused`: of a Rollout a commit changes"),
         ] {
             let problems = load(&text(commit), "x", &[]).expect_err(commit);

@@ -540,6 +540,20 @@ startup_time = "2s"
         assert!(times(&denied, "argo-cd", "SyncStarted", "").is_empty());
     }
 
+    /// Each pod of v2 says when it answers like the old version: those that were there, and those that start later.
+    #[test]
+    fn every_pod_says_that_the_feature_is_off() {
+        let run = small("[[actions]]\nat = \"10s\"\ndo = \"disable_feature\"\n", &[]);
+        let pods = |event: &str, is_meant: fn(&LogEntry) -> bool| {
+            let entries = run.events.iter().filter(|entry| entry.event == event && is_meant(entry));
+            entries.map(|entry| entry.object.as_str()).collect::<Vec<_>>()
+        };
+        let created = pods("Created", |entry| entry.detail.starts_with("v2"));
+        assert_eq!(created.len(), 2, "one for the canary, one for the promotion");
+        assert_eq!(pods("FeatureDisabled", |_| true), created);
+        assert_eq!(pods("FeatureDisabled", |entry| entry.detail == "from its start"), created[1..]);
+    }
+
     fn applied(run: &Run, object: &str) -> Vec<String> {
         let is_meant = |entry: &&LogEntry| entry.event == "Applied" && entry.object == object;
         run.events.iter().filter(is_meant).map(|entry| entry.detail.clone()).collect()
