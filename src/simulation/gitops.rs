@@ -14,7 +14,7 @@ use crate::scenario::Scenario;
 use crate::scenario::git::APP;
 use crate::scenario::gitops::GitOpsSpec;
 use crate::units::{Duration, Instant};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What a push brings.
@@ -277,7 +277,23 @@ impl Simulation<'_> {
         for (id, after) in &after {
             self.note_writer(id, (&before[id], after), Manager::RolloutsController);
         }
+        self.mark_in_progress();
         self.tell_argo_cd(now, argo_cd::Input::ObjectChanged);
+    }
+
+    /// The plugin for the Gateway API has a label on its HTTPRoutes while the canary has a weight; a header route alone makes
+    /// none. Source: rollouts-plugin-trafficrouter-gatewayapi, `inProgressLabelKey`. Left out: `disableInProgressLabel`.
+    fn mark_in_progress(&mut self) {
+        let RoutingObject::HttpRoutes(routes) = &**self.routing.object() else { return };
+        let Some(gitops) = &mut self.gitops else { return };
+        let services = &self.scenario.services;
+        for route in routes {
+            let Some(weight) = route.weight_beside(&services.canary, &services.stable) else { continue };
+            let value = if weight > 0 { "in-progress".into() } else { Value::Null };
+            let label = json!({ "metadata": { "labels": { "rollouts.argoproj.io/gatewayapi-canary": value } } });
+            let others = gitops.others.entry(Id { kind: Kind::HttpRoute, name: route.name.clone() }).or_default();
+            *others = merge::patched(others, &label);
+        }
     }
 
     /// The fields that have changed, by their pointers.

@@ -554,6 +554,42 @@ startup_time = "2s"
         assert_eq!(pods("FeatureDisabled", |entry| entry.detail == "from its start"), created[1..]);
     }
 
+    /// The row of gitops-and-routing.md 1.9 about the plugin's label: the rules are ignored while the canary has a weight. Git
+    /// has no label, so the application stays OutOfSync; what self-heal applies then is what there is.
+    #[test]
+    fn the_label_of_a_release_in_progress_protects_its_rules_at_a_weight() {
+        let plugin = "trafficRouting.plugins.\"argoproj-labs/gatewayAPI\".httpRoute = \"web\"\n\
+                      trafficRouting.managedRoutes = [{ name = \"testers\" }]";
+        let alb = "trafficRouting.alb = { ingress = \"web\", rootService = \"web-root\", servicePort = 80 }";
+        let play = |first: &str, version: &str, options: &str| {
+            let steps = format!(
+                "steps = [{first}, {{ setHeaderRoute = {{ name = \"testers\", match = [{{ headerName = \"v\", headerValue = {{ exact = \"2\" }} }}] }} }}, \
+                 {{ pause = {{ duration = \"60s\" }} }}]"
+            );
+            let text = SMALL.replace(alb, plugin);
+            let text = text.replace("steps = [{ setWeight = 50 }, { pause = { duration = \"20s\" } }]", &steps);
+            let rule =
+                "select(.metadata.labels[\"rollouts.argoproj.io/gatewayapi-canary\"] == \"in-progress\") | .spec.rules";
+            let text = format!(
+                "{text}{SELF_HEAL}syncOptions = [{options}]\n[[argo_cd.application.spec.ignoreDifferences]]\n\
+                 group = \"gateway.networking.k8s.io\"\nkind = \"HTTPRoute\"\njqPathExpressions = ['{rule}']\n\
+                 [[git.commits]]\nat = \"30s\"\nkind = \"Service\"\nset = {{ \"/metadata/labels/a\" = \"b\" }}\n"
+            );
+            let set = [format!("argo_cd.version=\"{version}\""), "argo_cd.commit_detection=\"5s\"".to_owned()];
+            let run = run(&load(&text, "label", &set).unwrap_or_else(|problems| panic!("{problems:#?}")).scenario, 1);
+            let is_lost = !times(&run, "argo-cd", "RemoveRoutes", "").is_empty();
+            assert!(!times(&run, "rollouts-controller", "SetHeaderRoute", "").is_empty());
+            let promoted = only(&times(&run, "rollouts-controller", "Promoted", "v2"));
+            let drift = times(&run, "argo-cd", "OutOfSync", "application")[0];
+            let synced = times(&run, "argo-cd", "Synced", "application");
+            (is_lost, synced.iter().all(|at| *at < drift || *at > promoted))
+        };
+        let (weight, respect) = ("{ setWeight = 50 }", "\"RespectIgnoreDifferences=true\"");
+        assert_eq!(play(weight, "3.3.12", respect), (false, true), "kept, and OutOfSync to the end of the release");
+        assert!(play(weight, "3.3.12", "").0, "no rule of the comparison is one of the apply");
+        assert!(play("{ setCanaryScale = { replicas = 1 } }", "3.3.12", respect).0, "no label at weight 0");
+    }
+
     fn applied(run: &Run, object: &str) -> Vec<String> {
         let is_meant = |entry: &&LogEntry| entry.event == "Applied" && entry.object == object;
         run.events.iter().filter(is_meant).map(|entry| entry.detail.clone()).collect()
