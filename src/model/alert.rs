@@ -18,7 +18,7 @@ pub struct AlertSpec {
     /// `for`.
     pub hold: Duration,
     pub evaluation_interval: Duration,
-    /// From firing until somebody knows.
+    /// From firing until somebody knows, `group_wait` at least.
     pub notification_delay: Distribution,
 }
 
@@ -57,6 +57,10 @@ impl Alert {
 
     pub fn is_pending(&self) -> bool {
         matches!(self.phase, Phase::Pending(_))
+    }
+
+    pub fn is_firing(&self) -> bool {
+        self.phase == Phase::Firing
     }
 
     pub fn handle(&mut self, now: Instant, input: Input) -> Option<Effect> {

@@ -21,6 +21,14 @@ pub struct HttpRoute {
     pub rules: Vec<HttpRouteRule>,
 }
 
+impl HttpRoute {
+    /// The weight of the one backend in the first rule that has both, if somebody has written one.
+    pub fn weight_beside(&self, service: &str, other: &str) -> Option<u32> {
+        let rule = self.rules.iter().find(|rule| rule.has(service) && rule.has(other))?;
+        rule.backend_refs.iter().find(|backend| backend.service == service)?.weight
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HttpRouteRule {
     pub name: Option<String>,

@@ -8,7 +8,7 @@ use super::nearest::nearest;
 use super::pass::Pass;
 use super::pre_stop::PreStop;
 use super::workload::Workload;
-use super::{delivery, foreign_services, ingress_rules, recording, route_checks, steps, stickiness, validation};
+use super::{delivery, foreign_services, git, ingress_rules, recording, route_checks, steps, stickiness, validation};
 use crate::model::comparison::Comparison;
 use crate::model::metrics::Condition;
 use crate::model::people::{Trigger, Verb};
@@ -40,6 +40,7 @@ pub fn check(pass: &mut Pass, draft: &Draft, document: &Table, as_written: AsWri
     rules.analysis(pass);
     rules.actions(pass);
     delivery::check(pass, &draft.scenario, document);
+    git::check(pass, &draft.scenario, document);
     rules.deployment(pass);
     rules.never_shown(pass);
     rules.unused_templates(pass);
@@ -414,7 +415,9 @@ impl Rules<'_> {
     fn actions(&self, pass: &mut Pass) {
         let Workload::Deployment(_) = self.draft.scenario.workload else { return };
         for (index, action) in self.draft.scenario.actions.iter().enumerate() {
-            if !matches!(action.verb, Verb::Undo | Verb::Deploy | Verb::SetReplicas(_) | Verb::DisableFeature) {
+            // What people do to git and to Argo CD they do beside it.
+            let is_command = matches!(action.verb, Verb::Promote | Verb::PromoteFull | Verb::Abort | Verb::Retry);
+            if is_command || matches!(action.verb, Verb::Pause | Verb::Restart) {
                 let key = format!("actions[{index}].do");
                 let message = format!("a Deployment cannot `{}`", action.verb.name());
                 pass.error(&key, self.place(&key), message, "it knows undo, deploy, set_replicas and disable_feature");

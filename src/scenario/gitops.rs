@@ -1,61 +1,28 @@
-//! `[argo_cd]` and `[git]`: who else writes into the cluster, and from what.
+//! `[argo_cd]`: who else writes into the cluster.
 
 use super::delivery;
 use super::document::{Node, Table};
 use super::entry::Entry;
+use super::git::{self, GitSpec};
 use super::reader::Reader;
 use crate::model::argo_cd::application::{ApplicationSpec, ArgoCdSpec, Automated, Polling, SyncOptions, SyncWindow};
 use crate::model::argo_cd::ignore_differences::IgnoreDifference;
+use crate::model::argo_cd::jq;
 use crate::model::argo_cd::profile::{Profile, Version};
-use crate::model::argo_cd::{jq, merge};
-use crate::model::manifest::Kind;
 use crate::model::pipeline::PipelineSpec;
 use crate::model::promotion::PromotionSpec;
 use crate::random::Distribution;
 use crate::units::Duration;
-use serde_json::{Value, json};
+use serde_json::json;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct GitOpsSpec {
     pub argo_cd: ArgoCdSpec,
-    /// In the order of the file.
-    pub commits: Vec<ScheduledCommit>,
-    /// From the decision to commit to the push.
-    pub commit_time: Distribution,
+    pub git: GitSpec,
     /// The name of what the router goes by.
     pub routing_object: String,
     pub pipeline: Option<PipelineSpec>,
     pub promotion: Option<PromotionSpec>,
-}
-
-/// An entry of `[[git.commits]]`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ScheduledCommit {
-    /// Since the start of the release.
-    pub at: Duration,
-    pub message: String,
-    /// None: it changes no file of the application.
-    pub changes: Vec<Change>,
-}
-
-/// A field of the manifests of a kind: the last key of the pointer is one of a table.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    pub kind: Kind,
-    pub pointer: String,
-    /// None takes it away.
-    pub value: Option<String>,
-}
-
-impl Change {
-    pub fn apply(&self, manifest: &Value) -> Value {
-        let unescaped = |key: &str| key.replace("~1", "/").replace("~0", "~");
-        let value = self.value.as_deref().map_or(Value::Null, Value::from);
-        // As a merge patch: tables that are missing on the way are made.
-        let keys: Vec<_> = self.pointer.split('/').skip(1).map(unescaped).collect();
-        let patch = keys.into_iter().rev().fold(value, |value, key| json!({ key: value }));
-        merge::patched(manifest, &patch)
-    }
 }
 
 /// None without `[argo_cd]`.
@@ -67,14 +34,15 @@ pub fn read(root: &mut Reader<'_, '_>, document: &Table) -> Option<GitOpsSpec> {
         }
         return None;
     };
-    let (commit_time, commits) = root.table("git", "The manifest repository", git);
+    let has_hpa = document.find("hpa").is_some();
+    let git = root.table("git", "The manifest repository", |reader| git::read(reader, has_hpa));
     let pipeline = delivery::pipeline(root);
     let promotion = delivery::promotion(root);
     let name = ["alb.ingress", "istio.virtualService.name"]
         .into_iter()
         .find_map(|key| document.find(&format!("rollout.strategy.canary.trafficRouting.{key}")).and_then(Node::text));
     let routing_object = name.unwrap_or("web").to_owned();
-    Some(GitOpsSpec { argo_cd, commits, commit_time, routing_object, pipeline, promotion })
+    Some(GitOpsSpec { argo_cd, git, routing_object, pipeline, promotion })
 }
 
 fn argo_cd(reader: &mut Reader<'_, '_>) -> ArgoCdSpec {
@@ -121,7 +89,8 @@ fn version(reader: &mut Reader<'_, '_>) -> Version {
             (Some(Ok(major)), Some(Ok(minor)), None) => Some(Version(major, minor, 0)),
             (None | Some(_), _, _) => None,
         };
-        let version = version.filter(|version| (Version(2, 0, 0)..Version(4, 0, 0)).contains(version));
+        let is_known = |version: &Version| matches!(version, Version(2, 0..=14, _) | Version(3, 0..=5, _));
+        let version = version.filter(is_known);
         let message = || format!("{} is no version of Argo CD from 2.0 to 3.5", node.to_toml());
         version.ok_or_else(|| (message(), "write it as a text, version = \"3.3.12\"".to_owned()))
     });
@@ -154,11 +123,15 @@ fn polling(reader: &mut Reader<'_, '_>, profile: Profile) -> Polling {
 }
 
 fn sync_windows(reader: &mut Reader<'_, '_>) -> Vec<SyncWindow> {
-    const NOTE: &str =
-        "Deny windows of the AppProject, in which no sync begins: { from, to } since the start of the release";
+    const NOTE: &str = "Deny windows of the AppProject, in which no sync begins: { from, to, manualSync }, since the start of the release. \
+         Argo CD: manualSync is false unless set, and people cannot sync either";
     let schema = || {
         let time = |description| json!({ "type": "string", "description": description, "examples": ["0s", "10m"] });
-        let properties = json!({ "from": time("Its begin; 0s unless set"), "to": time("Its end") });
+        let properties = json!({
+            "from": time("Its begin; 0s unless set"),
+            "to": time("Its end"),
+            "manualSync": { "type": "boolean", "default": false, "description": "People may sync all the same" },
+        });
         json!({ "type": "array", "items": { "type": "object", "required": ["to"], "additionalProperties": false, "properties": properties } })
     };
     let Some(node) = reader.take("sync_windows", schema, NOTE) else { return vec![] };
@@ -168,8 +141,14 @@ fn sync_windows(reader: &mut Reader<'_, '_>) -> Vec<SyncWindow> {
         let from = entry.duration("from").unwrap_or(Duration::ZERO);
         entry.requires("to", "write to = \"10m\"");
         let to = entry.duration("to");
+        let manual_sync = entry.boolean("manualSync").unwrap_or(false);
         entry.refuse_unknown();
-        Some(SyncWindow { from, to: to? })
+        let to = to?;
+        if to <= from {
+            let message = format!("the window ends at {to}, and begins at {from}: it is never open");
+            entry.error("to", (message, format!("write to = \"{}\"", from + Duration::secs(600))));
+        }
+        Some(SyncWindow { from, to, manual_sync })
     })
 }
 
@@ -296,88 +275,4 @@ fn ignore_difference(mut entry: Entry<'_, '_>) -> Option<IgnoreDifference> {
     let managed_fields_managers = entry.texts("managedFieldsManagers");
     entry.refuse_unknown();
     Some(IgnoreDifference { group, kind, name, json_pointers, jq_path_expressions, managed_fields_managers })
-}
-
-fn git(reader: &mut Reader<'_, '_>) -> (Distribution, Vec<ScheduledCommit>) {
-    let commit_time = reader.distribution(
-        "commit_time",
-        Distribution::uniform_millis(5_000, 15_000),
-        "From the decision to commit to the push. Assumption: 5 s to 15 s",
-    );
-    const NOTE: &str = "Commits on the tracked branch: { at, message, set, remove, kind }; without a change they are somebody \
-                        else's, in a shared repository";
-    let schema = || {
-        let text = json!({ "type": "string" });
-        let properties = json!({
-            "at": { "type": "string", "description": "Time since the start of the release", "examples": ["90s"] },
-            "message": { "type": "string", "description": "What the log says of it" },
-            "kind": { "enum": KINDS.map(Kind::name), "description": "Whose manifests it changes" },
-            "set": { "type": "object", "additionalProperties": text, "description": "Values by JSON pointer" },
-            "remove": { "type": "array", "items": text, "description": "JSON pointers of what it takes away" },
-        });
-        json!({ "type": "array", "items": { "type": "object", "required": ["at"], "additionalProperties": false, "properties": properties } })
-    };
-    let Some(node) = reader.take("commits", schema, NOTE) else { return (commit_time, vec![]) };
-    let key = reader.key("commits");
-    reader.pass.parameter(key.clone(), node.to_toml(), Some(node), NOTE);
-    (commit_time, super::entry::list((reader.pass, &key), node, commit))
-}
-
-const KINDS: [Kind; 4] = [Kind::Ingress, Kind::HttpRoute, Kind::VirtualService, Kind::Service];
-
-fn commit(mut entry: Entry<'_, '_>) -> Option<ScheduledCommit> {
-    entry.requires("at", "write at = \"90s\"");
-    let at = entry.duration("at");
-    let message = entry.text("message").unwrap_or_else(|| "of another team".to_owned());
-    let kind = entry.one_of("kind", &KINDS.map(Kind::name));
-    let kind = kind.and_then(|name| KINDS.into_iter().find(|kind| kind.name() == name)).unwrap_or(Kind::Ingress);
-    let mut changes: Vec<_> =
-        entry.texts("remove").into_iter().map(|pointer| Change { kind, pointer, value: None }).collect();
-    let set = entry.get("set").and_then(Node::table).map_or(&[][..], |table| &table.entries);
-    for one in set {
-        match one.value.text() {
-            Some(value) => changes.push(Change { kind, pointer: one.key.clone(), value: Some(value.to_owned()) }),
-            None => entry.error("set", (format!("the value of `{}` must be a text", one.key), String::new())),
-        }
-    }
-    for change in &changes {
-        let help = "write a JSON pointer like /metadata/annotations/alb.ingress.kubernetes.io~1actions.web";
-        let is_place = |key: &str| key == "-" || key.parse::<u32>().is_ok();
-        let message = if !change.pointer.starts_with('/') {
-            format!("`{}` is no JSON pointer", change.pointer)
-        } else if change.pointer.split('/').any(is_place) {
-            format!("`{}` leads into a list: a commit changes fields of tables", change.pointer)
-        } else {
-            continue;
-        };
-        entry.error(if change.value.is_some() { "set" } else { "remove" }, (message, help.to_owned()));
-    }
-    entry.refuse_unknown();
-    Some(ScheduledCommit { at: at?, message, changes })
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::scenario::load::load;
-
-    #[test]
-    fn a_commit_that_leads_into_a_list_is_told() {
-        let text = |commit: &str| {
-            format!(
-                "[traffic]\nrate = \"1/s\"\n[rollout.strategy.canary]\n\
-                 trafficRouting.alb = {{ rootService = \"root\" }}\n[argo_cd]\n\
-                 [[git.commits]]\nat = \"30s\"\n{commit}\n"
-            )
-        };
-        assert!(load(&text("set = { \"/metadata/labels/team\" = \"a\" }"), "x", &[]).is_ok());
-        for (commit, message) in [
-            ("set = { \"/spec/rules/0/host\" = \"a\" }", "`/spec/rules/0/host` leads into a list"),
-            ("remove = [\"/spec/rules/-\"]", "`/spec/rules/-` leads into a list"),
-            ("remove = [\"spec\"]", "`spec` is no JSON pointer"),
-        ] {
-            let problems = load(&text(commit), "x", &[]).expect_err(commit);
-            assert!(problems[0].message.starts_with(message), "{problems:?}");
-            assert!(problems[0].place.is_some(), "{problems:?}");
-        }
-    }
 }

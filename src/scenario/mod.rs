@@ -16,6 +16,7 @@ mod entry;
 mod environment;
 mod fenceposts;
 mod foreign_services;
+pub mod git;
 pub mod gitops;
 mod hold;
 pub mod hpa;

@@ -13,8 +13,8 @@ pub struct Rule<'a> {
     spec: &'a AlertSpec,
     alert: Alert,
     random: Random,
-    /// Notifications on their way.
-    under_way: u32,
+    /// A notification is on its way.
+    is_under_way: bool,
 }
 
 impl<'a> Rule<'a> {
@@ -23,7 +23,7 @@ impl<'a> Rule<'a> {
             spec,
             alert: Alert::new(spec.hold),
             random: Random::new(seed, Stream::Notification, number),
-            under_way: 0,
+            is_under_way: false,
         };
         (0..).zip(&scenario.alerts).map(rule).collect()
     }
@@ -49,9 +49,10 @@ impl Simulation<'_> {
             Effect::BecameFiring => "Firing",
             Effect::WasResolved => "Resolved",
         });
-        if effect == Some(Effect::BecameFiring) {
+        // One that is resolved and fires again goes out with the group that waits.
+        if effect == Some(Effect::BecameFiring) && !rule.is_under_way {
             let delay = rule.random.draw(&rule.spec.notification_delay);
-            rule.under_way += 1;
+            rule.is_under_way = true;
             self.queue.schedule(now + delay, Event::Notification(index));
         }
         if let Some(event) = event {
@@ -64,18 +65,21 @@ impl Simulation<'_> {
         self.end_if_over(now);
     }
 
+    /// Nobody is told of an alert that is resolved by then: Alertmanager sends a resolved one only after a firing one.
     pub(super) fn notify(&mut self, now: Instant, index: u32) {
         let rule = &mut self.alerts[index as usize];
-        rule.under_way -= 1;
-        let name = &rule.spec.name;
-        self.log(now, "alert", "Notified", name, "");
-        self.begin_actions(|trigger| (trigger == Trigger::Alert(index)).then_some(now));
+        rule.is_under_way = false;
+        if rule.alert.is_firing() {
+            let name = &rule.spec.name;
+            self.log(now, "alert", "Notified", name, "");
+            self.begin_actions(|trigger| (trigger == Trigger::Alert(index)).then_some(now));
+        }
         self.end_if_over(now);
     }
 
     /// Whether somebody is going to be told, who then does something.
     pub(super) fn somebody_is_alerted(&self) -> bool {
-        let is_near = |rule: &Rule<'_>| rule.alert.is_pending() || rule.under_way > 0;
+        let is_near = |rule: &Rule<'_>| rule.alert.is_pending() || rule.is_under_way;
         let mut rules = (0..).zip(&self.alerts);
         rules.any(|(index, rule)| is_near(rule) && self.people.wait_for(Trigger::Alert(index)))
     }

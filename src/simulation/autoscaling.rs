@@ -2,6 +2,7 @@
 
 use super::event::Event;
 use super::{Member, Simulation};
+use crate::model::argo_cd;
 use crate::model::horizontal_pod_autoscaler::{
     HorizontalPodAutoscaler, Measured, MetricSpec, Observation, Pod, Resource, ResourceTarget, SYNC_PERIOD, Sample,
 };
@@ -46,6 +47,7 @@ impl Simulation<'_> {
         if desired != current {
             self.log(now, "horizontal-pod-autoscaler", "Scale", "replicas", format!("{current} -> {desired}"));
             self.change_replicas(now, desired);
+            self.tell_argo_cd(now, argo_cd::Input::ObjectChanged);
         }
     }
 

@@ -36,7 +36,12 @@ impl Code {
 impl Simulation<'_> {
     /// A pod that starts now reads the flag as it stands.
     pub(super) fn begin_behaviour(&mut self, now: Instant, pod: PodId, revision: Revision) {
-        let version = if self.code.feature_is_disabled { STABLE } else { self.code.of(revision) };
+        let code = self.code.of(revision);
+        let is_switched_off = self.code.feature_is_disabled && code != STABLE;
+        if is_switched_off {
+            self.log(now, "application", "FeatureDisabled", pod, "from its start");
+        }
+        let version = if is_switched_off { STABLE } else { code };
         if version != revision {
             self.command(now, Command::BehaveLike(pod, version));
         }

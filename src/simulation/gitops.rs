@@ -4,16 +4,17 @@ use super::Simulation;
 use super::event::Event;
 use crate::model::argo_cd::application::Polling;
 use crate::model::argo_cd::ignore_differences::{Manager, Managers, changed_fields};
-use crate::model::argo_cd::{self, ArgoCd, Cluster, Effect, Initiator, Operation, Written, merge};
+use crate::model::argo_cd::{self, ArgoCd, Cluster, Effect, Initiator, Operation, Refusal, Written, merge};
 use crate::model::git::{CommitId, Repository};
 use crate::model::manifest::{self, Id, Kind, Manifests};
 use crate::model::routing_object::RoutingObject;
-use crate::model::{Revision, Service, rollout};
+use crate::model::{Revision, rollout};
 use crate::random::{Distribution, Random, Stream};
 use crate::scenario::Scenario;
-use crate::scenario::gitops::{Change, GitOpsSpec};
+use crate::scenario::git::APP;
+use crate::scenario::gitops::GitOpsSpec;
 use crate::units::{Duration, Instant};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What a push brings.
@@ -27,6 +28,7 @@ pub enum Push {
 
 pub struct GitOps<'a> {
     spec: &'a GitOpsSpec,
+    workload: Id,
     repository: Repository,
     /// None before the release.
     argo_cd: Option<ArgoCd>,
@@ -43,15 +45,10 @@ impl<'a> GitOps<'a> {
     /// Git has the manifests as the scenario writes them: nothing of what controllers add.
     pub fn new(scenario: &'a Scenario, seed: u64) -> Option<Self> {
         let spec = scenario.gitops.as_ref()?;
-        let replicas = scenario.hpa.is_none().then(|| scenario.workload.replicas());
-        let mut manifests = scenario.routing_object().manifests(&spec.routing_object);
-        manifests.insert(rollout_id(), manifest::rollout(Revision(1), replicas));
-        for service in services(scenario) {
-            manifests.insert(service_id(scenario, service), manifest::service(APP, None));
-        }
         Some(Self {
             spec,
-            repository: Repository::new(manifests),
+            workload: scenario.workload_id(),
+            repository: Repository::new(scenario.manifests(spec)),
             argo_cd: None,
             managers: BTreeMap::new(),
             others: BTreeMap::new(),
@@ -70,36 +67,19 @@ impl<'a> GitOps<'a> {
     /// The head's manifests with another pod template.
     fn with_template(&self, revision: Revision) -> Manifests {
         let mut manifests = self.repository.manifests().clone();
-        let rollout = manifests.get_mut(&rollout_id()).expect("git has the Rollout");
-        *rollout.pointer_mut(manifest::IMAGE).expect("a Rollout has an image") = revision.to_string().into();
+        let workload = manifests.get_mut(&self.workload).expect("git has the workload");
+        *workload.pointer_mut(manifest::IMAGE).expect("a workload has an image") = revision.to_string().into();
         manifests
     }
 
     /// The pod template of the head, and the one that stood there before.
     pub fn templates(&self) -> (Revision, Revision) {
-        let template = |id| manifest::of_rollout(&self.repository.commit(id).manifests[&rollout_id()]).0;
+        let template = |id| manifest::of_workload(&self.repository.commit(id).manifests[&self.workload]).0;
         let head = self.repository.head();
         let newest = template(head);
         let before = (0..head.0).rev().map(|id| template(CommitId(id))).find(|revision| *revision != newest);
         (newest, before.unwrap_or(newest))
     }
-}
-
-/// What the pods of the release are called.
-const APP: &str = "app";
-
-fn rollout_id() -> Id {
-    Id { kind: Kind::Rollout, name: APP.to_owned() }
-}
-
-fn service_id(scenario: &Scenario, service: Service) -> Id {
-    Id { kind: Kind::Service, name: scenario.services.name(service).to_owned() }
-}
-
-/// Those that the Rollouts controller points at revisions.
-fn services(scenario: &Scenario) -> impl Iterator<Item = Service> {
-    let has_services = scenario.workload.is_traffic_routed();
-    Service::ALL.into_iter().filter(move |_| has_services)
 }
 
 impl Simulation<'_> {
@@ -108,8 +88,8 @@ impl Simulation<'_> {
         let Some(gitops) = &mut self.gitops else { return };
         let head = gitops.repository.push(gitops.with_template(super::CANARY));
         gitops.argo_cd = Some(ArgoCd::synced(gitops.spec.argo_cd.clone(), &gitops.repository, now));
-        gitops.under_way += u32::try_from(gitops.spec.commits.len()).expect("commits are few");
-        for (number, commit) in (0..).zip(&gitops.spec.commits) {
+        gitops.under_way += u32::try_from(gitops.spec.git.commits.len()).expect("commits are few");
+        for (number, commit) in (0..).zip(&gitops.spec.git.commits) {
             self.queue.schedule(now + commit.at, Event::Push(Push::Scheduled(number)));
         }
         if let Polling::Informer { .. } = gitops.spec.argo_cd.polling {
@@ -137,7 +117,7 @@ impl Simulation<'_> {
     /// Somebody, or something, commits a pod template.
     pub(super) fn commit_template(&mut self, now: Instant, revision: Revision) {
         let Some(gitops) = &mut self.gitops else { unreachable!("a checked scenario commits to a git that it has") };
-        let time = gitops.git_random.draw(&gitops.spec.commit_time);
+        let time = gitops.git_random.draw(&gitops.spec.git.commit_time);
         gitops.under_way += 1;
         self.queue.schedule(now + time, Event::Push(Push::Template(revision)));
     }
@@ -148,8 +128,9 @@ impl Simulation<'_> {
         let (manifests, detail) = match push {
             Push::Template(revision) => (gitops.with_template(revision), revision.to_string()),
             Push::Scheduled(number) => {
-                let commit = &gitops.spec.commits[number as usize];
-                (changed(gitops.repository.manifests(), &commit.changes), commit.message.clone())
+                let commit = &gitops.spec.git.commits[number as usize];
+                let changed = commit.apply(gitops.repository.manifests());
+                (changed.expect("a checked commit fits its objects"), commit.message.clone())
             }
         };
         let head = gitops.repository.push(manifests);
@@ -179,8 +160,8 @@ impl Simulation<'_> {
 
     /// Argo CD hears of it, or the time has come.
     pub(super) fn tell_argo_cd(&mut self, now: Instant, input: argo_cd::Input) {
-        let Some(argo_cd) = self.gitops.as_mut().and_then(|gitops| gitops.argo_cd.as_mut()) else { return };
-        let effects = argo_cd.handle(now, input);
+        let Some(GitOps { argo_cd: Some(argo_cd), repository, .. }) = &mut self.gitops else { return };
+        let effects = argo_cd.handle(now, input, repository);
         self.on_argo_cd_effects(now, effects);
     }
 
@@ -214,6 +195,13 @@ impl Simulation<'_> {
                     self.queue.schedule(now + time, Event::Sync);
                     self.log(now, "argo-cd", "SyncStarted", object, detail);
                 }
+                Effect::SyncRefused(refusal) => {
+                    let detail = match refusal {
+                        Refusal::OperationInProgress => "another operation is in progress",
+                        Refusal::SyncWindow => "a sync window denies it",
+                    };
+                    self.log(now, "argo-cd", "SyncRefused", "application", detail);
+                }
                 Effect::StatusChanged(out_of_sync) if out_of_sync.is_empty() => {
                     self.log(now, "argo-cd", "Synced", "application", "");
                 }
@@ -237,7 +225,7 @@ impl Simulation<'_> {
             let fields = self.note_writer(&id, (&live[&id], &after), Manager::ArgoCd);
             self.log(now, "argo-cd", "Applied", &id, fields.join(", "));
             match id.kind {
-                Kind::Rollout => self.take_rollout(now, &after),
+                Kind::Rollout | Kind::Deployment => self.take_workload(now, &after),
                 Kind::Service => self.take_service(now, &id, &after),
                 Kind::Ingress | Kind::HttpRoute | Kind::VirtualService => self.take_routing(now, &id, &after),
             }
@@ -251,14 +239,14 @@ impl Simulation<'_> {
         self.scenario.gitops.as_ref().map_or("", |spec| &spec.routing_object)
     }
 
-    /// As the API server has them. Of an autoscaler's replicas git says nothing.
+    /// As the API server has them, whoever wrote what.
     fn live_manifests(&self) -> Manifests {
         let mut manifests = self.routing.object().manifests(self.routing_object_name());
-        let replicas = self.workload.rollout().map(|rollout| rollout.replicas());
-        manifests.insert(rollout_id(), manifest::rollout(self.workload.template(), replicas));
-        for service in services(self.scenario) {
+        let (replicas, _) = self.workload.scale();
+        manifests.insert(self.scenario.workload_id(), manifest::workload(self.workload.template(), Some(replicas)));
+        for service in self.scenario.services_of_revisions() {
             let selected = self.workload.selector(service);
-            manifests.insert(service_id(self.scenario, service), manifest::service(APP, selected));
+            manifests.insert(self.scenario.service_id(service), manifest::service(APP, selected));
         }
         for (id, others) in self.gitops.iter().flat_map(|gitops| &gitops.others) {
             let manifest = manifests.get_mut(id).expect("no object is deleted");
@@ -289,7 +277,23 @@ impl Simulation<'_> {
         for (id, after) in &after {
             self.note_writer(id, (&before[id], after), Manager::RolloutsController);
         }
+        self.mark_in_progress();
         self.tell_argo_cd(now, argo_cd::Input::ObjectChanged);
+    }
+
+    /// The plugin for the Gateway API has a label on its HTTPRoutes while the canary has a weight; a header route alone makes
+    /// none. Source: rollouts-plugin-trafficrouter-gatewayapi, `inProgressLabelKey`. Left out: `disableInProgressLabel`.
+    fn mark_in_progress(&mut self) {
+        let RoutingObject::HttpRoutes(routes) = &**self.routing.object() else { return };
+        let Some(gitops) = &mut self.gitops else { return };
+        let services = &self.scenario.services;
+        for route in routes {
+            let Some(weight) = route.weight_beside(&services.canary, &services.stable) else { continue };
+            let value = if weight > 0 { "in-progress".into() } else { Value::Null };
+            let label = json!({ "metadata": { "labels": { "rollouts.argoproj.io/gatewayapi-canary": value } } });
+            let others = gitops.others.entry(Id { kind: Kind::HttpRoute, name: route.name.clone() }).or_default();
+            *others = merge::patched(others, &label);
+        }
     }
 
     /// The fields that have changed, by their pointers.
@@ -302,8 +306,8 @@ impl Simulation<'_> {
         fields
     }
 
-    fn take_rollout(&mut self, now: Instant, manifest: &Value) {
-        let (revision, replicas) = manifest::of_rollout(manifest);
+    fn take_workload(&mut self, now: Instant, manifest: &Value) {
+        let (revision, replicas) = manifest::of_workload(manifest);
         if revision != self.workload.template() {
             if revision < self.newest {
                 self.tally.begin_section(now);
@@ -315,16 +319,17 @@ impl Simulation<'_> {
             self.log(now, "argo-cd", "ChangeTemplate", self.workload.kind(), revision);
             self.change_template(now, revision);
         }
-        if let Some(replicas) = replicas
-            && self.workload.rollout().is_some_and(|rollout| rollout.replicas() != replicas)
-        {
+        // Git had them, or replaces the object, and says nothing of them.
+        let replicas = replicas.unwrap_or(manifest::DEFAULT_REPLICAS);
+        if replicas != self.workload.scale().0 {
             self.change_replicas(now, replicas);
         }
     }
 
     /// Without the pod-template hash it selects the pods of every revision, until the Rollouts controller points it anew.
     fn take_service(&mut self, now: Instant, id: &Id, manifest: &Value) {
-        let service = services(self.scenario).find(|service| service_id(self.scenario, *service) == *id);
+        let mut services = self.scenario.services_of_revisions();
+        let service = services.find(|service| self.scenario.service_id(*service) == *id);
         if let Some(service) = service.filter(|_| !manifest::selects_a_revision(manifest)) {
             self.tell_endpoint_slice(now, service, crate::model::endpoint_slice::Input::SelectorRemoved);
             self.tell_rollout(now, rollout::Input::ServiceOverwritten(service));
@@ -338,7 +343,9 @@ impl Simulation<'_> {
             self.log(now, "argo-cd", "RemoveRoutes", self.routing.object().name(), overwritten.routes.join(", "));
         }
         self.tell_routing_object(now, Duration::ZERO, Ok(true));
-        self.tell_rollout(now, rollout::Input::Overwritten(overwritten));
+        if self.workload.rollout().is_some() {
+            self.tell_rollout(now, rollout::Input::Overwritten(overwritten));
+        }
     }
 }
 
@@ -360,15 +367,4 @@ fn describe(operation: &Operation) -> String {
         Initiator::SelfHeal(attempt) => format!("self-heal attempt {attempt}"),
         Initiator::Person => "by hand".to_owned(),
     }
-}
-
-fn changed(manifests: &Manifests, changes: &[Change]) -> Manifests {
-    let mut manifests = manifests.clone();
-    for change in changes {
-        let of_kind = manifests.iter_mut().filter(|(id, _)| id.kind == change.kind);
-        for (_, manifest) in of_kind {
-            *manifest = change.apply(manifest);
-        }
-    }
-    manifests
 }

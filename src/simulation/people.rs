@@ -66,7 +66,8 @@ impl Simulation<'_> {
             Verb::Restart => Command::Restart,
             Verb::SetReplicas(replicas) => {
                 self.log(now, "people", verb.name(), self.workload.kind(), replicas);
-                return self.change_replicas(now, replicas);
+                self.change_replicas(now, replicas);
+                return self.tell_argo_cd(now, argo_cd::Input::ObjectChanged);
             }
             Verb::RevertCommit => {
                 self.log(now, "people", verb.name(), "git", "");

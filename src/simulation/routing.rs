@@ -88,8 +88,10 @@ impl Routing {
         if object == *self.object {
             return None;
         }
-        let (before, router) = (std::mem::replace(&mut self.object, Arc::new(object)), self.router.as_ref()?);
-        let written = rollout?.ingress();
+        let before = std::mem::replace(&mut self.object, Arc::new(object));
+        // Nobody had written anything into it.
+        let (Some(router), Some(rollout)) = (&self.router, rollout) else { return Some(Overwritten::default()) };
+        let written = rollout.ingress();
         let is_weight_gone = written.weight.is_some_and(|(canary, weight)| {
             let mut repaired = RoutingObject::clone(&self.object);
             router.set_weights(&mut repaired, &self.shares(canary, weight)).is_err() || repaired != *self.object

@@ -5,8 +5,8 @@ use rollout_sim::model::argo_cd::application::{
 };
 use rollout_sim::model::argo_cd::ignore_differences::{IgnoreDifference, Manager, Managers, changed_fields};
 use rollout_sim::model::argo_cd::profile::{Profile, Version};
-use rollout_sim::model::argo_cd::{ArgoCd, Cluster, Effect, Input, jq};
-use rollout_sim::model::git::Repository;
+use rollout_sim::model::argo_cd::{ArgoCd, Cluster, Effect, Input, Refusal, jq};
+use rollout_sim::model::git::{CommitId, Repository};
 use rollout_sim::model::manifest::{Id, Kind, Manifests};
 use rollout_sim::random::{Distribution, Random, Stream};
 use rollout_sim::units::{Duration, Instant};
@@ -87,10 +87,10 @@ fn fate(kind: Kind, git: &Value, live: &Value) -> (bool, Value) {
     let mut world = World::new(kind, git);
     let mut argo_cd = ArgoCd::synced(spec(NEWEST, self_healing()), &world.git, at(0));
     world.write(live);
-    argo_cd.handle(at(60), Input::ObjectChanged);
+    argo_cd.handle(at(60), Input::ObjectChanged, &world.git);
     let is_drift = world.compare(&mut argo_cd, at(60)).contains(&Effect::Sync);
     if !is_drift {
-        argo_cd.handle(at(60), Input::SyncAsked);
+        argo_cd.handle(at(60), Input::SyncAsked, &world.git);
     }
     world.sync(&mut argo_cd, at(61));
     (is_drift, world.live[&world.id].clone())
@@ -209,7 +209,7 @@ fn attempts(version: Version, is_seen: bool, until: u64) -> Vec<f64> {
     let fight = ingress(&[(WEIGHT, "30")], &["web"]);
     world.write(&fight);
     let (mut now, mut attempts) = (at(0), vec![]);
-    let mut effects = argo_cd.handle(now, Input::ObjectChanged);
+    let mut effects = argo_cd.handle(now, Input::ObjectChanged, &world.git);
     while now < at(until) {
         if effects.contains(&Effect::Compare) {
             effects = world.compare(&mut argo_cd, now);
@@ -222,15 +222,16 @@ fn attempts(version: Version, is_seen: bool, until: u64) -> Vec<f64> {
             }
             now = now + Duration::millis(100);
             world.write(&fight);
-            effects = if is_seen { argo_cd.handle(now, Input::ObjectChanged) } else { vec![Effect::Compare] };
+            effects =
+                if is_seen { argo_cd.handle(now, Input::ObjectChanged, &world.git) } else { vec![Effect::Compare] };
             continue;
         }
         let wait = effects.iter().find_map(|effect| match effect {
             Effect::Wait(wait) => Some(*wait),
-            Effect::Compare | Effect::Sync | Effect::StatusChanged(_) => None,
+            Effect::Compare | Effect::Sync | Effect::StatusChanged(_) | Effect::SyncRefused(_) => None,
         });
         now = now + wait.expect("it waits for its next attempt");
-        effects = argo_cd.handle(now, Input::WaitOver);
+        effects = argo_cd.handle(now, Input::WaitOver, &world.git);
     }
     attempts
 }
@@ -279,7 +280,7 @@ fn survives(version: Version, rules: Vec<IgnoreDifference>, sync_options: SyncOp
     world.write(&ingress(&[(WEIGHT, "10"), ("actions.testers", "{}")], &["testers", "web"]));
     let has_path = |world: &World| world.live[&world.id].pointer("/spec/rules/0/http/paths/1").is_some();
     let mut play = |world: &mut World, now: u64, input| {
-        argo_cd.handle(at(now), input);
+        argo_cd.handle(at(now), input, &world.git);
         if world.compare(&mut argo_cd, at(now)).contains(&Effect::Sync) {
             world.sync(&mut argo_cd, at(now + 1));
             world.compare(&mut argo_cd, at(now + 1));
@@ -333,6 +334,7 @@ fn the_strength_of_each_mitigation() {
 mod played {
     use crate::support::of_gallery;
     use rollout_sim::run::{LogEntry, Run};
+    use rollout_sim::scenario::load::load;
     use rollout_sim::simulation::run;
 
     const TESTERS: usize = 1;
@@ -469,6 +471,243 @@ mod played {
     }
 
     /// Not a single request moves; without selfHeal it stands, until somebody commits something.
+    /// Short, and few requests: v2 is at 100 % after a minute.
+    const SMALL: &str = r#"
+[simulation]
+warmup = "10s"
+cooldown = "10s"
+[traffic]
+rate = "10/s"
+[rollout]
+replicas = 2
+[rollout.strategy.canary]
+stableService = "web-stable"
+canaryService = "web-canary"
+trafficRouting.alb = { ingress = "web", rootService = "web-root", servicePort = 80 }
+steps = [{ setWeight = 50 }, { pause = { duration = "20s" } }]
+[application]
+startup_time = "2s"
+"#;
+
+    /// Of a small release with these lines besides, which end in the table of Argo CD.
+    fn small(lines: &str, set: &[&str]) -> Run {
+        let set: Vec<_> = set.iter().map(|text| (*text).to_owned()).collect();
+        let loaded = load(&format!("{SMALL}{lines}"), "small", &set);
+        run(&loaded.unwrap_or_else(|problems| panic!("{problems:#?}")).scenario, 1)
+    }
+
+    const SELF_HEAL: &str = "[argo_cd.application.spec.syncPolicy]\nautomated = { selfHeal = true }\n";
+
+    /// A commit that waits for the end of a sync window is on its way: the release is not over before that.
+    #[test]
+    fn a_rollback_commit_behind_a_sync_window_is_awaited() {
+        let lines = format!("{SELF_HEAL}[[actions]]\nat = \"120s\"\ndo = \"revert_commit\"\n");
+        let set = ["argo_cd.commit_detection=\"30s\"", "argo_cd.sync_windows=[{ from = \"100s\", to = \"15m\" }]"];
+        let run = small(&lines, &set);
+        let drift = only(&times(&run, "argo-cd", "OutOfSync", "application"));
+        assert!((150.0..200.0).contains(&drift), "{drift}");
+        let began = only(&times(&run, "argo-cd", "SyncStarted", "commit 2"));
+        assert!((900.0..902.0).contains(&began), "{began}");
+        assert_eq!(times(&run, "rollouts-controller", "Promoted", "v1").len(), 1, "and the old version is back");
+    }
+
+    /// A comparison after self-heal is none with a commit that Argo CD has not found out about.
+    #[test]
+    fn self_heal_brings_no_commit_before_its_time() {
+        let lines = format!(
+            "{SELF_HEAL}[[actions]]\nat = \"60s\"\ndo = \"set_replicas\"\nreplicas = 3\n\
+             [[actions]]\nat = \"70s\"\ndo = \"set_replicas\"\nreplicas = 4\n\
+             [[git.commits]]\nat = \"50s\"\nset = {{ \"/metadata/labels/team\" = \"shop\" }}\n"
+        );
+        let run = small(&lines, &["argo_cd.commit_detection=\"100s\""]);
+        assert!(times(&run, "argo-cd", "SyncStarted", "commit 1").len() >= 2, "kubectl scale is drift");
+        assert!(times(&run, "argo-cd", "Applied", "Rollout").len() >= 2, "and is taken back");
+        let began = only(&times(&run, "argo-cd", "SyncStarted", "commit 2"));
+        assert!((150.1..=151.0).contains(&began), "{began}");
+    }
+
+    /// A sync by hand in front of the poll brings the head, in an application that nobody syncs by himself.
+    #[test]
+    fn a_person_syncs_with_the_head() {
+        let lines = "[argo_cd]\ncommit_detection = \"180s\"\n\
+                     [[actions]]\nat = \"100s\"\ndo = \"revert_commit\"\n\
+                     [[actions]]\nat = \"130s\"\ndo = \"sync\"\n";
+        let run = small(lines, &[]);
+        assert!((only(&times(&run, "argo-cd", "SyncStarted", "commit 2")) - 130.0).abs() < 1e-9);
+        assert_eq!(times(&run, "rollouts-controller", "Promoted", "v1").len(), 1);
+        let denied = small(lines, &["argo_cd.sync_windows=[{ to = \"10m\" }]"]);
+        assert_eq!(times(&denied, "argo-cd", "SyncRefused", "application"), [130.0]);
+        assert!(times(&denied, "argo-cd", "SyncStarted", "").is_empty());
+    }
+
+    /// Each pod of v2 says when it answers like the old version: those that were there, and those that start later.
+    #[test]
+    fn every_pod_says_that_the_feature_is_off() {
+        let run = small("[[actions]]\nat = \"10s\"\ndo = \"disable_feature\"\n", &[]);
+        let pods = |event: &str, is_meant: fn(&LogEntry) -> bool| {
+            let entries = run.events.iter().filter(|entry| entry.event == event && is_meant(entry));
+            entries.map(|entry| entry.object.as_str()).collect::<Vec<_>>()
+        };
+        let created = pods("Created", |entry| entry.detail.starts_with("v2"));
+        assert_eq!(created.len(), 2, "one for the canary, one for the promotion");
+        assert_eq!(pods("FeatureDisabled", |_| true), created);
+        assert_eq!(pods("FeatureDisabled", |entry| entry.detail == "from its start"), created[1..]);
+    }
+
+    /// The row of gitops-and-routing.md 1.9 about the plugin's label: the rules are ignored while the canary has a weight. Git
+    /// has no label, so the application stays OutOfSync; what self-heal applies then is what there is.
+    #[test]
+    fn the_label_of_a_release_in_progress_protects_its_rules_at_a_weight() {
+        let plugin = "trafficRouting.plugins.\"argoproj-labs/gatewayAPI\".httpRoute = \"web\"\n\
+                      trafficRouting.managedRoutes = [{ name = \"testers\" }]";
+        let alb = "trafficRouting.alb = { ingress = \"web\", rootService = \"web-root\", servicePort = 80 }";
+        let play = |first: &str, version: &str, options: &str| {
+            let steps = format!(
+                "steps = [{first}, {{ setHeaderRoute = {{ name = \"testers\", match = [{{ headerName = \"v\", headerValue = {{ exact = \"2\" }} }}] }} }}, \
+                 {{ pause = {{ duration = \"60s\" }} }}]"
+            );
+            let text = SMALL.replace(alb, plugin);
+            let text = text.replace("steps = [{ setWeight = 50 }, { pause = { duration = \"20s\" } }]", &steps);
+            let rule =
+                "select(.metadata.labels[\"rollouts.argoproj.io/gatewayapi-canary\"] == \"in-progress\") | .spec.rules";
+            let text = format!(
+                "{text}{SELF_HEAL}syncOptions = [{options}]\n[[argo_cd.application.spec.ignoreDifferences]]\n\
+                 group = \"gateway.networking.k8s.io\"\nkind = \"HTTPRoute\"\njqPathExpressions = ['{rule}']\n\
+                 [[git.commits]]\nat = \"30s\"\nkind = \"Service\"\nset = {{ \"/metadata/labels/a\" = \"b\" }}\n"
+            );
+            let set = [format!("argo_cd.version=\"{version}\""), "argo_cd.commit_detection=\"5s\"".to_owned()];
+            let run = run(&load(&text, "label", &set).unwrap_or_else(|problems| panic!("{problems:#?}")).scenario, 1);
+            let is_lost = !times(&run, "argo-cd", "RemoveRoutes", "").is_empty();
+            assert!(!times(&run, "rollouts-controller", "SetHeaderRoute", "").is_empty());
+            let promoted = only(&times(&run, "rollouts-controller", "Promoted", "v2"));
+            let drift = times(&run, "argo-cd", "OutOfSync", "application")[0];
+            let synced = times(&run, "argo-cd", "Synced", "application");
+            (is_lost, synced.iter().all(|at| *at < drift || *at > promoted))
+        };
+        let (weight, respect) = ("{ setWeight = 50 }", "\"RespectIgnoreDifferences=true\"");
+        assert_eq!(play(weight, "3.3.12", respect), (false, true), "kept, and OutOfSync to the end of the release");
+        assert!(play(weight, "3.3.12", "").0, "no rule of the comparison is one of the apply");
+        assert!(play("{ setCanaryScale = { replicas = 1 } }", "3.3.12", respect).0, "no label at weight 0");
+    }
+
+    fn applied(run: &Run, object: &str) -> Vec<String> {
+        let is_meant = |entry: &&LogEntry| entry.event == "Applied" && entry.object == object;
+        run.events.iter().filter(is_meant).map(|entry| entry.detail.clone()).collect()
+    }
+
+    /// The last row of gitops-and-routing.md 1.5: with `spec.replicas` in git self-heal takes away what the autoscaler adds.
+    #[test]
+    fn replicas_in_git_beside_an_autoscaler_collapse_the_capacity() {
+        let lines = format!(
+            "{SELF_HEAL}[git]\nreplicas = true\n[hpa]\nminReplicas = 2\nmaxReplicas = 8\nmetrics = [{{ type = \"Resource\", \
+             resource = {{ name = \"cpu\", target = {{ type = \"Utilization\", averageUtilization = 50 }} }} }}]\n\
+             [[rollout.template.spec.containers]]\nname = \"web\"\nresources.requests.cpu = \"50m\"\n"
+        );
+        for (in_git, has_drift) in [("true", true), ("false", false)] {
+            let set = [&format!("git.replicas={in_git}"), "simulation.duration=\"5m\""];
+            let run = small(&lines, &set);
+            let scaled = times(&run, "horizontal-pod-autoscaler", "Scale", "replicas");
+            assert!(!scaled.is_empty(), "100 m in two pods with 50 m each");
+            let took = applied(&run, "Rollout/app");
+            assert_eq!(took.contains(&"/spec/replicas".to_owned()), has_drift, "replicas = {in_git}: {took:?}");
+        }
+        // Nothing is said of them in git unless somebody asks for it.
+        let run = small(&lines.replace("replicas = true", ""), &["simulation.duration=\"5m\""]);
+        assert!(applied(&run, "Rollout/app").is_empty());
+    }
+
+    /// A commit of a number; and one that takes the replicas away: the default of Kubernetes is one pod.
+    #[test]
+    fn a_commit_changes_the_replicas() {
+        let lines = format!("{SELF_HEAL}[[git.commits]]\nat = \"60s\"\nkind = \"Rollout\"\n");
+        for (change, replicas) in
+            [("set = { \"/spec/replicas\" = 5 }\n", "2 -> 5"), ("remove = [\"/spec/replicas\"]\n", "2 -> 1")]
+        {
+            let run = small(&format!("{lines}{change}"), &["argo_cd.commit_detection=\"5s\""]);
+            assert_eq!(applied(&run, "Rollout/app"), ["/spec/replicas"]);
+            let scaled = run.events.iter().filter(|entry| entry.event == "ScaleReplicaSet");
+            assert!(scaled.map(|entry| entry.detail.as_str()).any(|detail| detail == replicas), "{replicas}");
+        }
+    }
+
+    /// A Deployment under Argo CD: at rest it is Synced, and a rollback by hand, a scale by hand and a commit go their ways.
+    #[test]
+    fn a_deployment_is_synced_with_git() {
+        let deployment = format!(
+            "[simulation]\nwarmup = \"10s\"\ncooldown = \"10s\"\n[traffic]\nrate = \"10/s\"\n[deployment]\nreplicas = 2\n\
+             [application]\nstartup_time = \"2s\"\n{SELF_HEAL}"
+        );
+        let play = |lines: &str| {
+            let loaded = load(&format!("{deployment}{lines}"), "deployment", &[]);
+            run(&loaded.unwrap_or_else(|problems| panic!("{problems:#?}")).scenario, 1)
+        };
+        let at = |verb: &str| format!("[[actions]]\nat = \"60s\"\ndo = \"{verb}\"\n");
+        let quiet = play(&at("refresh"));
+        assert!(times(&quiet, "argo-cd", "OutOfSync", "").is_empty());
+        assert_eq!(applied(&play(&at("undo")), "Deployment/app"), ["/spec/template/spec/containers"]);
+        let scaled = play(&format!("{}replicas = 5\n", at("set_replicas")));
+        assert_eq!(applied(&scaled, "Deployment/app"), ["/spec/replicas"]);
+        assert_eq!(times(&scaled, "deployment-controller", "ScaleReplicaSet", "v2").len(), 4, "up, and down again");
+        let reverted = play(&at("revert_commit"));
+        assert_eq!(applied(&reverted, "Deployment/app"), ["/spec/template/spec/containers"]);
+        assert_eq!(times(&reverted, "deployment-controller", "Completed", "v1").len(), 1);
+        // The load balancer hears of a commit that nobody else has written into.
+        let rules = play(
+            "[ingress]\nrules = [{ http.paths = [{ path = \"/\", pathType = \"Prefix\", backend.service = { name = \"web\", port.number = 80 } }] }]\n\
+             [[git.commits]]\nat = \"60s\"\nset = { \"/spec/rules\" = [] }\n",
+        );
+        assert_eq!(applied(&rules, "Ingress/web"), ["/spec/rules"]);
+        let synced = times(&rules, "argo-cd", "SyncEnded", "commit 2")[0];
+        let told = rules.events.iter().filter(|entry| entry.component == "load-balancer-controller");
+        let told: Vec<_> = told.filter(|entry| since_release(&rules, entry) > synced).collect();
+        assert!(!told.is_empty(), "it deletes the rule");
+    }
+
+    /// Rules are set as a whole, and weights are numbers; what the simulation does not know of them is in no object.
+    #[test]
+    fn a_commit_sets_rules_and_weights() {
+        let route = |weights: [u32; 2]| {
+            format!(
+                "[{{ backendRefs = [{{ name = \"web-stable\", port = 80, weight = {} }}, {{ name = \"web-canary\", port = 80, \
+                 weight = {} }}], timeouts = {{ request = \"10s\" }} }}]",
+                weights[0], weights[1]
+            )
+        };
+        let plugin = "trafficRouting.plugins.\"argoproj-labs/gatewayAPI\".httpRoute = \"web\"";
+        let text = SMALL.replace(
+            "trafficRouting.alb = { ingress = \"web\", rootService = \"web-root\", servicePort = 80 }",
+            plugin,
+        );
+        let text = format!(
+            "{text}{SELF_HEAL}[[git.commits]]\nat = \"12s\"\nkind = \"HTTPRoute\"\nset = {{ \"/spec/rules\" = {} }}\n",
+            route([90, 10])
+        );
+        let loaded = load(&text, "weights", &["argo_cd.commit_detection=\"1s\"".to_owned()]);
+        let run = run(&loaded.unwrap_or_else(|problems| panic!("{problems:#?}")).scenario, 1);
+        assert!(applied(&run, "HTTPRoute/web").contains(&"/spec/rules".to_owned()), "git's weights are drift now");
+        let shares = run.events.iter().filter(|entry| entry.event == "RuleEffective");
+        let shares: Vec<_> = shares.map(|entry| entry.detail.as_str()).collect();
+        assert!(shares.iter().any(|share| share.starts_with("canary 10 ")), "{shares:?}");
+        assert_eq!(run.rollout.outcome.name(), "promoted");
+    }
+
+    /// Nobody is told of an alert that is resolved before its notification goes out.
+    #[test]
+    fn a_resolved_alert_is_not_notified() {
+        let lines = "[monitoring]\nwindow = \"15s\"\nscrape_lag = \"1s\"\nevaluation_interval = \"5s\"\n\
+                     [application.versions.v2]\nerror_share = 0.5\n\
+                     [[alerts]]\nname = \"canary-fails\"\nexpr = \"success.rate < 95%\"\nnotification_delay = \"10m\"\n\
+                     [[actions]]\nat = \"25s\"\ndo = \"abort\"\n\
+                     [[actions]]\nwhen = \"alert canary-fails\"\ndo = \"restart\"\n";
+        for (delay, is_told) in [("10m", false), ("1s", true)] {
+            let run = small(lines, &[&format!("alerts[0].notification_delay=\"{delay}\"")]);
+            assert_eq!(times(&run, "alert", "Firing", "canary-fails").len(), 1, "{delay}");
+            assert_eq!(times(&run, "alert", "Resolved", "canary-fails").len(), 1, "{delay}");
+            assert_eq!(times(&run, "alert", "Notified", "canary-fails").len(), usize::from(is_told), "{delay}");
+            assert_eq!(times(&run, "people", "restart", "rollout").len(), usize::from(is_told), "{delay}");
+        }
+    }
+
     #[test]
     fn a_rollback_in_the_dashboard_is_undone() {
         let run = play("dashboard-rollback-undone", &[]);
@@ -509,7 +748,7 @@ fn polls_by_the_informer_come_as_late_as_derived() {
                     is_committed = true;
                 }
                 let instant = Instant::START + Duration::from_nanos((now * 1e9) as u64);
-                if argo_cd.handle(instant, Input::Tick).is_empty() {
+                if argo_cd.handle(instant, Input::Tick, &world.git).is_empty() {
                     continue;
                 }
                 if world.compare(&mut argo_cd, instant).contains(&Effect::Sync) {
@@ -543,9 +782,9 @@ fn an_ignored_annotation_lets_git_carry_a_value_to_begin_with() {
         };
         let mut argo_cd = ArgoCd::synced(spec(NEWEST, application), &world.git, at(0));
         world.write(&ingress(&[(WEIGHT, "30")], &["web"]));
-        argo_cd.handle(at(60), Input::ObjectChanged);
+        argo_cd.handle(at(60), Input::ObjectChanged, &world.git);
         assert!(!world.compare(&mut argo_cd, at(60)).contains(&Effect::Sync), "no comparison sees it");
-        argo_cd.handle(at(61), Input::SyncAsked);
+        argo_cd.handle(at(61), Input::SyncAsked, &world.git);
         world.sync(&mut argo_cd, at(62));
         let weight = &world.live[&world.id]["metadata"]["annotations"][WEIGHT];
         assert_eq!(weight == "30", is_kept, "RespectIgnoreDifferences={respects}: {weight}");
@@ -556,16 +795,113 @@ fn an_ignored_annotation_lets_git_carry_a_value_to_begin_with() {
 #[test]
 fn a_sync_window_holds_everything_back() {
     let mut world = World::new(Kind::Ingress, &ingress(&[], &["web"]));
-    let window = SyncWindow { from: Duration::ZERO, to: Duration::secs(600) };
+    let window = SyncWindow { from: Duration::ZERO, to: Duration::secs(600), manual_sync: false };
     let spec = ArgoCdSpec { sync_windows: vec![window], ..spec(NEWEST, self_healing()) };
     let mut argo_cd = ArgoCd::synced(spec, &world.git, at(0));
     world.write(&ingress(&[], &["testers", "web"]));
-    argo_cd.handle(at(60), Input::ObjectChanged);
+    argo_cd.handle(at(60), Input::ObjectChanged, &world.git);
     let effects = world.compare(&mut argo_cd, at(60));
     assert!(effects.contains(&Effect::Wait(Duration::secs(540))) && !effects.contains(&Effect::Sync), "{effects:?}");
     world.git.push(Manifests::from([(world.id.clone(), ingress(&[("a", "b")], &["web"]))]));
-    argo_cd.handle(at(300), Input::CommitNoticed);
+    argo_cd.handle(at(300), Input::CommitNoticed, &world.git);
     assert!(!world.compare(&mut argo_cd, at(300)).contains(&Effect::Sync), "a rollback commit waits, too");
-    argo_cd.handle(at(600), Input::WaitOver);
+    argo_cd.handle(at(600), Input::WaitOver, &world.git);
     assert!(world.compare(&mut argo_cd, at(600)).contains(&Effect::Sync));
+}
+
+/// The second commit of a branch, of which Argo CD has not heard.
+fn with_a_commit(spec: ArgoCdSpec) -> (World, ArgoCd) {
+    let mut world = World::new(Kind::Ingress, &ingress(&[], &["web"]));
+    let argo_cd = ArgoCd::synced(spec, &world.git, at(0));
+    world.git.push(Manifests::from([(world.id.clone(), ingress(&[("a", "b")], &["web"]))]));
+    (world, argo_cd)
+}
+
+/// Rows of gitops-and-routing.md 1.1: a manual sync forces the head, with or without `automated`.
+#[test]
+fn a_sync_by_hand_resolves_the_branch_as_it_begins() {
+    for application in [ApplicationSpec::default(), self_healing()] {
+        let (mut world, mut argo_cd) = with_a_commit(spec(NEWEST, application));
+        assert_eq!(argo_cd.handle(at(60), Input::SyncAsked, &world.git), [Effect::Sync]);
+        assert_eq!(argo_cd.operation().map(|operation| operation.revision), Some(CommitId(1)));
+        let refused = [Effect::SyncRefused(Refusal::OperationInProgress)];
+        assert_eq!(argo_cd.handle(at(61), Input::SyncAsked, &world.git), refused);
+        assert!(world.sync(&mut argo_cd, at(62)), "the second commit is applied");
+    }
+}
+
+/// A commit whose detection was drawn is seen when its time is over, or by whoever asks git itself.
+#[test]
+fn a_commit_is_not_seen_before_its_time() {
+    for (input, is_seen) in [
+        (Input::ObjectChanged, false),
+        // The end of a self-heal wait looks at the head, but through the repo-server's cache.
+        (Input::WaitOver, false),
+        (Input::CommitNoticed, true),
+        (Input::Refresh, true),
+    ] {
+        let (world, mut argo_cd) = with_a_commit(spec(NEWEST, self_healing()));
+        argo_cd.handle(at(60), input, &world.git);
+        let effects = world.compare(&mut argo_cd, at(60));
+        assert_eq!(effects.contains(&Effect::Sync), is_seen, "{input:?}");
+        // Once seen it is known to all that follow.
+        argo_cd.handle(at(61), Input::CommitNoticed, &world.git);
+        world.compare(&mut argo_cd, at(61));
+        assert_eq!(argo_cd.operation().map(|operation| operation.revision), Some(CommitId(1)), "{input:?}");
+    }
+}
+
+/// Under the informer a change of an object, which asks for no revision, looks it up once the last look is too old.
+#[test]
+fn an_expired_comparison_goes_before_a_recent_one() {
+    for (polling, seconds, is_seen) in [
+        (Polling::Informer { cache: Duration::ZERO }, 120, false),
+        (Polling::Informer { cache: Duration::ZERO }, 121, true),
+        (Polling::Informer { cache: Duration::secs(180) }, 121, true),
+        (Polling::Drawn(Distribution::secs(300)), 121, false),
+    ] {
+        let (world, mut argo_cd) =
+            with_a_commit(ArgoCdSpec { polling: polling.clone(), ..spec(NEWEST, self_healing()) });
+        argo_cd.handle(at(seconds), Input::ObjectChanged, &world.git);
+        let effects = world.compare(&mut argo_cd, at(seconds));
+        assert_eq!(effects.contains(&Effect::Sync), is_seen, "{polling:?} after {seconds} s");
+    }
+}
+
+/// Deny windows are for people, too, unless each that is open says `manualSync`.
+#[test]
+fn a_sync_window_denies_a_sync_by_hand() {
+    let window = |from, manual_sync| SyncWindow { from: Duration::secs(from), to: Duration::secs(600), manual_sync };
+    let refused = [Effect::SyncRefused(Refusal::SyncWindow)];
+    for (windows, now, expected) in [
+        (vec![window(0, false)], 60, &refused[..]),
+        (vec![window(0, true)], 60, &[Effect::Sync]),
+        (vec![window(0, true), window(60, false)], 60, &refused),
+        (vec![window(0, false)], 600, &[Effect::Sync]),
+    ] {
+        let spec = ArgoCdSpec { sync_windows: windows.clone(), ..spec(NEWEST, self_healing()) };
+        let (world, mut argo_cd) = with_a_commit(spec);
+        assert_eq!(argo_cd.handle(at(now), Input::SyncAsked, &world.git), expected, "{windows:?} at {now} s");
+    }
+}
+
+/// `RespectIgnoreDifferences` makes the targets before the sync, be they applied or put in the place of the object.
+#[test]
+fn what_is_ignored_outlives_a_replacement() {
+    let pointer = "/metadata/annotations/alb.ingress.kubernetes.io~1actions.web";
+    for (respects, expected) in [(true, json!("30")), (false, Value::Null)] {
+        let mut world = World::new(Kind::Ingress, &ingress(&[], &["web"]));
+        let application = ApplicationSpec {
+            ignore_differences: vec![rule(&[pointer], &[], &[])],
+            sync_options: SyncOptions { replace: true, respect_ignore_differences: respects, ..SyncOptions::default() },
+            ..self_healing()
+        };
+        let mut argo_cd = ArgoCd::synced(spec(NEWEST, application), &world.git, at(0));
+        world.write(&ingress(&[(WEIGHT, "30"), ("mark", "of the controller")], &["web"]));
+        argo_cd.handle(at(60), Input::SyncAsked, &world.git);
+        world.sync(&mut argo_cd, at(61));
+        let annotations = &world.live[&world.id]["metadata"]["annotations"];
+        assert_eq!(annotations[WEIGHT], expected, "RespectIgnoreDifferences={respects}");
+        assert_eq!(annotations["mark"], Value::Null, "the rest is replaced");
+    }
 }

@@ -1,6 +1,7 @@
 //! What the program says to mistakes: one clear message with its place, the right exit code, and no file touched.
 
 mod controller;
+mod gitops;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -32,7 +32,8 @@ pub struct SyncOptions {
 /// How Argo CD finds out about a commit, besides webhooks.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Polling {
-    /// Each commit after a time of its own.
+    /// Each commit after a time of its own. Until then no comparison sees it but one that asks git itself: a webhook's, a
+    /// person's refresh or sync.
     Drawn(Distribution),
     /// As the code reads: a tick of the informer every `timeout.reconciliation`, a jitter after it, and then a comparison,
     /// unless the last one is more recent than that time-out; and a cache of the branch's head, which may answer a poll.
@@ -53,7 +54,7 @@ pub struct ArgoCdSpec {
     pub sync_time: Distribution,
     /// The time of a sync of those that differ.
     pub selective_sync_time: Distribution,
-    /// No sync begins in them.
+    /// No sync begins in them. Assumption: where one ends the application is compared.
     pub sync_windows: Vec<SyncWindow>,
 }
 
@@ -62,4 +63,6 @@ pub struct ArgoCdSpec {
 pub struct SyncWindow {
     pub from: Duration,
     pub to: Duration,
+    /// `manualSync`: people may sync all the same.
+    pub manual_sync: bool,
 }

@@ -29,7 +29,7 @@ impl Comparison<'_> {
         merge::applied(&live, &git, &last) != live
     }
 
-    /// What is applied: git's manifest, or with `RespectIgnoreDifferences` that with what is ignored as it is in the
+    /// What is applied, or takes the place of the object: git's manifest, or with `RespectIgnoreDifferences` that with what is ignored as it is in the
     /// cluster. Source: `normalizeTargetResources`.
     pub fn target(&self, id: &Id, git: &Value) -> Value {
         if !self.application.sync_options.respect_ignore_differences {

@@ -1,7 +1,8 @@
 //! Path expressions of jq, as `ignoreDifferences` uses them: `del(EXPRESSION)` is what they do to an object.
 //!
 //! The forms: `.a.b`, `."a/b"`, `.["a/b"]`, `[0]`, `[]`, each with a `?` behind it, joined by `|`, and `select(…)` with `==`,
-//! `!=`, `startswith`, `endswith`, `contains`, `test`, `and`, `or`, `not` and parentheses. Left out: all else of jq.
+//! `!=`, `startswith`, `endswith`, `contains`, `test`, `and`, `or`, `not` and parentheses. As in jq a pipe binds weakest: what
+//! stands in front of `| not` is all of the condition, up to a parenthesis. Left out: all else of jq.
 
 use regex_lite::Regex;
 use serde_json::Value;
@@ -29,7 +30,13 @@ enum Segment {
 
 #[derive(Clone, Debug)]
 enum Condition {
-    Compare { path: Vec<Segment>, is_equal: bool, with: Value },
+    /// Neither null nor false.
+    IsTrue(Vec<Segment>),
+    Compare {
+        path: Vec<Segment>,
+        is_equal: bool,
+        with: Value,
+    },
     StartsWith(Vec<Segment>, String),
     EndsWith(Vec<Segment>, String),
     Contains(Vec<Segment>, String),
@@ -144,6 +151,7 @@ impl Condition {
     fn holds(&self, value: &Value) -> bool {
         let text = |path: &[Segment]| first(path, value).as_str().unwrap_or_default().to_owned();
         match self {
+            Self::IsTrue(path) => !matches!(first(path, value), Value::Null | Value::Bool(false)),
             Self::Compare { path, is_equal, with } => (first(path, value) == with) == *is_equal,
             Self::StartsWith(path, start) => text(path).starts_with(start),
             Self::EndsWith(path, end) => text(path).ends_with(end),
@@ -189,8 +197,11 @@ impl Parser<'_> {
         loop {
             if self.takes_word("select") {
                 self.expect("(")?;
-                segments.push(Segment::Select(self.any()?));
+                segments.push(Segment::Select(self.condition()?));
                 self.expect(")")?;
+                if self.rest.starts_with('.') {
+                    segments.extend(self.path()?);
+                }
             } else {
                 segments.extend(self.path()?);
             }
@@ -235,7 +246,8 @@ impl Parser<'_> {
             Segment::Key(self.quoted()?)
         } else {
             let name = self.name();
-            Segment::Index(name.parse().map_err(|_| format!("`{name}` is no place in a list"))?)
+            let place = if name.is_empty() { self.rest } else { name.as_str() };
+            Segment::Index(name.parse().map_err(|_| format!("`{place}` is no place in a list, counted from 0"))?)
         };
         self.expect("]")?;
         Ok(segment)
@@ -270,6 +282,15 @@ impl Parser<'_> {
         Ok(value)
     }
 
+    /// What stands in parentheses: the pipes come last.
+    fn condition(&mut self) -> Result<Condition, String> {
+        let mut condition = self.any()?;
+        while self.takes("|") {
+            condition = self.piped(condition)?;
+        }
+        Ok(condition)
+    }
+
     fn any(&mut self) -> Result<Condition, String> {
         let mut condition = self.all()?;
         while self.takes_word("or") {
@@ -287,30 +308,25 @@ impl Parser<'_> {
     }
 
     fn term(&mut self) -> Result<Condition, String> {
-        let condition = if self.takes("(") {
-            let inner = self.any()?;
+        if self.takes("(") {
+            let inner = self.condition()?;
             self.expect(")")?;
-            inner
-        } else {
-            let path = self.path()?;
-            self.comparison(path)?
-        };
-        // `… | not` at the end.
-        let before = self.rest;
-        if self.takes("|") && self.takes_word("not") {
-            return Ok(Condition::Not(Box::new(condition)));
+            return Ok(inner);
         }
-        self.rest = before;
-        Ok(condition)
-    }
-
-    fn comparison(&mut self, path: Vec<Segment>) -> Result<Condition, String> {
+        let path = self.path()?;
         for (sign, is_equal) in [("==", true), ("!=", false)] {
             if self.takes(sign) {
                 return Ok(Condition::Compare { path, is_equal, with: self.literal()? });
             }
         }
-        self.expect("|")?;
+        Ok(Condition::IsTrue(path))
+    }
+
+    /// What follows a pipe.
+    fn piped(&mut self, before: Condition) -> Result<Condition, String> {
+        if self.takes_word("not") {
+            return Ok(Condition::Not(Box::new(before)));
+        }
         for function in ["startswith", "endswith", "contains", "test"] {
             if !self.takes_word(function) {
                 continue;
@@ -319,6 +335,9 @@ impl Parser<'_> {
             self.skip_blanks();
             let text = self.quoted()?;
             self.expect(")")?;
+            let Condition::IsTrue(path) = before else {
+                return Err(format!("`{function}` is for a text: put (.path | {function}(…)) in parentheses"));
+            };
             return Ok(match function {
                 "startswith" => Condition::StartsWith(path, text),
                 "endswith" => Condition::EndsWith(path, text),
@@ -376,13 +395,38 @@ mod tests {
         assert_eq!(without(".a[].b", json!({ "a": { "x": { "b": 1, "c": 2 } } })), json!({ "a": { "x": { "c": 2 } } }));
     }
 
+    /// jq 1.7 says the same of each: a pipe binds weaker than `and` and `or`.
+    #[test]
+    fn not_is_of_all_that_stands_before_it() {
+        let both = json!([{ "a": 1, "b": 2 }, { "a": 1, "b": 3 }, { "a": 0, "b": 2 }]);
+        for (condition, left) in [
+            (".a == 1 and .b == 2 | not", json!([{ "a": 1, "b": 2 }])),
+            (".a == 1 and (.b == 2 | not)", json!([{ "a": 1, "b": 2 }, { "a": 0, "b": 2 }])),
+            ("(.a == 1 or .b == 2 | not) | not", json!([])),
+            (".a == 1 | not | not", json!([{ "a": 0, "b": 2 }])),
+            (".c | not", json!([])),
+            (".c", both.clone()),
+        ] {
+            assert_eq!(without(&format!(".[] | select({condition})"), both.clone()), left, "{condition}");
+        }
+        let rules = json!({ "rules": [{ "name": "a", "x": 1 }, { "name": "b", "x": 1 }] });
+        let left = json!({ "rules": [{ "name": "a" }, { "name": "b", "x": 1 }] });
+        assert_eq!(without(r#".rules[] | select(.name == "a").x"#, rules), left);
+    }
+
     #[test]
     fn what_is_not_understood_is_told() {
         for (expression, message) in [
             ("spec", "a path begins with a dot, and `spec` does not"),
             (".a | map(.b)", "a path begins with a dot, and `map(.b)` does not"),
-            (".a[x]", "`x` is no place in a list"),
-            (".a[] | select(.b > 1)", "`|` is missing before `> 1)`"),
+            (".a[x]", "`x` is no place in a list, counted from 0"),
+            (".a[-1]", "`-1]` is no place in a list, counted from 0"),
+            (".a[] | select(.b > 1)", "`)` is missing before `> 1)`"),
+            (".a[] | select(.b | length == 1)", "`length == 1)` is not understood"),
+            (
+                r#".a[] | select(.b == 1 and .c | test("x"))"#,
+                "`test` is for a text: put (.path | test(…)) in parentheses",
+            ),
             (".a[] | select(.b == 1", "`)` is missing before ``"),
             (".a..b", "a name is missing before `.b`"),
             (".a, .b", "`, .b` is not understood"),

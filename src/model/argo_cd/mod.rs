@@ -15,10 +15,10 @@ pub mod profile;
 use super::git::{CommitId, Repository};
 use super::manifest::{Id, Manifests};
 use crate::units::{Duration, Instant};
-use application::{ArgoCdSpec, Polling};
+use application::{ArgoCdSpec, Polling, SyncWindow};
 use comparison::Comparison;
 use ignore_differences::Managers;
-use profile::{Profile, Reset};
+use profile::Reset;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,6 +53,17 @@ pub enum Effect {
     Sync,
     /// The status was another one before. Empty: Synced.
     StatusChanged(BTreeSet<Id>),
+    /// A person's sync does not begin.
+    SyncRefused(Refusal),
+}
+
+/// Why Argo CD refuses a sync by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// One operation at a time.
+    OperationInProgress,
+    /// A deny window without `manualSync`.
+    SyncWindow,
 }
 
 /// How new the revision must be that a comparison is made with.
@@ -145,33 +156,58 @@ impl ArgoCd {
         self.operation.as_ref()
     }
 
-    /// Whether it is going to sync what it has not seen yet.
+    /// Whether it is going to sync a revision: one that it has not compared yet, or one that a sync window holds back.
     pub fn is_behind(&self, git: &Repository) -> bool {
-        self.spec.application.automated.is_some() && self.compared != git.head()
+        let is_new = self.counted(git, self.compared) != self.counted(git, self.attempted);
+        let is_waiting = self.waits_until.is_some() || self.requested.is_some();
+        let is_held_back = is_new && !self.out_of_sync.is_empty() && is_waiting;
+        self.spec.application.automated.is_some() && (self.compared != git.head() || is_held_back)
     }
 
-    pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Effect> {
+    pub fn handle(&mut self, now: Instant, input: Input, git: &Repository) -> Vec<Effect> {
         match input {
             CommitNoticed | Refresh => self.request(Level::LatestForced),
-            Tick => {
-                let Profile { reconciliation, jitter, .. } = self.spec.profile;
-                // Not a moment sooner: a jitter that is shorter than the last one lets a tick pass. Assumption: where there is
-                // none each tick compares, as the documentation has it.
-                let is_expired =
-                    jitter == Duration::ZERO || now.saturating_since(self.compared_latest) > reconciliation;
-                if is_expired { self.request(Level::Latest) } else { vec![] }
-            }
+            // Assumption: where there is no jitter each tick compares, as the documentation has it.
+            Tick if self.spec.profile.jitter == Duration::ZERO || self.is_expired(now) => self.request(Level::Latest),
+            // A jitter that is shorter than the last one lets a tick pass.
+            Tick => vec![],
+            ObjectChanged if self.polls_by_informer() && self.is_expired(now) => self.request(Level::Latest),
             ObjectChanged => self.request(Level::Recent),
             WaitOver => {
                 self.waits_until = None;
                 self.request(Level::Latest)
             }
-            SyncAsked if self.operation.is_some() => vec![],
-            SyncAsked => {
-                self.attempts = 0;
-                self.begin(Operation { revision: self.compared, resources: None, initiator: Initiator::Person })
-            }
+            SyncAsked => self.sync_by_hand(now, git),
         }
+    }
+
+    fn polls_by_informer(&self) -> bool {
+        matches!(self.spec.polling, Polling::Informer { .. })
+    }
+
+    /// Not a moment sooner. An expired comparison looks the revision up, whatever asks for it. Source:
+    /// `needRefreshAppStatus`.
+    fn is_expired(&self, now: Instant) -> bool {
+        now.saturating_since(self.compared_latest) > self.spec.profile.reconciliation
+    }
+
+    /// It resolves the branch as it begins, whatever the last comparison was made with.
+    fn sync_by_hand(&mut self, now: Instant, git: &Repository) -> Vec<Effect> {
+        if self.operation.is_some() {
+            return vec![SyncRefused(Refusal::OperationInProgress)];
+        }
+        if self.windows(now).any(|window| !window.manual_sync) {
+            return vec![SyncRefused(Refusal::SyncWindow)];
+        }
+        self.attempts = 0;
+        let revision = self.resolve(now, git);
+        self.begin(Operation { revision, resources: None, initiator: Initiator::Person })
+    }
+
+    /// Those that are open.
+    fn windows(&self, now: Instant) -> impl Iterator<Item = &SyncWindow> {
+        let since = now.saturating_since(self.began);
+        self.spec.sync_windows.iter().filter(move |window| (window.from..window.to).contains(&since))
     }
 
     fn request(&mut self, level: Level) -> Vec<Effect> {
@@ -199,12 +235,18 @@ impl ArgoCd {
     fn look_up(&mut self, now: Instant, git: &Repository, level: Level) -> CommitId {
         self.compared_latest = now;
         let (cached, until) = self.cached_head;
-        if level != Level::LatestForced && now < until {
-            return cached;
-        }
+        let is_known = match self.spec.polling {
+            Polling::Informer { .. } => now < until,
+            // The time that was drawn contains the cache's: until it is over Argo CD does not know of the commit.
+            Polling::Drawn(_) => true,
+        };
+        if level != Level::LatestForced && is_known { cached } else { self.resolve(now, git) }
+    }
+
+    /// The head of the branch, asked of git itself.
+    fn resolve(&mut self, now: Instant, git: &Repository) -> CommitId {
         let lifetime = match self.spec.polling {
             Polling::Informer { cache } => cache,
-            // The time that was drawn contains it.
             Polling::Drawn(_) => Duration::ZERO,
         };
         self.cached_head = (git.head(), now + lifetime);
@@ -228,10 +270,8 @@ impl ArgoCd {
             }
             return vec![];
         }
-        let since = now.saturating_since(self.began);
-        if let Some(window) = self.spec.sync_windows.iter().find(|window| (window.from..window.to).contains(&since)) {
-            let until = self.began + window.to;
-            return self.wait_until(now, until);
+        if let Some(to) = self.windows(now).map(|window| window.to).max() {
+            return self.wait_until(now, self.began + to);
         }
         let revision = self.compared;
         if self.counted(git, revision) != self.counted(git, self.attempted) {
@@ -282,11 +322,11 @@ impl ArgoCd {
         let mut objects = Manifests::new();
         for id in resources {
             let (wanted, before) = (&manifests[&id], &live.objects[&id]);
+            let target = self.comparison(live).target(&id, wanted);
             let after = if options.replace || is_replaced(wanted) {
                 self.last_applied.remove(&id);
-                wanted.clone()
+                target
             } else {
-                let target = self.comparison(live).target(&id, wanted);
                 let after = merge::applied(before, &target, self.last_applied.get(&id).unwrap_or(&Value::Null));
                 self.last_applied.insert(id.clone(), target);
                 after

@@ -1,6 +1,6 @@
 //! An HTTPRoute of gateway.networking.k8s.io/v1.
 
-use super::{list, text, texts};
+use super::field::{Field, Misfit};
 use crate::model::http_route::{BackendRef, Filter, HttpRoute, HttpRouteMatch, HttpRouteRule, NamedMatch, PathMatch};
 use crate::model::load_balancer::listener_rule::Mirror;
 use crate::model::request_match::StringMatch;
@@ -86,64 +86,75 @@ fn write_backend(backend: &BackendRef) -> Value {
     written
 }
 
-pub fn read(name: &str, manifest: &Value) -> HttpRoute {
-    let spec = &manifest["spec"];
-    HttpRoute {
+pub fn read(name: &str, manifest: &Value) -> Result<HttpRoute, Misfit> {
+    let spec = Field::of(manifest).get("spec")?;
+    Ok(HttpRoute {
         name: name.to_owned(),
-        hostnames: texts(&spec["hostnames"]),
-        rules: list(&spec["rules"]).iter().map(read_rule).collect(),
+        hostnames: spec.get("hostnames")?.list(Field::text)?,
+        rules: spec.get("rules")?.list(read_rule)?,
+    })
+}
+
+fn read_rule(rule: &Field<'_>) -> Result<HttpRouteRule, Misfit> {
+    Ok(HttpRouteRule {
+        name: rule.get("name")?.optional(Field::text)?,
+        matches: rule.get("matches")?.list(read_match)?,
+        filters: rule.get("filters")?.list(read_filter)?,
+        backend_refs: rule.get("backendRefs")?.list(read_backend)?,
+    })
+}
+
+fn read_match(one: &Field<'_>) -> Result<HttpRouteMatch, Misfit> {
+    Ok(HttpRouteMatch {
+        path: one.get("path")?.optional(read_path)?,
+        headers: one.get("headers")?.list(read_named)?,
+        query_params: one.get("queryParams")?.list(read_named)?,
+        method: one.get("method")?.optional(Field::text)?,
+    })
+}
+
+/// Gateway API: the prefix `/` unless it says something else.
+fn read_path(path: &Field<'_>) -> Result<PathMatch, Misfit> {
+    let value = path.get("value")?.optional(Field::text)?.unwrap_or_else(|| "/".to_owned());
+    let kind = path.get("type")?;
+    match kind.optional(Field::text)?.as_deref() {
+        Some("Exact") => Ok(PathMatch::Exact(value)),
+        Some("PathPrefix") | None => Ok(PathMatch::PathPrefix(value)),
+        Some("RegularExpression") => Ok(PathMatch::RegularExpression(value)),
+        Some(_) => Err(kind.must_be("Exact, PathPrefix or RegularExpression")),
     }
 }
 
-fn read_rule(rule: &Value) -> HttpRouteRule {
-    HttpRouteRule {
-        name: rule.get("name").map(text),
-        matches: list(&rule["matches"]).iter().map(read_match).collect(),
-        filters: list(&rule["filters"]).iter().map(read_filter).collect(),
-        backend_refs: list(&rule["backendRefs"]).iter().map(read_backend).collect(),
-    }
-}
-
-fn read_match(one: &Value) -> HttpRouteMatch {
-    let path = |path: &Value| {
-        let value = text(&path["value"]);
-        match path["type"].as_str() {
-            Some("Exact") => PathMatch::Exact(value),
-            Some("RegularExpression") => PathMatch::RegularExpression(value),
-            Some(_) | None => PathMatch::PathPrefix(value),
-        }
+/// Gateway API: exact unless it says something else.
+fn read_named(one: &Field<'_>) -> Result<NamedMatch, Misfit> {
+    let (kind, value) = (one.get("type")?, one.get("value")?.text()?);
+    let value = match kind.optional(Field::text)?.as_deref() {
+        Some("Exact") | None => StringMatch::Exact(value),
+        Some("RegularExpression") => StringMatch::Regex(value),
+        Some(_) => return Err(kind.must_be("Exact or RegularExpression")),
     };
-    HttpRouteMatch {
-        path: one.get("path").map(path),
-        headers: list(&one["headers"]).iter().map(read_named).collect(),
-        query_params: list(&one["queryParams"]).iter().map(read_named).collect(),
-        method: one.get("method").map(text),
-    }
+    Ok(NamedMatch { name: one.get("name")?.text()?, value })
 }
 
-fn read_named(one: &Value) -> NamedMatch {
-    let value = text(&one["value"]);
-    let is_regex = one["type"].as_str() == Some("RegularExpression");
-    let value = if is_regex { StringMatch::Regex(value) } else { StringMatch::Exact(value) };
-    NamedMatch { name: text(&one["name"]), value }
-}
-
-fn read_filter(filter: &Value) -> Filter {
-    match filter["type"].as_str() {
-        Some("RequestRedirect") => Filter::RequestRedirect,
-        Some("RequestMirror") => {
-            let mirror = &filter["requestMirror"];
-            let percent = mirror["percent"].as_i64().and_then(|percent| Percent::try_from(percent).ok());
-            let service = text(&mirror["backendRef"]["name"]);
-            Filter::RequestMirror(Mirror { service, percent: percent.unwrap_or(Percent::HUNDRED) })
+fn read_filter(filter: &Field<'_>) -> Result<Filter, Misfit> {
+    match filter.get("type")?.text()?.as_str() {
+        "RequestRedirect" => Ok(Filter::RequestRedirect),
+        "RequestMirror" => {
+            let mirror = filter.get("requestMirror")?;
+            let percent = mirror.get("percent")?.optional(read_percent)?;
+            let service = mirror.get("backendRef")?.get("name")?.text()?;
+            Ok(Filter::RequestMirror(Mirror { service, percent: percent.unwrap_or(Percent::HUNDRED) }))
         }
-        Some(_) | None => Filter::Other,
+        _ => Ok(Filter::Other),
     }
 }
 
-fn read_backend(backend: &Value) -> BackendRef {
-    let weight = backend["weight"].as_u64().and_then(|weight| u32::try_from(weight).ok());
-    BackendRef { service: text(&backend["name"]), weight }
+pub(super) fn read_percent(field: &Field<'_>) -> Result<Percent, Misfit> {
+    Percent::try_from(i64::from(field.whole::<u32>()?)).map_err(|_| field.must_be("a whole number from 0 to 100"))
+}
+
+fn read_backend(backend: &Field<'_>) -> Result<BackendRef, Misfit> {
+    Ok(BackendRef { service: backend.get("name")?.text()?, weight: backend.get("weight")?.optional(Field::whole)? })
 }
 
 #[cfg(test)]
@@ -182,6 +193,6 @@ mod tests {
                 },
             ],
         };
-        assert_eq!(read("web", &write(&route)), route);
+        assert_eq!(read("web", &write(&route)), Ok(route));
     }
 }

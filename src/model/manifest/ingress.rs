@@ -1,6 +1,6 @@
 //! An Ingress of networking.k8s.io/v1.
 
-use super::{list, text};
+use super::field::{Field, Misfit};
 use crate::model::ingress::{Backend, HttpPath, Ingress, IngressRule, PathType, ServicePort};
 use serde_json::{Map, Value, json};
 
@@ -34,37 +34,38 @@ fn write_backend(backend: &Backend) -> Value {
     json!({ "service": { "name": backend.service, "port": port } })
 }
 
-pub fn read(manifest: &Value) -> Ingress {
-    let annotations = manifest["metadata"]["annotations"].as_object().into_iter().flatten();
-    Ingress {
-        annotations: annotations.map(|(key, value)| (key.clone(), text(value))).collect(),
-        default_backend: manifest["spec"].get("defaultBackend").map(read_backend),
-        rules: list(&manifest["spec"]["rules"]).iter().map(read_rule).collect(),
-    }
+pub fn read(manifest: &Value) -> Result<Ingress, Misfit> {
+    let manifest = Field::of(manifest);
+    let annotations = manifest.get("metadata")?.get("annotations")?.table(Field::text)?;
+    let spec = manifest.get("spec")?;
+    Ok(Ingress {
+        annotations: annotations.into_iter().collect(),
+        default_backend: spec.get("defaultBackend")?.optional(read_backend)?,
+        rules: spec.get("rules")?.list(read_rule)?,
+    })
 }
 
-fn read_rule(rule: &Value) -> IngressRule {
-    let paths = list(&rule["http"]["paths"]).iter().map(read_path).collect();
-    IngressRule { host: rule.get("host").map(text), paths }
+fn read_rule(rule: &Field<'_>) -> Result<IngressRule, Misfit> {
+    let paths = rule.get("http")?.get("paths")?.list(read_path)?;
+    Ok(IngressRule { host: rule.get("host")?.optional(Field::text)?, paths })
 }
 
-fn read_path(path: &Value) -> HttpPath {
-    let written = text(&path["pathType"]);
+fn read_path(path: &Field<'_>) -> Result<HttpPath, Misfit> {
+    let kind = path.get("pathType")?;
+    let written = kind.text()?;
     let path_type = PathType::ALL.into_iter().find(|path_type| path_type.name() == written);
-    let path_type = path_type.unwrap_or_else(|| unreachable!("{written} is a path type"));
-    HttpPath { path: text(&path["path"]), path_type, backend: read_backend(&path["backend"]) }
+    let path_type = path_type.ok_or_else(|| kind.must_be("Exact, Prefix or ImplementationSpecific"))?;
+    Ok(HttpPath { path: path.get("path")?.text()?, path_type, backend: read_backend(&path.get("backend")?)? })
 }
 
-fn read_backend(backend: &Value) -> Backend {
-    let service = &backend["service"];
-    let port = match service["port"].get("name") {
-        Some(name) => ServicePort::Name(text(name)),
-        None => {
-            let number = service["port"]["number"].as_u64().and_then(|number| u16::try_from(number).ok());
-            ServicePort::Number(number.unwrap_or_else(|| unreachable!("{service} has a port")))
-        }
+fn read_backend(backend: &Field<'_>) -> Result<Backend, Misfit> {
+    let service = backend.get("service")?;
+    let port = service.get("port")?;
+    let port = match port.get("name")?.optional(Field::text)? {
+        Some(name) => ServicePort::Name(name),
+        None => ServicePort::Number(port.get("number")?.whole()?),
     };
-    Backend { service: text(&service["name"]), port }
+    Ok(Backend { service: service.get("name")?.text()?, port })
 }
 
 #[cfg(test)]
@@ -90,7 +91,7 @@ mod tests {
             ],
         };
         let written = write(&ingress);
-        assert_eq!(read(&written), ingress);
+        assert_eq!(read(&written), Ok(ingress));
         assert_eq!(written.pointer("/spec/rules/0/http/paths/1/backend/service/port/number"), Some(&json!(8080)));
     }
 }

@@ -1,6 +1,7 @@
 //! A VirtualService of networking.istio.io/v1.
 
-use super::{list, text, texts};
+use super::field::{Field, Misfit};
+use super::http_route::read_percent;
 use crate::model::load_balancer::listener_rule::Mirror;
 use crate::model::request_match::StringMatch;
 use crate::model::virtual_service::{Answer, Match, Route, RouteDestination, VirtualService};
@@ -74,54 +75,52 @@ fn write_destination(one: &RouteDestination) -> Value {
     written
 }
 
-pub fn read(manifest: &Value) -> VirtualService {
-    let spec = &manifest["spec"];
-    VirtualService { hosts: texts(&spec["hosts"]), http: list(&spec["http"]).iter().map(read_route).collect() }
+pub fn read(manifest: &Value) -> Result<VirtualService, Misfit> {
+    let spec = Field::of(manifest).get("spec")?;
+    Ok(VirtualService { hosts: spec.get("hosts")?.list(Field::text)?, http: spec.get("http")?.list(read_route)? })
 }
 
-fn read_route(route: &Value) -> Route {
-    let direct = route["directResponse"]["status"].as_u64().and_then(|status| u16::try_from(status).ok());
-    let percent = route["mirrorPercentage"]["value"].as_i64().and_then(|percent| Percent::try_from(percent).ok());
-    Route {
-        name: route.get("name").map(text),
-        matches: list(&route["match"]).iter().map(read_match).collect(),
-        route: list(&route["route"]).iter().map(read_destination).collect(),
-        answer: direct.map(Answer::Direct).or_else(|| route.get("redirect").map(|_| Answer::Redirect)),
-        mirror: route
-            .get("mirror")
-            .map(|mirror| Mirror { service: text(&mirror["host"]), percent: percent.unwrap_or(Percent::HUNDRED) }),
+fn read_route(route: &Field<'_>) -> Result<Route, Misfit> {
+    let direct = route.get("directResponse")?.optional(|direct| direct.get("status")?.whole())?;
+    let redirect = route.get("redirect")?.optional(|_| Ok(Answer::Redirect))?;
+    let percent = route.get("mirrorPercentage")?.get("value")?.optional(read_percent)?;
+    let mirrored = route.get("mirror")?.optional(|mirror| mirror.get("host")?.text())?;
+    Ok(Route {
+        name: route.get("name")?.optional(Field::text)?,
+        matches: route.get("match")?.list(read_match)?,
+        route: route.get("route")?.list(read_destination)?,
+        answer: direct.map(Answer::Direct).or(redirect),
+        mirror: mirrored.map(|service| Mirror { service, percent: percent.unwrap_or(Percent::HUNDRED) }),
+    })
+}
+
+fn read_match(one: &Field<'_>) -> Result<Match, Misfit> {
+    Ok(Match {
+        uri: one.get("uri")?.optional(read_string)?,
+        method: one.get("method")?.optional(read_string)?,
+        authority: one.get("authority")?.optional(read_string)?,
+        headers: one.get("headers")?.table(read_string)?,
+        query_params: one.get("queryParams")?.table(read_string)?,
+    })
+}
+
+fn read_string(field: &Field<'_>) -> Result<StringMatch, Misfit> {
+    let text = |key: &str| field.get(key)?.optional(Field::text);
+    match (text("exact")?, text("prefix")?, text("regex")?) {
+        (Some(exact), _, _) => Ok(StringMatch::Exact(exact)),
+        (None, Some(prefix), _) => Ok(StringMatch::Prefix(prefix)),
+        (None, None, Some(regex)) => Ok(StringMatch::Regex(regex)),
+        (None, None, None) => Err(field.must_be("a table with exact, prefix or regex")),
     }
 }
 
-fn read_match(one: &Value) -> Match {
-    let named = |key: &str| {
-        let named = one[key].as_object().into_iter().flatten();
-        named.map(|(name, value)| (name.clone(), read_string(value))).collect()
-    };
-    Match {
-        uri: one.get("uri").map(read_string),
-        method: one.get("method").map(read_string),
-        authority: one.get("authority").map(read_string),
-        headers: named("headers"),
-        query_params: named("queryParams"),
-    }
-}
-
-fn read_string(value: &Value) -> StringMatch {
-    match (value.get("exact"), value.get("prefix")) {
-        (Some(exact), _) => StringMatch::Exact(text(exact)),
-        (None, Some(prefix)) => StringMatch::Prefix(text(prefix)),
-        (None, None) => StringMatch::Regex(text(&value["regex"])),
-    }
-}
-
-fn read_destination(one: &Value) -> RouteDestination {
-    let destination = &one["destination"];
-    RouteDestination {
-        host: text(&destination["host"]),
-        subset: destination.get("subset").map(text),
-        weight: one["weight"].as_u64().and_then(|weight| u32::try_from(weight).ok()),
-    }
+fn read_destination(one: &Field<'_>) -> Result<RouteDestination, Misfit> {
+    let destination = one.get("destination")?;
+    Ok(RouteDestination {
+        host: destination.get("host")?.text()?,
+        subset: destination.get("subset")?.optional(Field::text)?,
+        weight: one.get("weight")?.optional(Field::whole)?,
+    })
 }
 
 #[cfg(test)]
@@ -153,6 +152,6 @@ mod tests {
                 Route { answer: Some(Answer::Redirect), ..Route::default() },
             ],
         };
-        assert_eq!(read(&write(&service)), service);
+        assert_eq!(read(&write(&service)), Ok(service));
     }
 }

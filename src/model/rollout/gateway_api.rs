@@ -1,8 +1,8 @@
 //! What the plugin `argoproj-labs/gatewayAPI` writes into HTTPRoutes: weights, and rules for header routes.
 //!
 //! Follows `pkg/plugin/httproute.go` of rollouts-plugin-trafficrouter-gatewayapi 0.15.0. A mirror step does nothing there
-//! yet, and a weight is always taken for verified. Left out: GRPCRoutes, TCPRoutes, TLSRoutes, label selectors, the label
-//! of a release in progress; other versions of the plugin: that before 0.15 one rule alone was made for a header route, and
+//! yet, and a weight is always taken for verified. The label of a release in progress stands in the manifest alone, as nobody
+//! but Argo CD reads it. Left out: GRPCRoutes, TCPRoutes, TLSRoutes, label selectors; other versions of the plugin: that before 0.15 one rule alone was made for a header route, and
 //! that 0.4 made that rule's weight 0 with `setWeight: 0` (issue 158).
 
 use super::router::{Destination, Pair, weight_in_object};

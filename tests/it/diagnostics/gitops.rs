@@ -1,0 +1,75 @@
+//! Argo CD and git: windows that are never open, versions that there are not, commits that no cluster takes.
+
+use super::{VALID, refused};
+
+fn with_lines(lines: &str) -> String {
+    format!("{VALID}{lines}")
+}
+
+#[test]
+fn a_window_that_is_never_open() {
+    refused(
+        "empty_window",
+        &with_lines("[argo_cd]\nsync_windows = [{ from = \"20m\", to = \"5m\" }]\n"),
+        r#"
+error: the window ends at 5m, and begins at 20m: it is never open
+  --> x.toml:18:38
+   |
+18 | sync_windows = [{ from = "20m", to = "5m" }]
+   |                                      ^^^^
+   |
+   = help: write to = "30m"
+"#,
+    );
+}
+
+#[test]
+fn a_version_that_there_is_not() {
+    refused(
+        "argo_cd_version",
+        &with_lines("[argo_cd]\nversion = \"3.9.9\"\n"),
+        r#"
+error: "3.9.9" is no version of Argo CD from 2.0 to 3.5
+  --> x.toml:18:11
+   |
+18 | version = "3.9.9"
+   |           ^^^^^^^
+   |
+   = help: write it as a text, version = "3.3.12"
+"#,
+    );
+}
+
+#[test]
+fn a_commit_of_a_string_where_a_list_belongs() {
+    refused(
+        "commit_of_a_string",
+        &with_lines("[argo_cd]\n[[git.commits]]\nat = \"30s\"\nset = { \"/spec/rules\" = \"x\" }\n"),
+        r#"
+error: `/spec/rules` must be a list
+  --> x.toml:20:7
+   |
+20 | set = { "/spec/rules" = "x" }
+   |       ^^^^^^^^^^^^^^^^^^^^^^^
+   |
+   = help: Kubernetes refuses such a manifest
+"#,
+    );
+}
+
+#[test]
+fn a_commit_of_an_object_that_is_not_in_git() {
+    refused(
+        "commit_of_nothing",
+        &with_lines("[argo_cd]\n[[git.commits]]\nat = \"30s\"\nkind = \"HTTPRoute\"\nremove = [\"/spec/hostnames\"]\n"),
+        r#"
+error: git has no HTTPRoute
+  --> x.toml:20:8
+   |
+20 | kind = "HTTPRoute"
+   |        ^^^^^^^^^^^
+   |
+   = help: write one of Rollout, Ingress, Service
+"#,
+    );
+}
