@@ -8,7 +8,9 @@ use super::nearest::nearest;
 use super::pass::Pass;
 use super::pre_stop::PreStop;
 use super::workload::Workload;
-use super::{delivery, foreign_services, git, ingress_rules, recording, route_checks, steps, stickiness, validation};
+use super::{
+    delivery, foreign_services, git, gitops, ingress_rules, recording, route_checks, steps, stickiness, validation,
+};
 use crate::model::comparison::Comparison;
 use crate::model::metrics::Condition;
 use crate::model::people::{Trigger, Verb};
@@ -41,6 +43,7 @@ pub fn check(pass: &mut Pass, draft: &Draft, document: &Table, as_written: AsWri
     rules.actions(pass);
     delivery::check(pass, &draft.scenario, document);
     git::check(pass, &draft.scenario, document);
+    gitops::check(pass, &draft.scenario, document);
     rules.deployment(pass);
     rules.never_shown(pass);
     rules.unused_templates(pass);

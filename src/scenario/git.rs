@@ -63,6 +63,10 @@ impl ScheduledCommit {
 impl Change {
     /// Tables that are missing on the way are made.
     fn apply(&self, manifest: &Value) -> Value {
+        // What is not there is not taken away: no table is made on the way to it.
+        if self.value.is_none() && manifest.pointer(&self.pointer).is_none() {
+            return manifest.clone();
+        }
         let unescaped = |key: &str| key.replace("~1", "/").replace("~0", "~");
         let keys: Vec<_> = self.pointer.split('/').skip(1).map(unescaped).collect();
         let patch = |value: Value| keys.iter().rev().fold(value, |value, key| json!({ key: value }));
@@ -292,6 +296,21 @@ mod tests {
             assert!(problems[0].message.starts_with(message), "{problems:?}");
             assert!(problems[0].place.is_some(), "{problems:?}");
         }
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_taken_away() {
+        let text = text("remove = [\"/metadata/labels/nobody\", \"/spec/rules\"]");
+        let scenario = load(&text, "x", &[]).expect("it is right").scenario;
+        let gitops = scenario.gitops.as_ref().expect("there is an [argo_cd]");
+        let before = scenario.manifests(gitops);
+        let after = gitops.git.commits[0].apply(&before).expect("an Ingress without rules is one");
+        let ingress = |manifests: &super::Manifests| {
+            let found = manifests.iter().find(|(id, _)| id.kind == super::Kind::Ingress);
+            found.expect("there is one").1.clone()
+        };
+        assert_eq!(ingress(&after)["metadata"], ingress(&before)["metadata"]);
+        assert_ne!(ingress(&after), ingress(&before));
     }
 
     #[test]

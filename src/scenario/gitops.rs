@@ -1,9 +1,11 @@
 //! `[argo_cd]`: who else writes into the cluster.
 
+use super::Scenario;
 use super::delivery;
 use super::document::{Node, Table};
 use super::entry::Entry;
 use super::git::{self, GitSpec};
+use super::pass::Pass;
 use super::reader::Reader;
 use crate::model::argo_cd::application::{ApplicationSpec, ArgoCdSpec, Automated, Polling, SyncOptions, SyncWindow};
 use crate::model::argo_cd::ignore_differences::IgnoreDifference;
@@ -91,8 +93,17 @@ fn version(reader: &mut Reader<'_, '_>) -> Version {
         };
         let is_known = |version: &Version| matches!(version, Version(2, 0..=14, _) | Version(3, 0..=5, _));
         let version = version.filter(is_known);
-        let message = || format!("{} is no version of Argo CD from 2.0 to 3.5", node.to_toml());
-        version.ok_or_else(|| (message(), "write it as a text, version = \"3.3.12\"".to_owned()))
+        version.ok_or_else(|| match node.text() {
+            Some(text) => {
+                let message = format!("\"{text}\" is no version of Argo CD from 2.0 to 3.5");
+                (message, "write one of them, like version = \"3.3.12\"".to_owned())
+            }
+            // TOML reads 2.10 as 2.1.
+            None => {
+                let message = format!("a version is a string, this is {}", node.kind_name());
+                (message, "write it in quotes, version = \"2.10\"".to_owned())
+            }
+        })
     });
     value.unwrap_or(NEWEST)
 }
@@ -111,6 +122,15 @@ fn polling(reader: &mut Reader<'_, '_>, profile: Profile) -> Polling {
              timeout.reconciliation and its jitter",
         );
         if !reader.writes_schema() {
+            if reader.peek("repo_server_cache").is_some() {
+                reader.accept("repo_server_cache");
+                let message = "with polling = \"drawn\" nobody asks the repo-server";
+                reader.error_at(
+                    "repo_server_cache",
+                    message,
+                    "write polling = \"informer\", or commit_detection instead",
+                );
+            }
             return Polling::Drawn(detection);
         }
     }
@@ -150,6 +170,22 @@ fn sync_windows(reader: &mut Reader<'_, '_>) -> Vec<SyncWindow> {
         }
         Some(SyncWindow { from, to, manual_sync })
     })
+}
+
+/// A rule that is about no object of the application: Argo CD takes it in silence, and compares what it was to leave out.
+pub fn check(pass: &mut Pass, scenario: &Scenario, document: &Table) {
+    let Some(gitops) = &scenario.gitops else { return };
+    let manifests = scenario.manifests(gitops);
+    for (index, rule) in gitops.argo_cd.application.ignore_differences.iter().enumerate() {
+        if manifests.keys().any(|id| rule.is_about(id)) {
+            continue;
+        }
+        let key = format!("argo_cd.application.spec.ignoreDifferences[{index}]");
+        let ids: Vec<_> = manifests.keys().map(|id| format!("{} {}", id.kind.group(), id)).collect();
+        let message = "no object of the application has this group, kind and name: the rule ignores nothing";
+        let help = format!("the objects are {}", ids.iter().map(|id| id.trim_start()).collect::<Vec<_>>().join(", "));
+        pass.warning(&key, document.find(&key).and_then(|node| node.place.clone()), message, help);
+    }
 }
 
 /// `metadata.annotations` and `spec`, as the manifest has them.

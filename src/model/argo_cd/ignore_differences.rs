@@ -40,7 +40,8 @@ pub struct IgnoreDifference {
 }
 
 impl IgnoreDifference {
-    fn is_about(&self, id: &Id) -> bool {
+    /// Whether the object is of its group, kind and name.
+    pub fn is_about(&self, id: &Id) -> bool {
         let fits = |pattern: &str, text: &str| pattern == "*" || pattern == text;
         fits(&self.group, id.kind.group())
             && fits(&self.kind, id.kind.name())

@@ -35,7 +35,7 @@ error: "3.9.9" is no version of Argo CD from 2.0 to 3.5
 18 | version = "3.9.9"
    |           ^^^^^^^
    |
-   = help: write it as a text, version = "3.3.12"
+   = help: write one of them, like version = "3.3.12"
 "#,
     );
 }
@@ -72,4 +72,53 @@ error: git has no HTTPRoute
    = help: write one of Rollout, Ingress, Service
 "#,
     );
+}
+
+/// TOML reads 2.10 as 2.1.
+#[test]
+fn a_version_that_is_a_number() {
+    refused(
+        "argo_cd_version_number",
+        &with_lines("[argo_cd]\nversion = 2.10\n"),
+        r#"
+error: a version is a string, this is a number
+  --> x.toml:18:11
+   |
+18 | version = 2.10
+   |           ^^^^
+   |
+   = help: write it in quotes, version = "2.10"
+"#,
+    );
+}
+
+#[test]
+fn a_cache_that_nobody_asks() {
+    refused(
+        "repo_server_cache",
+        &with_lines("[argo_cd]\nrepo_server_cache = \"10m\"\n"),
+        r#"
+error: with polling = "drawn" nobody asks the repo-server
+  --> x.toml:18:21
+   |
+18 | repo_server_cache = "10m"
+   |                     ^^^^^
+   |
+   = help: write polling = "informer", or commit_detection instead
+"#,
+    );
+}
+
+#[test]
+fn a_rule_for_no_object_ignores_nothing() {
+    let rule = |rule: &str| {
+        let text = with_lines(&format!("[argo_cd]\napplication.spec.ignoreDifferences = [{rule}]\n"));
+        let loaded = rollout_sim::scenario::load::load(&text, "x", &[]).expect("Argo CD takes it");
+        loaded.warnings.iter().filter(|warning| warning.message.contains("ignores nothing")).count()
+    };
+    let pointers = "jsonPointers = [\"/spec/rules\"]";
+    assert_eq!(rule(&format!("{{ group = \"networking.k8s.io\", kind = \"Ingress\", {pointers} }}")), 0);
+    assert_eq!(rule(&format!("{{ group = \"*\", kind = \"*\", {pointers} }}")), 0);
+    assert_eq!(rule(&format!("{{ group = \"networking.k8s.io\", kind = \"Ingres\", {pointers} }}")), 1);
+    assert_eq!(rule(&format!("{{ group = \"extensions\", kind = \"Ingress\", {pointers} }}")), 1);
 }
