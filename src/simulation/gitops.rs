@@ -131,11 +131,12 @@ impl Simulation<'_> {
     pub(super) fn revert_commit(&mut self, now: Instant) {
         let Some(gitops) = &mut self.gitops else { unreachable!("a checked scenario commits to a git that it has") };
         let (_, before) = gitops.templates();
-        self.commit_template(now, before);
+        self.commit_template(now, self.decisions.newest(), before);
     }
 
-    /// Somebody, or something, commits a pod template.
-    pub(super) fn commit_template(&mut self, now: Instant, revision: Revision) {
+    /// Somebody, or something, commits a pod template: so it was decided.
+    pub(super) fn commit_template(&mut self, now: Instant, decision: usize, revision: Revision) {
+        self.decisions.commits(decision, revision);
         let Some(gitops) = &mut self.gitops else { unreachable!("a checked scenario commits to a git that it has") };
         let time = gitops.git_random.draw(&gitops.spec.commit_time);
         gitops.under_way += 1;
@@ -146,7 +147,10 @@ impl Simulation<'_> {
     pub(super) fn push(&mut self, now: Instant, push: Push) {
         let Some(gitops) = &mut self.gitops else { return };
         let (manifests, detail) = match push {
-            Push::Template(revision) => (gitops.with_template(revision), revision.to_string()),
+            Push::Template(revision) => {
+                self.decisions.committed(revision);
+                (gitops.with_template(revision), revision.to_string())
+            }
             Push::Scheduled(number) => {
                 let commit = &gitops.spec.commits[number as usize];
                 (changed(gitops.repository.manifests(), &commit.changes), commit.message.clone())
@@ -304,7 +308,9 @@ impl Simulation<'_> {
 
     fn take_rollout(&mut self, now: Instant, manifest: &Value) {
         let (revision, replicas) = manifest::of_rollout(manifest);
-        if revision != self.workload.template() {
+        if revision == self.workload.template() {
+            self.decisions.template_stays(revision);
+        } else {
             if revision < self.newest {
                 self.tally.begin_section(now);
                 self.recorder.undone(now);

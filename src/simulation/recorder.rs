@@ -50,7 +50,6 @@ pub struct Recorder {
     completed: Vec<Option<Instant>>,
     promoted: Option<Instant>,
     aborted: Option<Instant>,
-    taken_back: Option<Instant>,
     /// When the template was changed while steps were left, and none has begun since.
     cut_off: Option<Instant>,
     undone: Option<Instant>,
@@ -87,7 +86,6 @@ impl Recorder {
             completed: vec![None; steps],
             promoted: None,
             aborted: None,
-            taken_back: None,
             cut_off: None,
             undone: None,
             stable_gone: None,
@@ -137,7 +135,7 @@ impl Recorder {
         self.completed[index + 1..].fill(None);
         self.promoted = None;
         self.sections.push(Section::Step(index));
-        (self.aborted, self.undone, self.taken_back, self.cut_off) = (None, None, None, None);
+        (self.aborted, self.undone, self.cut_off) = (None, None, None);
     }
 
     pub fn template_changed(&mut self, now: Instant) {
@@ -156,14 +154,19 @@ impl Recorder {
     /// Begins a section of the tally: until a retry no step is in force.
     pub fn aborted(&mut self, now: Instant) {
         self.sections.push(Section::AfterAbort);
-        (self.aborted, self.taken_back) = (Some(now), None);
+        self.aborted = Some(now);
     }
 
-    /// The same, by a template that brought stable back: perhaps after an abort.
+    /// The same, by a template that brought stable back: perhaps after an abort, which has been the end of the release then.
     pub fn taken_back(&mut self, now: Instant) {
         self.sections.push(if self.undone.is_some() { Section::AfterUndo } else { Section::AfterAbort });
         self.aborted.get_or_insert(now);
-        self.taken_back = Some(now);
+    }
+
+    /// Begins a section of the tally: what was promoted stays, and the update that would have replaced it is over.
+    pub fn rollback_undone(&mut self, now: Instant) {
+        self.sections.push(Section::AfterLastStep);
+        (self.promoted, self.aborted, self.undone) = (Some(now), None, None);
     }
 
     /// Begins a section of the tally: until a step begins once more none is in force.
@@ -246,6 +249,9 @@ impl Recorder {
             waits_for: None,
             nodes: ending.nodes,
             classes: totals.classes,
+            decisions: vec![],
+            changes: vec![],
+            built_from: vec![],
             mirrored: totals.mirrored,
             trace: totals.trace,
         }
@@ -303,7 +309,7 @@ impl Recorder {
     fn over(&self, outcome: RolloutOutcome) -> Option<Instant> {
         match outcome {
             RolloutOutcome::Promoted => self.promoted,
-            RolloutOutcome::Aborted => self.taken_back.or(self.aborted),
+            RolloutOutcome::Aborted => self.aborted,
             RolloutOutcome::Paused | RolloutOutcome::Degraded | RolloutOutcome::Running => None,
         }
     }

@@ -1,10 +1,10 @@
 //! Several runs beside each other: one column for each, one row for each figure that tells them apart.
 
-use super::{Rollback, of};
+use super::{Rollback, Times, of};
 use crate::report::{decimal, grouped_decimal, percent, span};
 use crate::run::Run;
 use crate::scenario::Loaded;
-use crate::units::{Instant, grouped};
+use crate::units::{Duration, grouped};
 
 /// A row has a cell for each run.
 type Row = (&'static str, Vec<String>);
@@ -42,36 +42,32 @@ fn figures(runs: &[(&Loaded, &Run)]) -> Vec<Row> {
 }
 
 /// What a run without a way back does not have is a dash.
-fn way_back(rollbacks: &[Option<Rollback>]) -> Vec<Row> {
-    let cells = |show: &dyn Fn(&Rollback) -> Option<String>| {
-        let cell = |rollback: &Option<Rollback>| rollback.as_ref().and_then(show).unwrap_or_else(|| "–".to_owned());
+fn way_back(rollbacks: &[Option<Rollback<'_>>]) -> Vec<Row> {
+    let cells = |show: &dyn Fn(&Rollback<'_>) -> Option<String>| {
+        let cell = |rollback: &Option<Rollback<'_>>| rollback.as_ref().and_then(show).unwrap_or_else(|| "–".to_owned());
         rollbacks.iter().map(cell).collect::<Vec<_>>()
     };
-    let between = |from: Instant, to: Instant| span(to.saturating_since(from));
-    let never = "not by the end".to_owned();
+    // One clock for all of them: `Times`.
+    let time = |show: fn(&Times) -> Option<Duration>| {
+        cells(&|rollback| Some(show(&rollback.times()?).map_or_else(|| "not by the end".to_owned(), span)))
+    };
     vec![
-        ("way back", cells(&|rollback| Some(rollback.decision.clone()))),
-        ("noticed after", cells(&|rollback| Some(between(rollback.first_bad, rollback.detected)))),
-        ("decided after", cells(&|rollback| Some(between(rollback.detected, rollback.decided)))),
-        (
-            "mitigated after",
-            cells(&|rollback| Some(rollback.mitigated[0].map_or(never.clone(), |at| between(rollback.decided, at)))),
-        ),
-        (
-            "first bad answer to last",
-            cells(&|rollback| Some(rollback.mitigated[0].map_or(never.clone(), |at| between(rollback.first_bad, at)))),
-        ),
+        ("way back", cells(&|rollback| Some(rollback.way.as_ref()?.decision.by.name().to_owned()))),
+        ("time to detect", time(|times| Some(times.detect))),
+        ("… and to decide", time(|times| Some(times.decide))),
+        ("time to mitigate, once detected", time(|times| times.mitigate)),
+        ("time to recover: both", time(|times| times.recover)),
         ("requests to the bad version", cells(&|rollback| Some(grouped(rollback.exposure.requests)))),
         ("… of all", cells(&|rollback| Some(percent(share(rollback))))),
         ("… as seconds of all", cells(&|rollback| Some(decimal(rollback.exposure.equivalent, 1)))),
         ("… that it failed", cells(&|rollback| Some(grouped(rollback.exposure.target_5xx)))),
         ("users that it reached", cells(&|rollback| rollback.exposure.users.map(|users| grouped(users.exposed)))),
         ("… that it failed", cells(&|rollback| rollback.exposure.users.map(|users| grouped(users.hit_by_target_5xx)))),
-        ("ELB 5xx from the decision on", cells(&|rollback| Some(grouped(rollback.elb_5xx)))),
+        ("ELB 5xx of the way back", cells(&|rollback| Some(grouped(rollback.way.as_ref()?.elb_5xx)))),
     ]
 }
 
-fn share(rollback: &Rollback) -> f64 {
+fn share(rollback: &Rollback<'_>) -> f64 {
     let total = rollback.exposure.total.max(1);
     rollback.exposure.requests as f64 / total as f64
 }
