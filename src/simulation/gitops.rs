@@ -343,6 +343,7 @@ impl Simulation<'_> {
         if !overwritten.routes.is_empty() {
             self.log(now, "argo-cd", "RemoveRoutes", self.routing.object().name(), overwritten.routes.join(", "));
         }
+        self.note_overwritten_weight(now);
         self.tell_routing_object(now, Duration::ZERO, Ok(true));
         self.tell_rollout(now, rollout::Input::Overwritten(overwritten));
     }

@@ -42,6 +42,8 @@ pub struct Recorder {
     effective: Vec<(Instant, Share)>,
     /// The canary weight in the annotation, with the instant since which it was there.
     asked: Vec<(Instant, Share)>,
+    /// Weights that somebody else wrote there, and when.
+    overwritten: Vec<(Instant, Share)>,
     started: Vec<Option<Instant>>,
     /// The sections of the tally but the first, which lies before the release.
     sections: Vec<Section>,
@@ -80,6 +82,7 @@ impl Recorder {
             sizes: vec![(Instant::START, stable, 0)],
             effective: vec![(Instant::START, Share::NONE)],
             asked: vec![(Instant::START, Share::NONE)],
+            overwritten: vec![],
             started: vec![None; steps],
             sections: vec![],
             began_anew: None,
@@ -120,6 +123,11 @@ impl Recorder {
 
     pub fn asked(&mut self, now: Instant, weight: Share) {
         self.asked.push((now, weight));
+    }
+
+    /// Somebody else than the Rollouts controller has written the annotation.
+    pub fn overwritten(&mut self, now: Instant, weight: Share) {
+        self.overwritten.push((now, weight));
     }
 
     /// Begins a section of the tally. After a retry, and in another update, a step begins once more, and those behind it
@@ -349,12 +357,13 @@ impl Recorder {
         later.iter().find(|(_, then)| *then == weight).map(|(at, _)| Asked { at: *at, written: *at })
     }
 
-    /// When all nodes routed by a weight that was asked for. Earlier weights may still be on their way: what is followed by
-    /// one of those was an earlier one, too.
+    /// When all nodes routed by a weight that was asked for, for the first time: what somebody else wrote over it later does
+    /// not count. Earlier weights may still be on their way: what is followed by one of those was an earlier one, too.
     fn in_force(&self, weight: Share, asked: Asked) -> Option<Instant> {
         let there = self.effective.iter().rposition(|(at, _)| *at <= asked.at).unwrap_or(0);
         let is_newer = |(at, weight): &(Instant, Share)| {
-            self.asked.iter().any(|(written, then)| then == weight && asked.written < *written && written <= at)
+            let mut written = self.asked.iter().chain(&self.overwritten);
+            written.any(|(written, then)| then == weight && asked.written < *written && written <= at)
         };
         let mut entries = self.effective[there..].iter().enumerate();
         let found = entries

@@ -129,11 +129,15 @@ pub fn join(control_plane: Fingerprint, requests: u64) -> u64 {
 
 /// At rest, with the rules that the Ingress makes.
 fn ingress(scenario: &Scenario, routing: &Routing) -> Ingress {
+    established(scenario, routing).expect("the Ingress of a checked scenario makes rules")
+}
+
+/// None if the object makes no rules as it stands.
+pub fn established(scenario: &Scenario, routing: &Routing) -> Option<Ingress> {
     let controller = &scenario.load_balancer_controller;
     let cluster = Cluster { tolerates_missing_action: controller.tolerates_missing_action, ..Cluster::default() };
     let spec = IngressSpec { cluster, synthesis: controller.rule_synthesis };
-    let ingress = Ingress::established(spec, Arc::clone(routing.object()));
-    ingress.expect("the Ingress of a checked scenario makes rules")
+    Ingress::established(spec, Arc::clone(routing.object())).ok()
 }
 
 fn data_plane(scenario: &Scenario) -> DataPlane {
