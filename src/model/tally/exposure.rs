@@ -186,7 +186,12 @@ impl UserRecord {
     fn take_back(&mut self, answer: Answer) {
         match answer {
             Answer::Ok | Answer::Elb404 => {}
-            Answer::Target5xx => self.target_5xx -= 1,
+            Answer::Target5xx => {
+                self.target_5xx -= 1;
+                if self.target_5xx == 0 {
+                    self.failed_by = 0;
+                }
+            }
             Answer::Elb5xx => self.elb_5xx -= 1,
         }
     }

@@ -112,3 +112,71 @@ fn there<'a>(run: &'a Run, name: &str) -> Vec<(Instant, Option<&'a LogEntry>)> {
     times.extend(since.map(|began| (began, None)));
     times
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::rollout::spec::{Canary, RolloutSpec, Strategy};
+    use crate::model::rollout::step::HeaderRoute;
+    use crate::report::classes::sample;
+    use crate::report::sample::log;
+    use crate::scenario::workload::Workload;
+
+    type Entry = (u64, &'static str, &'static str, &'static str, &'static str);
+
+    const SET: Entry = (100_000, "rollouts-controller", "SetHeaderRoute", "ingress", "by-header");
+    const PASSED: Entry = (100_000, "rollouts-controller", "StepCompleted", "step 0", "setHeaderRoute by-header");
+
+    /// Of a release with this log, to its end at 540 s: present and absent in seconds, and who took the route away. Its
+    /// second step takes the route away.
+    fn told(entries: &[Entry]) -> Option<(u64, u64, Option<&'static str>)> {
+        let (mut loaded, mut run) = sample::exposed();
+        let rollout = loaded.scenario.workload.rollout().expect("the sample is a Rollout").clone();
+        let mut canary: Canary = rollout.canary().clone();
+        canary.steps.push(Step::SetHeaderRoute(HeaderRoute { name: "by-header".into(), matches: vec![] }));
+        let strategy = Strategy::Canary(canary);
+        loaded.scenario.workload = Workload::Rollout(RolloutSpec { strategy, ..rollout });
+        run.events = log(entries);
+        let life = lives(&loaded, &run).pop()?;
+        Some((life.present.whole_secs(), life.absent.whole_secs(), life.removed_by))
+    }
+
+    #[test]
+    fn a_route_lives_from_its_step_to_the_end_of_the_release() {
+        assert_eq!(told(&[]), None, "its step was never reached");
+        assert_eq!(told(&[SET, PASSED]), Some((440, 0, None)));
+        let promoted = (200_000, "rollouts-controller", "Promoted", "v2", "");
+        let removed = (200_000, "rollouts-controller", "RemoveRoutes", "ingress", "by-header");
+        assert_eq!(told(&[SET, PASSED, removed, promoted]), Some((100, 0, None)));
+    }
+
+    #[test]
+    fn who_takes_it_away_before_is_told() {
+        let by_argo_cd = (130_000, "argo-cd", "RemoveRoutes", "ingress", "other, by-header");
+        assert_eq!(told(&[SET, PASSED, by_argo_cd]), Some((30, 410, Some("argo-cd"))));
+    }
+
+    #[test]
+    fn a_step_that_removes_it_ends_its_time() {
+        let removed = (150_000, "rollouts-controller", "RemoveRoutes", "ingress", "by-header");
+        let passed = (150_000, "rollouts-controller", "StepCompleted", "step 1", "setHeaderRoute by-header");
+        assert_eq!(told(&[SET, PASSED, removed, passed]), Some((50, 0, None)));
+    }
+
+    #[test]
+    fn the_spells_of_all_attempts_are_added_up() {
+        let aborted = (120_000, "rollouts-controller", "Aborted", "rollout", "");
+        let removed = (120_000, "rollouts-controller", "RemoveRoutes", "ingress", "by-header");
+        let again = [(200_000, SET), (200_000, PASSED)].map(|(at, entry)| (at, entry.1, entry.2, entry.3, entry.4));
+        assert_eq!(told(&[SET, PASSED, aborted, removed, again[0], again[1]]), Some((20 + 340, 0, None)));
+    }
+
+    #[test]
+    fn a_route_that_was_never_written_was_never_there() {
+        assert_eq!(told(&[PASSED]), Some((0, 440, None)));
+        let (loaded, mut run) = sample::exposed();
+        run.events.retain(|entry| entry.event != "SetHeaderRoute");
+        let life = lives(&loaded, &run).remove(0);
+        assert!(life.is_never_written() && life.is_cut_short());
+    }
+}

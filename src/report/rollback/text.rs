@@ -108,11 +108,8 @@ fn exposure(run: &Run, rollback: &Rollback<'_>) -> String {
                 Some(complete) => format!(" to {}", time(run, complete)),
                 None => " on, without coming to its end".to_owned(),
             };
-            format!(
-                " The way back (from t = {}{until}) cost {} an ELB 5xx.",
-                time(run, change.at),
-                counted(*elb_5xx, "request")
-            )
+            let failed = if *elb_5xx == 0 { "no request".to_owned() } else { counted(*elb_5xx, "request") };
+            format!(" The way back (from t = {}{until}) cost {failed} an ELB 5xx.", time(run, change.at))
         }
         None => String::new(),
     };
