@@ -70,11 +70,12 @@ fn way_back(run: &Run) -> Option<String> {
     })
 }
 
-/// What took the release back by a pod template, as sentences call it: `undo`, `revert_commit`.
+/// What took the release back by a pod template, as sentences call it: `the undo`, `revert_commit`.
 fn name_of_way_back(run: &Run, undone: Instant) -> &'static str {
     run.template_by(undone).map_or("the commit", |decision| match decision.by {
         Decider::Person { verb: Verb::Undo, .. } => "the undo",
-        by @ (Decider::Person { .. } | Decider::Promotion | Decider::RolloutsController) => by.name(),
+        Decider::Promotion => "the promotion time-out",
+        by @ (Decider::Person { .. } | Decider::RolloutsController) => by.name(),
     })
 }
 

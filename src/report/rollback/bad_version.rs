@@ -47,20 +47,21 @@ impl<'a> BadVersions<'a> {
         self.versions.contains(&(revision.0 as usize))
     }
 
-    /// Whether it takes requests away from them, by what it is: from the template `before` it.
+    /// Whether it takes requests away from them, by what it is, and by the pod template `before` it.
     pub(super) fn are_left_by(&self, change: &Change, before: Option<Revision>) -> bool {
         let verb = self.run.decision_of(change).and_then(|decision| match decision.by {
             Decider::Person { verb, .. } => Some(verb),
             Decider::Promotion | Decider::RolloutsController => None,
         });
-        match change.kind {
-            // Another version follows a good one, too.
-            ChangeKind::Template(_) if verb == Some(Verb::Deploy) && !self.is_said => false,
-            ChangeKind::Template(revision) => !self.contain(revision),
-            ChangeKind::Abort => before.is_some_and(|revision| self.contain(revision)),
-            ChangeKind::FeatureDisabled => true,
-            ChangeKind::Retry => false,
-        }
+        let was_bad = before.is_some_and(|revision| self.contain(revision));
+        was_bad
+            && match change.kind {
+                // Another version follows a good one, too.
+                ChangeKind::Template(_) if verb == Some(Verb::Deploy) && !self.is_said => false,
+                ChangeKind::Template(revision) => !self.contain(revision),
+                ChangeKind::Abort | ChangeKind::FeatureDisabled => true,
+                ChangeKind::Retry => false,
+            }
     }
 
     /// Arrival of the first request that one of them answered.

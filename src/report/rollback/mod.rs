@@ -121,10 +121,7 @@ fn way<'a>((run, bad): (&'a Run, &BadVersions<'_>), first_bad: Instant, mitigate
     let is_in_time = |change: &Change| mitigated.is_none_or(|at| change.at <= at);
     let left = |place: &usize| {
         let change = &run.changes[*place];
-        let decision = run.decision_of(change);
-        bad.are_left_by(change, template_before(run, *place))
-            && decision.is_some_and(|decision| decision.decided >= first_bad)
-            && is_in_time(change)
+        change.decision.is_some() && bad.are_left_by(change, template_before(run, *place)) && is_in_time(change)
     };
     let place = (0..run.changes.len()).rfind(left)?;
     let (change, later) = (&run.changes[place], run.changes.get(place + 1));

@@ -1,7 +1,7 @@
 //! The release cut into stretches that have a name in a sentence.
 
 use super::super::time;
-use crate::run::{LogEntry, Run};
+use crate::run::{Decider, LogEntry, Run};
 use crate::units::{Duration, Instant};
 use std::ops::Range;
 
@@ -50,7 +50,12 @@ fn mark(run: &Run, entry: &LogEntry) -> Option<String> {
         ("people", "abort" | "pause") => None,
         // What goes by way of git is there with the sync.
         ("argo-cd", "ChangeTemplate") => Some(match run.template_by(entry.at) {
-            Some(decision) => format!("After `{}`, synced at t = {at}", decision.by.name()),
+            Some(decision) => match decision.by {
+                Decider::Person { verb, .. } => format!("After `{}`, synced at t = {at}", verb.name()),
+                by @ (Decider::Promotion | Decider::RolloutsController) => {
+                    format!("After the {}, synced at t = {at}", by.name())
+                }
+            },
             None => format!("After Argo CD synced {} (t = {at})", entry.detail),
         }),
         ("people", "revert_commit" | "run_pipeline" | "accept" | "reject" | "sync" | "refresh") => None,
