@@ -684,6 +684,22 @@ fn the_fight_about_the_weights_with_default_delays() {
     }
 }
 
+/// A sync rewrites the rules of an HTTPRoute without their weights, and nobody repairs them before the next step.
+#[test]
+fn a_weight_that_was_in_force_before_a_sync_was_in_force() {
+    let route = "rollout.strategy.canary.trafficRouting={ plugins = { \"argoproj-labs/gatewayAPI\" = { httpRoute = \"web\" } } }";
+    let services =
+        ["rollout.strategy.canary.stableService=web-stable", "rollout.strategy.canary.canaryService=web-canary"];
+    let commit = "git.commits=[{ at = \"30s\", kind = \"HTTPRoute\", set = { \"/metadata/labels/team\" = \"shop\" } }]";
+    // A half is what rules without weights amount to.
+    let steps = "rollout.strategy.canary.steps=[{ setWeight = 20 }, { pause = { duration = \"120s\" } }]";
+    let told = tell(USERS, ARGO_CD, &[route, services[0], services[1], commit, steps]);
+    let synced = log(&told.run, "argo-cd").iter().find(|entry| entry.1 == "OverwriteWeight").expect("git has none").0;
+    let step = &told.run.steps[0];
+    let effective = (step.weight_effective.expect("it was in force") - told.run.release).as_secs_f64();
+    assert!(effective < synced - 10.0, "{effective} and {synced}");
+}
+
 #[test]
 fn argo_cd_is_told_to_have_sent_the_requests_where_no_pod_is_left() {
     let told = Told::of(support::of_gallery("gitops/weight-in-git-dynamic", &[]), 1);
