@@ -54,6 +54,8 @@ pub enum Stream {
     Notification = 26,
     /// When a pod hears of a feature flag; the instance is the pod.
     FeatureFlag = 27,
+    /// How long people take; the instance is the action.
+    People = 28,
 }
 
 /// One stream of random numbers.

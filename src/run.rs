@@ -2,6 +2,7 @@
 
 use crate::model::Revision;
 use crate::model::outcome::Cause;
+use crate::model::people::Verb;
 use crate::units::{Duration, Instant, Share};
 use std::ops::Range;
 
@@ -34,6 +35,12 @@ pub struct Run {
     pub nodes: u32,
     /// By class of traffic; empty without classes.
     pub classes: Vec<ClassRecord>,
+    /// What somebody decided about the release, in order of time.
+    pub decisions: Vec<Decision>,
+    /// What that, and others, changed about it, in order of time.
+    pub changes: Vec<Change>,
+    /// Revisions that were built from the code of another one: (which, whose).
+    pub built_from: Vec<(Revision, Revision)>,
     /// Copies of requests that a mirror route sent to the canary, and how many of them it did not answer well.
     pub mirrored: Mirrored,
     /// Each request, in order of arrival. Only filled when the run was asked for it.
@@ -58,6 +65,21 @@ impl Stretch {
 }
 
 impl Run {
+    /// Who brought the pod template that the workload has had since then. None: no decision did.
+    pub fn template_by(&self, at: Instant) -> Option<&Decision> {
+        let is_it = |change: &&Change| change.at == at && matches!(change.kind, ChangeKind::Template(_));
+        self.changes.iter().find(is_it).and_then(|change| self.decision_of(change))
+    }
+
+    pub fn decision_of(&self, change: &Change) -> Option<&Decision> {
+        change.decision.map(|index| &self.decisions[index])
+    }
+
+    /// Whose code a revision runs.
+    pub fn code_of(&self, revision: Revision) -> Revision {
+        self.built_from.iter().find(|(which, _)| *which == revision).map_or(revision, |(_, whose)| *whose)
+    }
+
     /// All seconds with an ELB 5xx.
     pub fn failing_seconds(&self) -> Stretch {
         let failing = self.seconds.iter().enumerate().filter(|(_, second)| second.elb_5xx() > 0);
@@ -136,6 +158,78 @@ pub struct LogEntry {
     pub event: &'static str,
     pub object: String,
     pub detail: String,
+}
+
+/// What a person, or a machine, decided about the release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub by: Decider,
+    /// When what a person waited for happened; with an alert, when he was told.
+    pub triggered: Instant,
+    /// When he knew. A machine knows at once.
+    pub noticed: Instant,
+    /// What he was told.
+    pub alert: Option<FiredAlert>,
+    pub decided: Instant,
+    /// Why nothing came of it, where somebody said so.
+    pub refused: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decider {
+    Person {
+        verb: Verb,
+        /// Of `[[actions]]`.
+        action: u32,
+    },
+    /// The time of the promotion stage was over, and that takes the release back.
+    Promotion,
+    /// The Rollouts controller, by an analysis or the progress deadline.
+    RolloutsController,
+}
+
+impl Decider {
+    /// A person's verb, or what else it was.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Person { verb, .. } => verb.name(),
+            Self::Promotion => "promotion time-out",
+            Self::RolloutsController => "automatic abort",
+        }
+    }
+}
+
+/// An alert that somebody was told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FiredAlert {
+    pub name: String,
+    /// When it fired: the notification comes later.
+    pub fired: Instant,
+}
+
+/// Something that changed which version the requests come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub at: Instant,
+    pub kind: ChangeKind,
+    /// Index of the decision that led to it. None: the release itself, or a sync of Argo CD that nobody of `decisions`
+    /// asked for.
+    pub decision: Option<usize>,
+    /// When one revision had all pods and all requests, or when the last pod knew of it. None: another change came first,
+    /// or the end of the run.
+    pub complete: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// The workload has another pod template.
+    Template(Revision),
+    /// `status.abort`
+    Abort,
+    /// Taken back.
+    Retry,
+    /// What the release brought is switched off.
+    FeatureDisabled,
 }
 
 /// `total` = `ok` + `elb_502` + `elb_503` + `elb_504` + `elb_404` + `target_5xx`, always.
@@ -227,7 +321,7 @@ pub struct RolloutRecord {
     /// When the release was aborted last, by a person or by the controller, or when a template that brought the stable
     /// revision back had done so. None after a retry.
     pub aborted: Option<Instant>,
-    /// When a person took the release back last, by `undo`. None once a step has begun after it.
+    /// When a pod template took the release back last: by `undo`, or by a commit. None once a step has begun after it.
     pub undone: Option<Instant>,
     /// When the last pod of the revision that was stable before was removed. None while there is one.
     pub stable_gone: Option<Instant>,
@@ -241,7 +335,7 @@ pub struct RolloutRecord {
     pub began_anew: Option<Instant>,
     /// ELB 5xx of the requests that arrived before that, since the first step began.
     pub elb_5xx_superseded: u64,
-    /// ELB 5xx of the requests that arrived after an undo, until a step begins.
+    /// ELB 5xx of the requests that arrived after that, until a step begins.
     pub elb_5xx_after_undo: u64,
 }
 
@@ -329,6 +423,8 @@ pub struct ClassRecord {
     pub sampled_every: u32,
     /// Arrival of the first request that a pod of the new revision, or of a later one, answered.
     pub first_exposure: Option<Instant>,
+    /// By version: arrival of the first request that a pod of it answered.
+    pub first_answers: Vec<Option<Instant>>,
     /// Requests with a header that a route was made for, which came to another version than that route's.
     pub wrong_version: u64,
 }
@@ -343,6 +439,7 @@ impl ClassRecord {
             samples: vec![],
             sampled_every: 1,
             first_exposure: None,
+            first_answers: vec![None; versions],
             wrong_version: 0,
         }
     }
@@ -458,13 +555,24 @@ pub struct UserRecord {
     pub first_exposed_s: u32,
     /// A bit for each revision that answered; the highest one stands for all beyond it, too.
     pub seen: u16,
+    /// The same for those that answered with an error.
+    pub failed_by: u16,
     /// The revision that answered last; 0: none has.
     pub last: u8,
 }
 
 impl Default for UserRecord {
     fn default() -> Self {
-        Self { requests: 0, flips: 0, target_5xx: 0, elb_5xx: 0, first_exposed_s: u32::MAX, seen: 0, last: 0 }
+        Self {
+            requests: 0,
+            flips: 0,
+            target_5xx: 0,
+            elb_5xx: 0,
+            first_exposed_s: u32::MAX,
+            seen: 0,
+            failed_by: 0,
+            last: 0,
+        }
     }
 }
 

@@ -99,6 +99,7 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ("gitops/revert-at-100-webhook", include_str!("../../scenarios/gitops/revert-at-100-webhook.toml")),
     ("gitops/rollback-window", include_str!("../../scenarios/gitops/rollback-window.toml")),
     ("gitops/weight-in-git", include_str!("../../scenarios/gitops/weight-in-git.toml")),
+    ("gitops/weight-in-git-dynamic", include_str!("../../scenarios/gitops/weight-in-git-dynamic.toml")),
     ("gitops/weight-removed-from-git", include_str!("../../scenarios/gitops/weight-removed-from-git.toml")),
     ("gitops/weight-replaced", include_str!("../../scenarios/gitops/weight-replaced.toml")),
     ("hazards/h1-weight-100-then-pause", include_str!("../../scenarios/hazards/h1-weight-100-then-pause.toml")),

@@ -45,14 +45,17 @@ pub fn run(arguments: &RunArguments, console: &mut Console) -> Exit {
     if worst != Exit::Fine {
         return worst;
     }
-    let mut runs = vec![];
+    let (mut runs, mut spreads) = (vec![], vec![]);
     for job in &jobs {
         let done = match &job.seeds {
             None => run_once(job, arguments, console).map(|(exit, run)| {
                 runs.push((&job.loaded, run));
                 exit
             }),
-            Some(seeds) => run_seeds(job, seeds, arguments, console),
+            Some(seeds) => run_seeds(job, seeds, arguments, console).map(|(exit, spread)| {
+                spreads.push(spread);
+                exit
+            }),
         };
         let is_closed = matches!(done, Err(Failure::BrokenPipe));
         worst = worst.max(conclude(done, console));
@@ -63,6 +66,11 @@ pub fn run(arguments: &RunArguments, console: &mut Console) -> Exit {
     if runs.len() > 1 && !console.quiet && arguments.format == Format::Text {
         let runs: Vec<_> = runs.iter().map(|(loaded, run)| (*loaded, run)).collect();
         let done = console.print(&side_by_side::render(&runs)).map(|()| Exit::Fine);
+        worst = worst.max(conclude(done, console));
+    }
+    if spreads.len() > 1 && !console.quiet && arguments.format == Format::Text {
+        let spreads: Vec<_> = spreads.iter().collect();
+        let done = console.print(&side_by_side::medians(&spreads)).map(|()| Exit::Fine);
         worst = worst.max(conclude(done, console));
     }
     worst
@@ -182,7 +190,7 @@ fn run_once(job: &Job, arguments: &RunArguments, console: &mut Console) -> Done<
     Ok((if verdicts.iter().all(|verdict| verdict.met) { Exit::Fine } else { Exit::Unmet }, run))
 }
 
-fn run_seeds(job: &Job, seeds: &[u64], arguments: &RunArguments, console: &mut Console) -> Done<Exit> {
+fn run_seeds(job: &Job, seeds: &[u64], arguments: &RunArguments, console: &mut Console) -> Done<(Exit, Value)> {
     let Job { loaded, folder, .. } = job;
     let progress = console.progress(seeds.len(), loaded.scenario.name.clone());
     let replicate = |(index, seed): (usize, &u64)| {
@@ -231,7 +239,7 @@ fn run_seeds(job: &Job, seeds: &[u64], arguments: &RunArguments, console: &mut C
         console.print(&report)?;
     }
     say_where(folder, console);
-    Ok(if verdicts.iter().all(|verdict| verdict.met) { Exit::Fine } else { Exit::Unmet })
+    Ok((if verdicts.iter().all(|verdict| verdict.met) { Exit::Fine } else { Exit::Unmet }, aggregate))
 }
 
 /// 1, 2, 3, … unless the scenario names others.

@@ -20,7 +20,8 @@ pub mod text;
 pub mod why;
 mod window;
 
-use crate::run::{LogEntry, RolloutOutcome, Run, Second, StepRecord};
+use crate::model::people::Verb;
+use crate::run::{ChangeKind, Decider, LogEntry, RolloutOutcome, Run, Second, StepRecord};
 use crate::scenario::Loaded;
 use crate::scenario::metric::Unit;
 use crate::units::{Duration, Instant, counted, grouped};
@@ -30,13 +31,9 @@ pub use crate::scenario::threshold::Verdict;
 /// Why the release was aborted, or who took it back: the controller's own words, or a person's. None if it was neither.
 fn abort_reason(run: &Run) -> Option<String> {
     let last = |wanted: &dyn Fn(&LogEntry) -> bool| run.events.iter().rev().find(|entry| wanted(entry));
-    let aborted = last(&|entry| entry.event == "Aborted").filter(|_| run.rollout.aborted.is_some());
-    let undo = last(&|entry| entry.component == "people" && entry.event == "undo");
-    let undo = undo.filter(|_| run.rollout.undone.is_some() || run.rollout.outcome == RolloutOutcome::Aborted);
-    if let Some(undo) = undo.filter(|undo| aborted.is_none_or(|aborted| aborted.at < undo.at)) {
-        return Some(format!("by a person, with `undo {}` (t = {})", undo.detail, time(run, undo.at)));
-    }
-    let aborted = aborted?;
+    // A template that came after an abort is not what ended the release.
+    let aborted = last(&|entry| entry.event == "Aborted").filter(|entry| run.rollout.aborted == Some(entry.at));
+    let Some(aborted) = aborted else { return way_back(run) };
     let at = time(run, aborted.at);
     Some(match aborted.detail.split_once(": ") {
         Some((_, timed_out)) if timed_out.contains("has timed out progressing") => {
@@ -47,6 +44,38 @@ fn abort_reason(run: &Run) -> Option<String> {
             let person = last(&|entry| entry.component == "people" && entry.event == "abort");
             format!("by a person (t = {})", person.map_or(at, |person| time(run, person.at)))
         }
+    })
+}
+
+/// The pod template by which the release was taken back, and who brought it.
+fn way_back(run: &Run) -> Option<String> {
+    let older = run.changes.iter().rev().find(|change| matches!(change.kind, ChangeKind::Template(_)))?;
+    let ChangeKind::Template(revision) = older.kind else { return None };
+    let is_back = run.rollout.undone.is_some() || run.rollout.outcome == RolloutOutcome::Aborted;
+    let Some(decision) = run.decision_of(older).filter(|_| is_back) else {
+        let synced = format!("by a commit of {revision}, which Argo CD synced at t = {}", time(run, older.at));
+        return is_back.then_some(synced);
+    };
+    let at = time(run, decision.decided);
+    Some(match decision.by {
+        Decider::Person { verb: verb @ (Verb::Undo | Verb::Deploy), .. } => {
+            format!("by a person, with `{} {revision}` (t = {at})", verb.name())
+        }
+        Decider::Person { verb, .. } => {
+            format!("by a person, with `{}` (t = {at}), synced at t = {}", verb.name(), time(run, older.at))
+        }
+        Decider::Promotion | Decider::RolloutsController => {
+            format!("by the promotion stage (over at t = {at}), synced at t = {}", time(run, older.at))
+        }
+    })
+}
+
+/// What took the release back by a pod template, as sentences call it: `the undo`, `revert_commit`.
+fn name_of_way_back(run: &Run, undone: Instant) -> &'static str {
+    run.template_by(undone).map_or("the commit", |decision| match decision.by {
+        Decider::Person { verb: Verb::Undo, .. } => "the undo",
+        Decider::Promotion => "the promotion time-out",
+        by @ (Decider::Person { .. } | Decider::RolloutsController) => by.name(),
     })
 }
 

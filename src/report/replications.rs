@@ -26,6 +26,21 @@ const FIGURES: [&str; 9] = [
     "rollout.duration_s",
 ];
 
+/// The same of a way back, where a seed has one.
+const OF_THE_WAY_BACK: [&str; 5] = [
+    "rollback.time_to_detect_s",
+    "rollback.time_to_mitigate_s",
+    "rollback.requests",
+    "rollback.target_5xx",
+    "rollback.elb_5xx",
+];
+
+fn figures(summaries: &[Value]) -> Vec<&'static str> {
+    let goes_back = summaries.iter().any(|summary| summary["rollback"].is_object());
+    let of_the_way_back = OF_THE_WAY_BACK.into_iter().filter(|_| goes_back);
+    FIGURES.into_iter().chain(of_the_way_back).collect()
+}
+
 /// Joins the summaries of several seeds into one of the same shape. Each number becomes {min, mean, p50, p95, max};
 /// nulls are skipped; of texts that differ it says how many seeds had which. A cause counts 0 for a seed without it.
 /// `verdicts` are those over all seeds, one for each threshold.
@@ -125,9 +140,16 @@ pub fn table(summaries: &[Value], verdicts: &[Verdict]) -> String {
         text.push_str(&format!("{name:>10}"));
     }
     text.push('\n');
-    for name in FIGURES {
+    for name in figures(summaries) {
         let values: Vec<_> = summaries.iter().filter_map(|summary| figure(summary, name)).collect();
-        text.push_str(&format!("{:<28}", label(name)));
+        let label = match values.len() {
+            // Not every seed comes to the end of a way back.
+            count if count < summaries.len() && OF_THE_WAY_BACK.contains(&name) => {
+                format!("{}, {count} seeds", label(name))
+            }
+            _ => label(name),
+        };
+        text.push_str(&format!("{label:<28}"));
         for value in Spread::of(&values).map_or([None; 5], |spread| spread.columns().map(Some)) {
             text.push_str(&format!("{:>10}", value.map_or("–".into(), |value| cell(name, value))));
         }
@@ -160,6 +182,11 @@ pub(super) fn label(name: &str) -> String {
         "pods.peak" => "pods at the peak".into(),
         "pods.extra_pod_seconds" => "extra pod-seconds".into(),
         "rollout.duration_s" => "rollout duration (s)".into(),
+        "rollback.time_to_detect_s" => "time to detect (s)".into(),
+        "rollback.time_to_mitigate_s" => "time to mitigate".into(),
+        "rollback.requests" => "to the bad version".into(),
+        "rollback.target_5xx" => "target 5xx of it".into(),
+        "rollback.elb_5xx" => "ELB 5xx going back".into(),
         code => format!("{} (requests)", code.replace('_', " ").replace("elb", "ELB")),
     }
 }
@@ -171,11 +198,13 @@ fn cell(name: &str, value: f64) -> String {
 /// One row per seed.
 pub fn seeds_csv(summaries: &[Value], to: impl Write) -> ::csv::Result<()> {
     let mut csv = ::csv::Writer::from_writer(to);
-    let columns = FIGURES.map(|name| name.replace('.', "_"));
+    let figures = figures(summaries);
+    let columns: Vec<_> = figures.iter().map(|name| name.replace('.', "_")).collect();
     csv.write_record(["seed"].into_iter().chain(columns.iter().map(String::as_str)))?;
     for summary in summaries {
-        let cells =
-            FIGURES.map(|name| figure(summary, name).map_or(String::new(), |value| number(value, 6).to_string()));
+        let cells = figures
+            .iter()
+            .map(|name| figure(summary, name).map_or(String::new(), |value| number(value, 6).to_string()));
         csv.write_record([summary["seed"].to_string()].into_iter().chain(cells))?;
     }
     csv.flush()?;
@@ -259,6 +288,30 @@ mod tests {
             table.contains("ELB 502 (requests)                   0       875         0     1,750     1,750"),
             "{table}"
         );
+    }
+
+    #[test]
+    fn a_way_back_has_its_rows_where_a_seed_has_one() {
+        let mut seeds = four_seeds();
+        for (number, mitigated) in [(0, json!(100.0)), (1, json!(300.0)), (2, Value::Null)] {
+            let requests = 1000 * (number + 1);
+            seeds[number]["rollback"] =
+                json!({ "time_to_detect_s": 60, "time_to_mitigate_s": mitigated, "requests": requests, "elb_5xx": 0 });
+        }
+        let table = table(&seeds, &[]);
+        assert!(
+            table.contains("time to mitigate, 2 seeds          100       200       100       300       300"),
+            "{table}"
+        );
+        assert!(table.contains("to the bad version, 3 seeds"), "{table}");
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        let mut bytes = Vec::new();
+        seeds_csv(&seeds, &mut bytes).expect("a vector takes everything");
+        let text = String::from_utf8(bytes).expect("text");
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].ends_with("rollout_duration_s,rollback_time_to_detect_s,rollback_time_to_mitigate_s,rollback_requests,rollback_target_5xx,rollback_elb_5xx"), "{}", lines[0]);
+        assert!(lines[1].ends_with(",60,100,1000,,0") && lines[3].ends_with(",60,,3000,,0"), "{text}");
+        assert!(lines[4].ends_with(",480.1,,,,,"), "{text}");
     }
 
     #[test]

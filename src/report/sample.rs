@@ -331,6 +331,9 @@ pub fn quiet() -> Run {
         },
         nodes: 2,
         classes: vec![],
+        decisions: vec![],
+        changes: vec![],
+        built_from: vec![],
         mirrored: Mirrored::default(),
         trace: None,
     }

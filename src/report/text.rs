@@ -7,8 +7,8 @@ use super::rollback;
 use super::summary::assumed;
 use super::window::Window;
 use super::{
-    Stage, Verdict, abort_reason, counted, grouped, grouped_decimal, is_set_weight, millis, percent, second_of_row,
-    span, stages, time, why,
+    Stage, Verdict, abort_reason, counted, grouped, grouped_decimal, is_set_weight, millis, name_of_way_back, percent,
+    second_of_row, span, stages, time, why,
 };
 use crate::model::outcome::Cause;
 use crate::model::traffic::Arrivals;
@@ -188,12 +188,11 @@ fn step_table(run: &Run, width: usize) -> Vec<String> {
     }
     // An undo that has taken the release back is over like an abort, and is told as what it is.
     let aborted = aborted.filter(|at| undone.is_none_or(|undone| *at < undone));
-    for (words, at, errors) in
-        [("after the abort", aborted, elb_5xx_after_abort), ("after the undo", undone, elb_5xx_after_undo)]
-    {
+    let back = undone.map_or("the way back", |undone| name_of_way_back(run, undone));
+    for (what, at, errors) in [("the abort", aborted, elb_5xx_after_abort), (back, undone, elb_5xx_after_undo)] {
         // A retry or another release has taken back what counted there: its failures stay in the sum.
         if at.is_some() || errors > 0 {
-            rows.push(row(words, at.map_or_else(|| "–".into(), |at| time(run, at)), errors));
+            rows.push(row(&format!("after {what}"), at.map_or_else(|| "–".into(), |at| time(run, at)), errors));
         }
     }
     let (errors, cells): (Vec<_>, Vec<_>) = rows.into_iter().unzip();

@@ -7,9 +7,10 @@ use super::monitoring::{self, MonitoringSpec};
 use super::pass::Pass;
 use super::path;
 use super::reader::Reader;
-use super::value::{count_from, duration_from};
+use super::value::{count_from, distribution_from, duration_from};
 use crate::model::Revision;
 use crate::model::people::{Action, Trigger, Verb};
+use crate::random::Distribution;
 use crate::units::Duration;
 use serde_json::{Value, json};
 
@@ -36,6 +37,7 @@ const HELP: &str = "write [[actions]] with at = \"5m\" (or when = \"step 0\") an
 
 fn schema() -> Value {
     let text = |description: &str, example: &str| json!({ "type": "string", "description": description, "examples": [example] });
+    let delay = |description: &str| json!({ "allOf": [{ "$ref": "#/definitions/delay" }], "description": description });
     let replicas = json!({
         "type": "integer",
         "minimum": 0,
@@ -55,7 +57,8 @@ fn schema() -> Value {
                     "description": "The first time that this step begins, counted from 0, that somebody is told of this alert, or that monitoring shows this; or `at`",
                     "examples": ["step 4", "alert canary-fails", "elb_5xx.rate > 1%", "canary.success.rate < 95%"],
                 },
-                "after": text("The time that a person takes after that", "30s"),
+                "after": delay("The time that a person takes after that"),
+                "noticed_after": delay("So much of `after` is over when he notices: it ends the time to detect. Without it the alert, or the moment itself, is what he notices"),
                 "do": { "enum": VERBS.map(Verb::name), "description": "What the person does" },
                 "replicas": replicas,
             },
@@ -87,7 +90,7 @@ pub struct Known<'a> {
 /// The entries in the order of the file.
 pub fn read(root: &mut Reader<'_, '_>, known: &Known<'_>) -> Vec<Action> {
     const NOTE: &str = "What people do: { at | when = \"step N\" | \"alert NAME\" | \"elb_5xx.rate > 1%\", after, \
-                        do = promote | abort | undo | … }";
+                        noticed_after, do = promote | abort | undo | … }";
     let Some(node) = root.take("actions", schema, NOTE) else { return Vec::new() };
     let Some(items) = node.array() else {
         root.pass.error("actions", node.place.clone(), "`actions` must be an array of tables", HELP);
@@ -107,7 +110,7 @@ fn action(pass: &mut Pass, (key, item): (&str, &Node), known: &Known<'_>) -> Opt
         pass.error(key, item.place.clone(), format!("an action is a table, this is {}", item.kind_name()), HELP);
         return None;
     };
-    const KNOWN: [&str; 5] = ["at", "when", "after", "do", "replicas"];
+    const KNOWN: [&str; 6] = ["at", "when", "after", "noticed_after", "do", "replicas"];
     for entry in table.entries.iter().filter(|entry| !KNOWN.contains(&entry.key.as_str())) {
         let message = format!("unknown key `{}`", entry.key);
         let help = format!("known here: {}", KNOWN.join(", "));
@@ -120,7 +123,19 @@ fn action(pass: &mut Pass, (key, item): (&str, &Node), known: &Known<'_>) -> Opt
         let refuse = |(message, help)| pass.error(&key, node.place.clone(), message, help);
         when(node, known).map_err(refuse).ok()
     });
-    let after = value("after").map_or(Some(Duration::ZERO), |(key, node)| duration(pass, &key, node));
+    let after = value("after").map_or(Some(Distribution::Fixed(Duration::ZERO)), |(key, node)| delay(pass, &key, node));
+    let noticed_after = value("noticed_after").map(|(key, node)| delay(pass, &key, node));
+    if let (Some(Some(Distribution::Fixed(noticed))), Some(Distribution::Fixed(acted))) = (&noticed_after, &after)
+        && noticed > acted
+    {
+        let message = format!("somebody notices after {noticed}, and has acted after {acted}");
+        pass.error(
+            &path::join(key, "noticed_after"),
+            item.place.clone(),
+            message,
+            "`after` counts from the trigger, too",
+        );
+    }
     let trigger = match (at, when) {
         (Some(at), None) => at.map(Trigger::At),
         (None, Some(when)) => when,
@@ -130,7 +145,13 @@ fn action(pass: &mut Pass, (key, item): (&str, &Node), known: &Known<'_>) -> Opt
         }
     };
     let verb = verb(pass, key, item);
-    Some(Action { trigger: trigger?, after: after?, verb: verb? })
+    // A mistake in it has been told.
+    let noticed_after = noticed_after.flatten();
+    Some(Action { trigger: trigger?, after: after?, noticed_after, verb: verb? })
+}
+
+fn delay(pass: &mut Pass, key: &str, node: &Node) -> Option<Distribution> {
+    distribution_from(node).map_err(|(message, help)| pass.error(key, node.place.clone(), message, help)).ok()
 }
 
 fn duration(pass: &mut Pass, key: &str, node: &Node) -> Option<Duration> {

@@ -54,6 +54,7 @@ impl Simulation<'_> {
             let delay = rule.random.draw(&rule.spec.notification_delay);
             rule.is_under_way = true;
             self.queue.schedule(now + delay, Event::Notification(index));
+            self.decisions.fired(now, index, now + delay);
         }
         if let Some(event) = event {
             self.log(now, "alert", event, name, "");

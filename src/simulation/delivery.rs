@@ -4,8 +4,9 @@ use super::Simulation;
 use super::event::Event;
 use crate::model::Revision;
 use crate::model::pipeline::{self, Attempt, Effect, Pipeline, PipelineSpec, RunId, Stage, Verdict};
-use crate::model::promotion::{self, End, Promotion};
+use crate::model::promotion::{self, End, OnTimeout, Promotion};
 use crate::random::{Random, Stream};
+use crate::run::{Decider, Decision};
 use crate::scenario::Scenario;
 use crate::units::{Duration, Instant};
 
@@ -20,8 +21,8 @@ pub struct Delivery<'a> {
 struct Ci<'a> {
     spec: &'a PipelineSpec,
     pipeline: Pipeline,
-    /// By run: the pod template whose code it builds.
-    sources: Vec<Revision>,
+    /// By run.
+    builds: Vec<Build>,
     other_jobs: Random,
 }
 
@@ -31,7 +32,7 @@ impl<'a> Delivery<'a> {
         let ci = |spec: &'a PipelineSpec| Ci {
             spec,
             pipeline: Pipeline::new(spec.executors),
-            sources: vec![],
+            builds: vec![],
             other_jobs: Random::new(seed, Stream::OtherJobs, 0),
         };
         let promotion = gitops.promotion.map(Promotion::new);
@@ -43,6 +44,14 @@ impl<'a> Delivery<'a> {
         self.pipeline.as_ref().is_some_and(|ci| ci.pipeline.is_under_way())
             || self.promotion.as_ref().is_some_and(Promotion::is_under_way)
     }
+}
+
+#[derive(Clone, Copy)]
+struct Build {
+    /// The pod template whose code it builds.
+    source: Revision,
+    /// Of whom asked for it.
+    decision: usize,
 }
 
 /// What is random about a run, always drawn in this order.
@@ -68,8 +77,8 @@ impl Simulation<'_> {
         };
         let ci = delivery.pipeline.as_mut().expect("a checked scenario runs a pipeline that it has");
         let (_, before) = gitops.templates();
-        let number = u32::try_from(ci.sources.len()).expect("runs are few");
-        ci.sources.push(self.code.of(before));
+        let number = u32::try_from(ci.builds.len()).expect("runs are few");
+        ci.builds.push(Build { source: self.code.of(before), decision: self.decisions.newest() });
         let stages = draw_run(ci.spec, &mut Random::new(self.seed, Stream::Pipeline, number));
         self.tell_pipeline(now, pipeline::Input::RunAsked(stages));
     }
@@ -97,7 +106,7 @@ impl Simulation<'_> {
         for effect in ci.pipeline.handle(input) {
             match effect {
                 Effect::Started(run) => {
-                    let source = self.source(run);
+                    let Build { source, .. } = self.build(run);
                     self.log(now, NAME, "Started", run, format!("the code of {source}"));
                 }
                 Effect::Queued(run, before) => self.log(now, NAME, "Queued", run, format!("{before} before it")),
@@ -120,17 +129,17 @@ impl Simulation<'_> {
         self.end_if_over(now);
     }
 
-    fn source(&self, run: RunId) -> Revision {
+    fn build(&self, run: RunId) -> Build {
         let ci = self.delivery.as_ref().and_then(|delivery| delivery.pipeline.as_ref());
-        ci.expect("a run has a pipeline").sources[run.0 as usize]
+        ci.expect("a run has a pipeline").builds[run.0 as usize]
     }
 
     /// The same code makes another image, and with its digest another pod template.
     fn commit_build(&mut self, now: Instant, run: RunId) {
-        let source = self.source(run);
+        let Build { source, decision } = self.build(run);
         self.newest = Revision(self.newest.0 + 1);
         self.code.is_built_from(self.newest, source);
-        self.commit_template(now, self.newest);
+        self.commit_template(now, decision, self.newest);
     }
 
     pub(super) fn begin_promotion(&mut self, now: Instant) {
@@ -155,11 +164,25 @@ impl Simulation<'_> {
                 }
                 Ended(End::Accepted) => self.log(now, NAME, "Accepted", "stage", ""),
                 Ended(End::Rejected) => self.log(now, NAME, "Rejected", "stage", ""),
-                Ended(End::TimedOut(then)) => self.log(now, NAME, "TimedOut", "stage", then.name()),
-                CommitPrevious => self.commit_template(now, previous),
-                TooLate(end) => self.log(now, NAME, "TooLate", "stage", end),
+                Ended(End::TimedOut(then)) => {
+                    self.log(now, NAME, "TimedOut", "stage", then.name());
+                    if then == OnTimeout::Rollback {
+                        self.decide_by_time_out(now);
+                    }
+                }
+                CommitPrevious => self.commit_template(now, self.decisions.newest(), previous),
+                TooLate(end) => {
+                    self.log(now, NAME, "TooLate", "stage", end);
+                    self.decisions.refused(end);
+                }
             }
         }
         self.end_if_over(now);
+    }
+
+    /// Nobody has looked: that goes back by itself.
+    fn decide_by_time_out(&mut self, now: Instant) {
+        let by = Decider::Promotion;
+        self.decisions.decided(Decision { by, triggered: now, noticed: now, alert: None, decided: now, refused: None });
     }
 }

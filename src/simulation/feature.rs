@@ -5,6 +5,7 @@ use super::{STABLE, Simulation};
 use crate::model::load_balancer::data_plane::Command;
 use crate::model::{PodId, Revision};
 use crate::random::{Random, Stream};
+use crate::run::ChangeKind;
 use crate::units::Instant;
 use std::collections::BTreeMap;
 
@@ -26,6 +27,11 @@ impl Code {
 
     pub fn is_changing(&self) -> bool {
         self.unaware > 0
+    }
+
+    /// (Which, whose).
+    pub fn into_records(self) -> Vec<(Revision, Revision)> {
+        self.sources.into_iter().collect()
     }
 
     pub fn is_built_from(&mut self, revision: Revision, source: Revision) {
@@ -57,6 +63,9 @@ impl Simulation<'_> {
                 self.queue.schedule(now + time, Event::FeatureFlag(PodId(number)));
             }
         }
+        if self.code.is_changing() {
+            self.decisions.change(now, ChangeKind::FeatureDisabled, Some(self.decisions.newest()));
+        }
         self.end_if_over(now);
     }
 
@@ -65,6 +74,9 @@ impl Simulation<'_> {
         if !self.pods[pod.0 as usize].removed {
             self.log(now, "application", "FeatureDisabled", pod, "");
             self.command(now, Command::BehaveLike(pod, STABLE));
+        }
+        if !self.code.is_changing() {
+            self.decisions.told_of_feature(now);
         }
         self.end_if_over(now);
     }

@@ -111,11 +111,12 @@ impl Simulation<'_> {
     pub(super) fn revert_commit(&mut self, now: Instant) {
         let Some(gitops) = &mut self.gitops else { unreachable!("a checked scenario commits to a git that it has") };
         let (_, before) = gitops.templates();
-        self.commit_template(now, before);
+        self.commit_template(now, self.decisions.newest(), before);
     }
 
-    /// Somebody, or something, commits a pod template.
-    pub(super) fn commit_template(&mut self, now: Instant, revision: Revision) {
+    /// Somebody, or something, commits a pod template: so it was decided.
+    pub(super) fn commit_template(&mut self, now: Instant, decision: usize, revision: Revision) {
+        self.decisions.commits(decision, revision);
         let Some(gitops) = &mut self.gitops else { unreachable!("a checked scenario commits to a git that it has") };
         let time = gitops.git_random.draw(&gitops.spec.git.commit_time);
         gitops.under_way += 1;
@@ -126,7 +127,10 @@ impl Simulation<'_> {
     pub(super) fn push(&mut self, now: Instant, push: Push) {
         let Some(gitops) = &mut self.gitops else { return };
         let (manifests, detail) = match push {
-            Push::Template(revision) => (gitops.with_template(revision), revision.to_string()),
+            Push::Template(revision) => {
+                self.decisions.committed(revision);
+                (gitops.with_template(revision), revision.to_string())
+            }
             Push::Scheduled(number) => {
                 let commit = &gitops.spec.git.commits[number as usize];
                 let changed = commit.apply(gitops.repository.manifests());
@@ -308,7 +312,9 @@ impl Simulation<'_> {
 
     fn take_workload(&mut self, now: Instant, manifest: &Value) {
         let (revision, replicas) = manifest::of_workload(manifest);
-        if revision != self.workload.template() {
+        if revision == self.workload.template() {
+            self.decisions.template_stays(revision);
+        } else {
             if revision < self.newest {
                 self.tally.begin_section(now);
                 self.recorder.undone(now);
@@ -342,6 +348,7 @@ impl Simulation<'_> {
         if !overwritten.routes.is_empty() {
             self.log(now, "argo-cd", "RemoveRoutes", self.routing.object().name(), overwritten.routes.join(", "));
         }
+        self.note_overwritten_weight(now);
         self.tell_routing_object(now, Duration::ZERO, Ok(true));
         if self.workload.rollout().is_some() {
             self.tell_rollout(now, rollout::Input::Overwritten(overwritten));

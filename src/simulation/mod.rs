@@ -6,6 +6,7 @@ mod alerts;
 mod analysis;
 mod autoscaling;
 mod cluster;
+mod decisions;
 mod delivery;
 mod event;
 mod feature;
@@ -42,6 +43,7 @@ use crate::units::{Duration, Instant, Share, TrafficWeight};
 use alerts::Rule;
 use analysis::Measuring;
 use autoscaling::Autoscaling;
+use decisions::Decisions;
 use delivery::Delivery;
 use event::{Event, Fingerprint};
 use feature::Code;
@@ -86,6 +88,7 @@ struct Simulation<'a> {
     over: bool,
     fingerprint: Fingerprint,
     recorder: Recorder,
+    decisions: Decisions,
     commands: Option<Vec<(Instant, Command)>>,
     people: People,
     gitops: Option<GitOps<'a>>,
@@ -255,6 +258,8 @@ impl Simulation<'_> {
                     self.forget_routes();
                     self.tally.begin_section(now);
                     self.recorder.aborted(now);
+                    // An abort by hand has no reason.
+                    self.decisions.aborted(now, message.contains(": "));
                     self.log(now, "rollouts-controller", "Aborted", "rollout", message);
                 }
                 SetHeaderRoute(route) => {
@@ -408,8 +413,11 @@ impl Simulation<'_> {
     /// The release is over when one revision is alone, the last pod of the others is gone, and nobody is about to act.
     fn end_if_over(&mut self, now: Instant) {
         let stays = |member: &Member| member.removed || self.workload.replicas_of(member.revision) > 0;
-        let is_over = self.workload.is_at_rest() && !self.somebody_acts() && self.pods.iter().all(stays);
-        if self.over || now < self.release || !is_over {
+        if now < self.release || !self.workload.is_at_rest() || !self.pods.iter().all(stays) {
+            return;
+        }
+        self.decisions.settled(now);
+        if self.over || self.somebody_acts() {
             return;
         }
         self.over = true;
@@ -439,7 +447,7 @@ impl Simulation<'_> {
         if self.pods.iter().any(|member| member.revision == STABLE && !member.removed) {
             self.recorder.stable_there();
         }
-        let (outcome, waits_for) = (self.workload.outcome(), self.waits_for());
+        let (outcome, waits_for) = (self.outcome(), self.waits_for());
         let totals = self.tally.close(usize::try_from((end - Instant::START).whole_secs()).expect("seconds fit"));
         let ending = Ending {
             seed: self.seed,
@@ -452,7 +460,9 @@ impl Simulation<'_> {
             max_weight: self.scenario.max_weight(),
             outcome,
         };
-        let run = Run { waits_for, ..self.recorder.into_run(totals, &ending) };
+        let (decisions, changes) = self.decisions.into_records();
+        let built_from = self.code.into_records();
+        let run = Run { waits_for, decisions, changes, built_from, ..self.recorder.into_run(totals, &ending) };
         TracedRun { run, commands: self.commands.unwrap_or_default() }
     }
 }

@@ -3,10 +3,11 @@
 use super::event::Event;
 use super::{STABLE, Simulation};
 use crate::model::metrics::Versions;
-use crate::model::people::{Trigger, Verb};
+use crate::model::people::{Act, Trigger, Verb};
 use crate::model::promotion::{self, Verdict};
 use crate::model::rollout::Command;
 use crate::model::{Revision, argo_cd, rollout};
+use crate::run::{ChangeKind, Decider, Decision, FiredAlert};
 use crate::units::Instant;
 
 impl Simulation<'_> {
@@ -56,7 +57,7 @@ impl Simulation<'_> {
     }
 
     pub(super) fn act(&mut self, now: Instant, index: u32) {
-        let verb = self.people.act(index);
+        let verb = self.decide(now, index);
         let command = match verb {
             Verb::Promote => Command::Promote,
             Verb::PromoteFull => Command::PromoteFull,
@@ -105,12 +106,35 @@ impl Simulation<'_> {
             }
         };
         self.log(now, "people", verb.name(), self.workload.kind(), "");
+        match command {
+            Command::Abort => self.decisions.wants_abort(),
+            Command::Retry if self.workload.status().is_some_and(|status| status.abort) => {
+                self.decisions.change(now, ChangeKind::Retry, Some(self.decisions.newest()));
+            }
+            Command::Retry | Command::Promote | Command::PromoteFull | Command::Pause | Command::Restart => {}
+        }
         self.tell_rollout(now, rollout::Input::Command(command));
+    }
+
+    /// Writes down who does what, and why.
+    fn decide(&mut self, now: Instant, action: u32) -> Verb {
+        let Act { verb, trigger, triggered, noticed } = self.people.act(action);
+        let alert = match trigger {
+            Trigger::Alert(alert) => self.decisions.firing(alert, triggered).map(|fired| {
+                let name = self.scenario.alerts[alert as usize].name.clone();
+                FiredAlert { name, fired }
+            }),
+            Trigger::At(_) | Trigger::StepStarted(_) | Trigger::Shown(_) => None,
+        };
+        let by = Decider::Person { verb, action };
+        self.decisions.decided(Decision { by, triggered, noticed, alert, decided: now, refused: None });
+        verb
     }
 
     /// A person brings a pod template.
     fn apply(&mut self, now: Instant, verb: Verb, revision: Revision) {
         self.log(now, "people", verb.name(), self.workload.kind(), revision);
+        self.decisions.applies(revision);
         self.change_template(now, revision);
         self.tell_argo_cd(now, argo_cd::Input::ObjectChanged);
     }

@@ -42,6 +42,8 @@ pub struct Recorder {
     effective: Vec<(Instant, Share)>,
     /// The canary weight in the annotation, with the instant since which it was there.
     asked: Vec<(Instant, Share)>,
+    /// Weights that somebody else wrote there, and when.
+    overwritten: Vec<(Instant, Share)>,
     started: Vec<Option<Instant>>,
     /// The sections of the tally but the first, which lies before the release.
     sections: Vec<Section>,
@@ -50,7 +52,6 @@ pub struct Recorder {
     completed: Vec<Option<Instant>>,
     promoted: Option<Instant>,
     aborted: Option<Instant>,
-    taken_back: Option<Instant>,
     /// When the template was changed while steps were left, and none has begun since.
     cut_off: Option<Instant>,
     undone: Option<Instant>,
@@ -81,13 +82,13 @@ impl Recorder {
             sizes: vec![(Instant::START, stable, 0)],
             effective: vec![(Instant::START, Share::NONE)],
             asked: vec![(Instant::START, Share::NONE)],
+            overwritten: vec![],
             started: vec![None; steps],
             sections: vec![],
             began_anew: None,
             completed: vec![None; steps],
             promoted: None,
             aborted: None,
-            taken_back: None,
             cut_off: None,
             undone: None,
             stable_gone: None,
@@ -124,6 +125,11 @@ impl Recorder {
         self.asked.push((now, weight));
     }
 
+    /// Somebody else than the Rollouts controller has written the annotation.
+    pub fn overwritten(&mut self, now: Instant, weight: Share) {
+        self.overwritten.push((now, weight));
+    }
+
     /// Begins a section of the tally. After a retry, and in another update, a step begins once more, and those behind it
     /// have not yet.
     pub fn step_started(&mut self, now: Instant, index: usize) {
@@ -137,7 +143,7 @@ impl Recorder {
         self.completed[index + 1..].fill(None);
         self.promoted = None;
         self.sections.push(Section::Step(index));
-        (self.aborted, self.undone, self.taken_back, self.cut_off) = (None, None, None, None);
+        (self.aborted, self.undone, self.cut_off) = (None, None, None);
     }
 
     pub fn template_changed(&mut self, now: Instant) {
@@ -156,14 +162,19 @@ impl Recorder {
     /// Begins a section of the tally: until a retry no step is in force.
     pub fn aborted(&mut self, now: Instant) {
         self.sections.push(Section::AfterAbort);
-        (self.aborted, self.taken_back) = (Some(now), None);
+        self.aborted = Some(now);
     }
 
-    /// The same, by a template that brought stable back: perhaps after an abort.
+    /// The same, by a template that brought stable back: perhaps after an abort, which has been the end of the release then.
     pub fn taken_back(&mut self, now: Instant) {
         self.sections.push(if self.undone.is_some() { Section::AfterUndo } else { Section::AfterAbort });
         self.aborted.get_or_insert(now);
-        self.taken_back = Some(now);
+    }
+
+    /// Begins a section of the tally: what was promoted stays, and the update that would have replaced it is over.
+    pub fn rollback_undone(&mut self, now: Instant) {
+        self.sections.push(Section::AfterLastStep);
+        (self.promoted, self.aborted, self.undone) = (Some(now), None, None);
     }
 
     /// Begins a section of the tally: until a step begins once more none is in force.
@@ -246,6 +257,9 @@ impl Recorder {
             waits_for: None,
             nodes: ending.nodes,
             classes: totals.classes,
+            decisions: vec![],
+            changes: vec![],
+            built_from: vec![],
             mirrored: totals.mirrored,
             trace: totals.trace,
         }
@@ -303,7 +317,7 @@ impl Recorder {
     fn over(&self, outcome: RolloutOutcome) -> Option<Instant> {
         match outcome {
             RolloutOutcome::Promoted => self.promoted,
-            RolloutOutcome::Aborted => self.taken_back.or(self.aborted),
+            RolloutOutcome::Aborted => self.aborted,
             RolloutOutcome::Paused | RolloutOutcome::Degraded | RolloutOutcome::Running => None,
         }
     }
@@ -343,12 +357,13 @@ impl Recorder {
         later.iter().find(|(_, then)| *then == weight).map(|(at, _)| Asked { at: *at, written: *at })
     }
 
-    /// When all nodes routed by a weight that was asked for. Earlier weights may still be on their way: what is followed by
-    /// one of those was an earlier one, too.
+    /// When all nodes routed by a weight that was asked for, for the first time: what somebody else wrote over it later does
+    /// not count. Earlier weights may still be on their way: what is followed by one of those was an earlier one, too.
     fn in_force(&self, weight: Share, asked: Asked) -> Option<Instant> {
         let there = self.effective.iter().rposition(|(at, _)| *at <= asked.at).unwrap_or(0);
         let is_newer = |(at, weight): &(Instant, Share)| {
-            self.asked.iter().any(|(written, then)| then == weight && asked.written < *written && written <= at)
+            let mut written = self.asked.iter().chain(&self.overwritten);
+            written.any(|(written, then)| then == weight && asked.written < *written && written <= at)
         };
         let mut entries = self.effective[there..].iter().enumerate();
         let found = entries

@@ -3,6 +3,7 @@
 
 use super::Simulation;
 use super::event::Event;
+use super::start;
 use crate::model::http_request::HttpRequest;
 use crate::model::load_balancer;
 use crate::model::load_balancer::data_plane::Command;
@@ -239,6 +240,19 @@ impl Simulation<'_> {
             router.set_mirror_route(object, (route, Pair { canary: &canary, stable: &stable }), managed)
         });
         self.tell_routing_object(now, written, result);
+    }
+
+    /// Somebody else has written the object, and with it another canary weight than the Rollouts controller's.
+    pub(super) fn note_overwritten_weight(&mut self, now: Instant) {
+        let rules = start::established(self.scenario, &self.routing);
+        let Some(weight) = rules.and_then(|rules| self.routing.weight(rules.listener())) else { return };
+        if weight.hundredths() == self.state.weight_requested {
+            return;
+        }
+        self.log(now, "argo-cd", "OverwriteWeight", self.routing.object().name(), self.split(weight));
+        self.recorder.overwritten(now, weight);
+        self.state.weight_requested = weight.hundredths();
+        self.record_state(now);
     }
 
     /// Where there is nothing to remove, nobody is told.

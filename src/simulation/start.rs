@@ -2,6 +2,7 @@
 
 use super::alerts::Rule;
 use super::autoscaling::Autoscaling;
+use super::decisions::Decisions;
 use super::delivery::Delivery;
 use super::event::{Event, Fingerprint};
 use super::feature::Code;
@@ -19,7 +20,7 @@ use crate::model::load_balancer_controller::ingress::{Ingress, IngressSpec};
 use crate::model::load_balancer_controller::listener_rules::Cluster;
 use crate::model::load_balancer_controller::readiness_gate::ReadinessGate;
 use crate::model::load_balancer_controller::target_group_binding::TargetGroupBinding;
-use crate::model::people::{People, Trigger};
+use crate::model::people::{Pace, People, Trigger};
 use crate::model::pod::{self, Pod, Shutdown, Timings};
 use crate::model::replica_set::{NewPod, ReplicaSet};
 use crate::model::scheduler::Scheduler;
@@ -128,11 +129,15 @@ pub fn join(control_plane: Fingerprint, requests: u64) -> u64 {
 
 /// At rest, with the rules that the Ingress makes.
 fn ingress(scenario: &Scenario, routing: &Routing) -> Ingress {
+    established(scenario, routing).expect("the Ingress of a checked scenario makes rules")
+}
+
+/// None if the object makes no rules as it stands.
+pub fn established(scenario: &Scenario, routing: &Routing) -> Option<Ingress> {
     let controller = &scenario.load_balancer_controller;
     let cluster = Cluster { tolerates_missing_action: controller.tolerates_missing_action, ..Cluster::default() };
     let spec = IngressSpec { cluster, synthesis: controller.rule_synthesis };
-    let ingress = Ingress::established(spec, Arc::clone(routing.object()));
-    ingress.expect("the Ingress of a checked scenario makes rules")
+    Ingress::established(spec, Arc::clone(routing.object())).ok()
 }
 
 fn data_plane(scenario: &Scenario) -> DataPlane {
@@ -145,18 +150,33 @@ fn data_plane(scenario: &Scenario) -> DataPlane {
     })
 }
 
+fn people(scenario: &Scenario, seed: u64) -> People {
+    let actions = (0..).zip(&scenario.actions);
+    let paced = actions.map(|(number, action)| {
+        let pace = Pace::draw(action, &mut Random::new(seed, Stream::People, number));
+        (action.clone(), pace)
+    });
+    People::new(paced.collect())
+}
+
 /// The books that somebody is going to look into.
 fn tally(scenario: &Scenario, trace: bool) -> Tally {
     let longest_answer = scenario.load_balancer.idle_timeout.max(scenario.load_balancer.connect_timeout);
     let mut tally = Tally::new(longest_answer, trace);
-    // Of a rollback the versions are to be known, also where nobody asks who sends the requests.
-    if !scenario.traffic.classes.is_empty() || scenario.gitops.is_some() {
+    // Of a way back the versions are to be known, also where nobody asks who sends the requests.
+    if !scenario.traffic.classes.is_empty() || may_go_back(scenario) {
         tally = tally.with_exposure(Exposure::new(&scenario.traffic.users_by_class(), scenario.newest_revision()));
     }
     let somebody_waits = scenario.actions.iter().any(|action| matches!(action.trigger, Trigger::Shown(_)));
     let is_evaluated = !scenario.analysis_templates.is_empty() || !scenario.alerts.is_empty();
     let is_watched = scenario.hpa.is_some() || somebody_waits || is_evaluated;
     if is_watched { tally.with_metrics() } else { tally }
+}
+
+/// Whether somebody, or something, may take a version back.
+fn may_go_back(scenario: &Scenario) -> bool {
+    let is_judged = !scenario.analysis_templates.is_empty() || !scenario.alerts.is_empty();
+    is_judged || !scenario.actions.is_empty() || scenario.gitops.is_some()
 }
 
 impl<'a> Simulation<'a> {
@@ -195,7 +215,8 @@ impl<'a> Simulation<'a> {
             gitops: GitOps::new(scenario, seed),
             delivery: Delivery::new(scenario, seed),
             alerts: Rule::all(scenario, seed),
-            people: People::new(scenario.actions.clone()),
+            people: people(scenario, seed),
+            decisions: Decisions::default(),
             analysis_runs: BTreeMap::new(),
             autoscaling: scenario.hpa.as_ref().map(Autoscaling::new),
             newest: STABLE,

@@ -132,7 +132,14 @@ impl Workload {
         (sum(true), sum(false))
     }
 
-    pub fn outcome(&self) -> RolloutOutcome {
+    fn update(&self) -> Update {
+        match self {
+            Self::Rollout(rollout) => rollout.update(),
+            Self::Deployment(deployment) => deployment.update(),
+        }
+    }
+
+    fn outcome(&self) -> RolloutOutcome {
         match self {
             Self::Rollout(rollout) => outcome_of_rollout(rollout),
             Self::Deployment(deployment) => match deployment.update() {
@@ -163,6 +170,11 @@ fn outcome_of_rollout(rollout: &Rollout) -> RolloutOutcome {
 impl Simulation<'_> {
     pub(super) fn change_template(&mut self, now: Instant, revision: Revision) {
         self.recorder.template_changed(now);
+        if revision == self.workload.template() {
+            self.decisions.template_stays(revision);
+        } else {
+            self.decisions.template_changed(now, revision);
+        }
         match self.workload {
             Workload::Rollout(_) => self.tell_rollout(now, rollout::Input::TemplateChanged(revision)),
             Workload::Deployment(_) => self.tell_deployment(now, deployment::Input::TemplateChanged(revision)),
@@ -227,7 +239,26 @@ impl Simulation<'_> {
 
     pub(super) fn on_taken_back(&mut self, now: Instant) {
         self.tally.begin_section(now);
-        self.recorder.taken_back(now);
+        if self.is_back_at_what_was_promoted() {
+            self.recorder.rollback_undone(now);
+        } else {
+            self.recorder.taken_back(now);
+        }
+    }
+
+    /// What was taken back was itself a way back from a revision that had been promoted: that one is released all the same.
+    fn is_back_at_what_was_promoted(&self) -> bool {
+        let stable = self.workload.template();
+        let mut before =
+            self.decisions.templates_had().rev().skip(1).take_while(|revision| *revision != stable).peekable();
+        before.peek().is_some() && before.all(|revision| revision < stable)
+    }
+
+    pub(super) fn outcome(&self) -> RolloutOutcome {
+        if self.workload.update() == Update::TakenBack && self.is_back_at_what_was_promoted() {
+            return RolloutOutcome::Promoted;
+        }
+        self.workload.outcome()
     }
 
     pub(super) fn create_replica_set(&mut self, now: Instant, controller: &'static str, revision: Revision) {

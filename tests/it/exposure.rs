@@ -121,7 +121,10 @@ fn recounted(scenario: &Scenario, run: &Run) -> Vec<Vec<UserRecord>> {
         user.requests += 1;
         match answer(request) {
             Answer::Ok | Answer::Elb404 => {}
-            Answer::Target5xx => user.target_5xx += 1,
+            Answer::Target5xx => {
+                user.target_5xx += 1;
+                user.failed_by |= 1 << request.version.expect("a pod answered").0;
+            }
             Answer::Elb5xx => user.elb_5xx += 1,
         }
         let Some(Revision(version)) = request.version.filter(|_| request.outcome.is_from_target()) else { continue };

@@ -1,6 +1,6 @@
 //! Who sees which version: the requests of each class of traffic by second and version, and what every user met.
 //!
-//! Kept only where a scenario has classes of traffic. 24 bytes a user; a class takes 16 bytes a second for each version,
+//! Kept where a scenario has classes of traffic, or a version that somebody may take back. 28 bytes a user; a class takes 16 bytes a second for each version,
 //! and 4 for the users that were last answered by it. A version counts as seen by its answer, even if that answer breaks
 //! off later; the error counts then as the load balancer's.
 
@@ -97,8 +97,11 @@ impl Exposure {
         {
             class.record.wrong_version += 1;
         }
-        if version >= 2 && fate.outcome.is_from_target() && class.record.first_exposure.is_none() {
-            class.record.first_exposure = Some(fate.arrival);
+        if fate.outcome.is_from_target() && class.record.first_answers[version].is_none() {
+            class.record.first_answers[version] = Some(fate.arrival);
+            if version >= 2 {
+                class.record.first_exposure.get_or_insert(fate.arrival);
+            }
         }
         class.count_user(fate, version, answer);
     }
@@ -149,6 +152,9 @@ impl Class {
         let Some(user) = self.record.users.get_mut(fate.user as usize) else { return };
         user.requests += 1;
         user.blame(answer);
+        if answer == Answer::Target5xx {
+            user.failed_by |= 1 << version.min(15);
+        }
         if fate.outcome.is_from_target() && version > 0 && usize::from(user.last) != version {
             let number = version as u8;
             user.flips += u32::from(user.last > 0);
@@ -214,7 +220,12 @@ impl UserRecord {
     fn take_back(&mut self, answer: Answer) {
         match answer {
             Answer::Ok | Answer::Elb404 => {}
-            Answer::Target5xx => self.target_5xx -= 1,
+            Answer::Target5xx => {
+                self.target_5xx -= 1;
+                if self.target_5xx == 0 {
+                    self.failed_by = 0;
+                }
+            }
             Answer::Elb5xx => self.elb_5xx -= 1,
         }
     }

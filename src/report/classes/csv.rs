@@ -122,8 +122,16 @@ mod tests {
     fn users_are_told_one_by_one_as_far_as_there_is_room() {
         let (loaded, mut run) = sample::exposed();
         run.classes[1].users = vec![UserRecord::default(); MOST_USERS + 1];
-        run.classes[1].users[0] =
-            UserRecord { requests: 9, flips: 3, target_5xx: 2, elb_5xx: 1, first_exposed_s: 62, seen: 0b110, last: 1 };
+        run.classes[1].users[0] = UserRecord {
+            requests: 9,
+            flips: 3,
+            target_5xx: 2,
+            elb_5xx: 1,
+            first_exposed_s: 62,
+            seen: 0b110,
+            failed_by: 0b100,
+            last: 1,
+        };
         let rows = rows(|to| users(&loaded, &run, to));
         assert_eq!(rows.len(), 40 + MOST_USERS + 20);
         assert_eq!(rows[40], ["public", "0", "9", "3", "v1 v2", "2", "2", "1"]);

@@ -111,10 +111,10 @@ impl<'a> Spell<'a> {
         rows.map(|row| self.wrong(row)).sum()
     }
 
-    /// Those of the seconds before the route was removed.
+    /// Those of the seconds before the route was removed. Seconds hold more than the spell: no more than there were in all.
     fn wrong_before(&self, removed: Instant) -> u64 {
         let rows = self.rows(self.began, removed);
-        self.wrong_in(rows.start..rows.end.saturating_sub(1))
+        self.wrong_in(rows.start..rows.end.saturating_sub(1)).min(self.class.record.wrong_version)
     }
 
     /// The versions that they came to.

@@ -2,7 +2,7 @@
 
 use super::{Class, header_route, of};
 use crate::report::text::{columns, quiet};
-use crate::report::{counted, grouped, listed, percent, time};
+use crate::report::{counted, grouped, listed, name_of_way_back, percent, time};
 use crate::run::{Audience, Run};
 use crate::scenario::Loaded;
 use crate::units::{Duration, Instant};
@@ -101,10 +101,10 @@ fn hit(class: &Class<'_>) -> Option<String> {
 
 /// How long the new version still answered after it was given up.
 fn lingering((run, new): (&Run, &str), class: &Class<'_>) -> Option<String> {
-    let (word, at) = match (run.rollout.undone, run.rollout.aborted) {
-        (Some(undone), _) => ("undo", undone),
-        (None, Some(aborted)) => ("abort", aborted),
-        (None, None) => return None,
+    let (what, at) = match (run.rollout.undone, run.rollout.aborted) {
+        (_, Some(aborted)) if run.rollout.undone.is_none_or(|undone| aborted < undone) => ("the abort", aborted),
+        (Some(undone), _) => (name_of_way_back(run, undone), undone),
+        (None, _) => return None,
     };
     let next = usize::try_from(at.second()).expect("a run's seconds can be indexed") + 1;
     let answered = |row: &usize| {
@@ -118,7 +118,7 @@ fn lingering((run, new): (&Run, &str), class: &Class<'_>) -> Option<String> {
     let last = rows.clone().rfind(|row| answered(row) > 0)?;
     let over = Instant::START + Duration::secs(last as u64 + 1);
     Some(format!(
-        "{new} answered {} after the {word} (t = {}), until t = {}",
+        "{new} answered {} after {what} (t = {}), until t = {}",
         counted(count, "more request"),
         time(run, at),
         time(run, over)

@@ -1,9 +1,9 @@
 //! What Argo CD wrote over, in a sentence.
 
-use crate::report::{listed, time};
+use crate::report::{listed, span, time};
 use crate::run::Run;
-use crate::units::counted;
-use std::collections::BTreeMap;
+use crate::units::{Duration, counted};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// By object and fields: how often, and when last. The template of a Rollout is told as what it is.
 pub(super) fn sentence(run: &Run) -> Option<String> {
@@ -22,7 +22,34 @@ pub(super) fn sentence(run: &Run) -> Option<String> {
         format!("{object} ({}) {}, {when}", listed(&fields), counted(times.len() as u64, "time"))
     };
     let told: Vec<_> = written.iter().map(told).collect();
-    (!told.is_empty()).then(|| format!("Argo CD wrote git's state over {}.", told.join("; ")))
+    let routed = match by_weights_of_git(run) {
+        Duration::ZERO => String::new(),
+        time => format!(" Requests went by git's weights instead of the Rollouts controller's for {}.", span(time)),
+    };
+    (!told.is_empty()).then(|| format!("Argo CD wrote git's state over {}.{routed}", told.join("; ")))
+}
+
+/// How long a node at least routed by weights that Argo CD had written over those of the Rollouts controller.
+fn by_weights_of_git(run: &Run) -> Duration {
+    let (mut of_git, mut nodes, mut since, mut sum) = (None, BTreeSet::new(), None, Duration::ZERO);
+    for entry in &run.events {
+        match entry.event {
+            "OverwriteWeight" => of_git = Some(&entry.detail),
+            // What the controller asks for itself is its own, from then on.
+            "SetWeight" if of_git == Some(&entry.detail) => of_git = None,
+            "RuleEffective" if of_git == Some(&entry.detail) => {
+                nodes.insert(&entry.object);
+                since = since.or(Some(entry.at));
+            }
+            "RuleEffective" => {
+                nodes.remove(&entry.object);
+                let ended = since.take_if(|_| nodes.is_empty());
+                sum += ended.map_or(Duration::ZERO, |since| entry.at.saturating_since(since));
+            }
+            _ => {}
+        }
+    }
+    sum + since.map_or(Duration::ZERO, |since| run.end.saturating_since(since))
 }
 
 /// `annotation actions.web-root`, `spec.rules`.
@@ -54,5 +81,20 @@ mod tests {
         let told = "Argo CD wrote git's state over Ingress/web (annotation actions.web) 2 times, the last at t = 20 s; \
                     Ingress/web (spec.rules) 1 time, at t = 30 s; Rollout/app (the image) 1 time, at t = 40 s.";
         assert_eq!(sentence(&run).as_deref(), Some(told));
+        // One node routes by git's weights from 11 s on, the last one to 17 s. Then the controller asks for them itself.
+        let split = "canary 0 stable 100";
+        run.events.extend(log(&[
+            (10_000, "argo-cd", "OverwriteWeight", "ingress", split),
+            (10_100, "rollouts-controller", "SetWeight", "ingress", "canary 20 stable 80"),
+            (11_000, "load-balancer", "RuleEffective", "node 0", split),
+            (12_000, "load-balancer", "RuleEffective", "node 1", split),
+            (16_000, "load-balancer", "RuleEffective", "node 1", "canary 20 stable 80"),
+            (17_000, "load-balancer", "RuleEffective", "node 0", "canary 20 stable 80"),
+            (50_000, "rollouts-controller", "SetWeight", "ingress", split),
+            (51_000, "load-balancer", "RuleEffective", "node 0", split),
+        ]));
+        run.events.sort_by_key(|entry| entry.at);
+        let routed = " Requests went by git's weights instead of the Rollouts controller's for 6 s.";
+        assert_eq!(sentence(&run), Some(format!("{told}{routed}")));
     }
 }

@@ -1,48 +1,60 @@
 //! The way back: how long a bad version was out, who noticed and decided when, and whom it reached in the meantime.
 //!
-//! The bad version is the one that the scenario gives errors to; else the one that the release brought. Shares are those of
-//! the data plane, by whole seconds: what was served, not what was asked for.
+//! The bad versions are those that the scenario gives more errors than the old one; else the one that the release brought.
+//! Shares are those of the data plane, by whole seconds: what was served, not what was asked for. The way back is the
+//! decision whose change took the requests away from them; what came to nothing, or came later, is not.
 
 mod argo_cd;
+mod bad_version;
 pub(super) mod header_routes;
 pub mod side_by_side;
 pub(super) mod summary;
 pub(super) mod text;
 
 use crate::model::Revision;
-use crate::run::{Answer, LogEntry, Run};
+use crate::model::people::Verb;
+use crate::run::{Change, ChangeKind, Decider, Decision, Run};
 use crate::scenario::Loaded;
 use crate::units::{Duration, Instant};
+use bad_version::{Answered, BadVersions};
 
 /// The share of bad answers below which the release counts as mitigated, strictly and for practice.
 const TOLERATED: [f64; 2] = [0.0, 0.01];
 
-/// Only of a run in which somebody, or something, decided to go back.
+/// Only of a run in which somebody, or something, decided to go back after the bad version had answered.
 #[derive(Clone, Debug)]
-pub(super) struct Rollback {
-    /// The first answer of the bad version.
+pub(super) struct Rollback<'a> {
+    /// The first answer of a bad version.
     pub first_bad: Instant,
-    /// When somebody could have known: the alert fired, or what the person waited for happened.
-    pub detected: Instant,
-    /// The name of the alert.
-    pub alert: Option<String>,
-    pub decided: Instant,
-    /// As the event log calls it.
-    pub decision: String,
+    /// None: nobody's decision changed anything.
+    pub way: Option<Way<'a>>,
+    /// Decisions to go back that came to nothing.
+    pub vain: Vec<&'a Decision>,
     /// By `TOLERATED`; None if it was not over when the run ended.
     pub mitigated: [Option<Instant>; 2],
     pub exposure: Exposure,
-    /// ELB 5xx of the requests that arrived after the decision.
+}
+
+/// How the release was taken back.
+#[derive(Clone, Debug)]
+pub(super) struct Way<'a> {
+    pub decision: &'a Decision,
+    pub change: &'a Change,
+    /// When somebody could know: an alert fired, or what a person noticed happened. Not before the first bad answer.
+    pub detected: Instant,
+    /// The next change, if it brought a bad version again.
+    pub undone: Option<&'a Change>,
+    /// ELB 5xx of the requests that arrived from the change until it was complete.
     pub elb_5xx: u64,
 }
 
-/// Whom the bad version reached.
+/// Whom the bad versions reached.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Exposure {
     pub requests: u64,
-    /// Those that it failed.
+    /// Those that they failed.
     pub target_5xx: u64,
-    /// The sum of its shares over the seconds: so many seconds with all requests cost the same.
+    /// The sum of their shares over the seconds: so many seconds with all requests cost the same.
     pub equivalent: f64,
     pub total: u64,
     pub users: Option<Users>,
@@ -55,99 +67,119 @@ pub(super) struct Users {
     pub hit_by_target_5xx: u64,
 }
 
-/// None if nobody decided anything, or nobody met the bad version.
-pub(super) fn of(loaded: &Loaded, run: &Run) -> Option<Rollback> {
-    let (decided, decision) = decision(run)?;
-    let bad = bad_versions(loaded, run);
-    let first_bad = run.classes.iter().filter_map(|class| class.first_exposure).min()?;
-    let alert = run.events.iter().rev().find(|entry| {
-        entry.component == "alert" && entry.event == "Firing" && (first_bad..=decided).contains(&entry.at)
-    });
-    let waited = loaded.scenario.actions.iter().find(|action| action.verb.name() == decision);
-    let waited = waited.map_or(Duration::ZERO, |action| action.after);
-    // A person who takes his time has noticed so much earlier.
-    let noticed = alert
-        .map_or_else(|| run.release + decided.saturating_since(run.release).saturating_sub(waited), |alert| alert.at);
-    let shares: Vec<_> = (0..run.seconds.len()).map(|row| share(run, &bad, row)).collect();
-    let mitigated = TOLERATED.map(|tolerated| {
-        let last = shares.iter().rposition(|(bad, total)| *bad as f64 > tolerated * *total as f64);
-        let end = last.map_or(Duration::ZERO, |last| Duration::secs(last as u64 + 1));
-        (Instant::START + end < run.end).then_some((Instant::START + end).max(decided))
-    });
-    let row = usize::try_from(decided.second()).expect("a run's seconds can be indexed");
-    Some(Rollback {
-        first_bad,
-        detected: noticed.max(first_bad),
-        alert: alert.map(|alert| alert.object.clone()),
-        decided,
+/// The times that a way back is measured by, each up to the next. Until somebody noticed; until he decided; and both until
+/// the last bad answer: from the noticing, and from the first bad answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    pub detect: Duration,
+    pub decide: Duration,
+    pub mitigate: Option<Duration>,
+    pub recover: Option<Duration>,
+}
+
+impl Rollback<'_> {
+    pub(super) fn times(&self) -> Option<Times> {
+        let Way { decision, detected, .. } = self.way.as_ref()?;
+        let mitigated = self.mitigated[0];
+        Some(Times {
+            detect: detected.saturating_since(self.first_bad),
+            decide: decision.decided.saturating_since(*detected),
+            mitigate: mitigated.map(|at| at.saturating_since(*detected)),
+            recover: mitigated.map(|at| at.saturating_since(self.first_bad)),
+        })
+    }
+}
+
+/// None if nobody decided anything, or nobody met a bad version before.
+pub(super) fn of<'a>(loaded: &Loaded, run: &'a Run) -> Option<Rollback<'a>> {
+    let bad = BadVersions::of(loaded, run);
+    let first_bad = bad.first_answer()?;
+    let answered: Vec<_> = (0..run.seconds.len()).map(|row| bad.answered(row)).collect();
+    let mitigated = TOLERATED.map(|tolerated| mitigated(run, &answered, tolerated));
+    let way = way((run, &bad), first_bad, mitigated[0]);
+    let vain: Vec<_> = vain(run).filter(|decision| decision.decided >= first_bad).collect();
+    if way.is_none() && vain.is_empty() {
+        return None;
+    }
+    // What had an effect had it no later than that.
+    let mitigated = mitigated.map(|at| at.map(|at| way.as_ref().map_or(at, |way| at.max(way.decision.decided))));
+    Some(Rollback { first_bad, way, vain, mitigated, exposure: exposure((run, &bad), &answered) })
+}
+
+/// The end of the last second in which they had a higher share than that.
+fn mitigated(run: &Run, answered: &[Answered], tolerated: f64) -> Option<Instant> {
+    let seconds = answered.iter().zip(&run.seconds);
+    let is_bad =
+        |(bad, second): (&Answered, &crate::run::Second)| bad.requests as f64 > tolerated * f64::from(second.requests);
+    let last = seconds.map(is_bad).collect::<Vec<_>>().into_iter().rposition(|is_bad| is_bad);
+    let end = Instant::START + last.map_or(Duration::ZERO, |last| Duration::secs(last as u64 + 1));
+    (end < run.end).then_some(end)
+}
+
+/// By the last change that left a bad version before that version's last answer.
+fn way<'a>((run, bad): (&'a Run, &BadVersions<'_>), first_bad: Instant, mitigated: Option<Instant>) -> Option<Way<'a>> {
+    let is_in_time = |change: &Change| mitigated.is_none_or(|at| change.at <= at);
+    let left = |place: &usize| {
+        let change = &run.changes[*place];
+        change.decision.is_some() && bad.are_left_by(change, template_before(run, *place)) && is_in_time(change)
+    };
+    let place = (0..run.changes.len()).rfind(left)?;
+    let (change, later) = (&run.changes[place], run.changes.get(place + 1));
+    let decision = run.decision_of(change)?;
+    let noticed = decision.alert.as_ref().map_or(decision.noticed, |alert| alert.fired);
+    let is_bad_again = |change: &&Change| match change.kind {
+        ChangeKind::Template(revision) => bad.contain(revision),
+        ChangeKind::Retry => template_before(run, place).is_some_and(|revision| bad.contain(revision)),
+        ChangeKind::Abort | ChangeKind::FeatureDisabled => false,
+    };
+    let until = change.complete.or(later.map(|later| later.at)).unwrap_or(run.end);
+    let [from, until] = [change.at, until].map(|at| usize::try_from(at.second()).expect("seconds can be indexed"));
+    let rows = run.seconds.iter().take(until + 1).skip(from);
+    Some(Way {
         decision,
-        mitigated,
-        exposure: exposure(run, &bad, &shares),
-        elb_5xx: run.seconds.iter().skip(row).map(|second| u64::from(second.elb_5xx())).sum(),
+        change,
+        detected: noticed.max(first_bad),
+        undone: later.filter(is_bad_again),
+        elb_5xx: rows.map(|second| u64::from(second.elb_5xx())).sum(),
     })
 }
 
-/// The first decision to go back, by a person or by a machine.
-fn decision(run: &Run) -> Option<(Instant, String)> {
-    const VERBS: [&str; 6] = ["abort", "undo", "revert_commit", "run_pipeline", "reject", "disable_feature"];
-    let is_decision = |entry: &&LogEntry| match entry.component {
-        "people" => VERBS.contains(&entry.event),
-        "promotion" => entry.event == "TimedOut" && entry.detail == "rollback",
-        "rollouts-controller" => entry.event == "Aborted",
-        _ => false,
-    };
-    let entry = run.events.iter().find(is_decision)?;
-    let name = match entry.component {
-        "people" => entry.event,
-        "promotion" => "promotion time-out",
-        _ => "automatic abort",
-    };
-    Some((entry.at, name.to_owned()))
+/// The pod template that a change met.
+fn template_before(run: &Run, place: usize) -> Option<Revision> {
+    run.changes[..place].iter().rev().find_map(|change| match change.kind {
+        ChangeKind::Template(revision) => Some(revision),
+        ChangeKind::Abort | ChangeKind::Retry | ChangeKind::FeatureDisabled => None,
+    })
 }
 
-fn bad_versions(loaded: &Loaded, run: &Run) -> Vec<usize> {
-    let versions = run.classes.iter().map(|class| class.versions()).max().unwrap_or(0);
-    let specs = &loaded.scenario.application.versions;
-    let has_errors = |version: &usize| {
-        let revision = Revision(u32::try_from(*version).expect("versions are few"));
-        specs.get(&revision).is_some_and(|spec| spec.error_share > 0.0)
+/// To go back, and nothing came of it.
+fn vain(run: &Run) -> impl Iterator<Item = &Decision> {
+    let is_back = |decision: &Decision| match decision.by {
+        Decider::Promotion | Decider::RolloutsController => true,
+        Decider::Person { verb, .. } => matches!(
+            verb,
+            Verb::Abort | Verb::Undo | Verb::RevertCommit | Verb::RunPipeline | Verb::Reject | Verb::DisableFeature
+        ),
     };
-    let bad: Vec<_> = (1..versions).filter(has_errors).collect();
-    if bad.is_empty() { vec![2] } else { bad }
+    let is_vain = |index: usize| run.changes.iter().all(|change| change.decision != Some(index));
+    let decisions = run.decisions.iter().enumerate();
+    decisions.filter(move |(index, decision)| is_back(decision) && is_vain(*index)).map(|(_, decision)| decision)
 }
 
-/// Requests of a second that a bad version answered, and all of them.
-fn share(run: &Run, bad: &[usize], row: usize) -> (u64, u64) {
-    let answered = |answers: [u32; Answer::ALL.len()]| {
-        u64::from(answers[Answer::Ok as usize]) + u64::from(answers[Answer::Target5xx as usize])
-    };
-    let classes = run.classes.iter().filter(|class| row < class.seconds());
-    let bad = bad.iter();
-    let of_class = |class: &crate::run::ClassRecord| {
-        let versions = bad.clone().filter(|version| **version < class.versions());
-        versions.map(|version| answered(class.counts(row, *version))).sum::<u64>()
-    };
-    (classes.map(of_class).sum(), u64::from(run.seconds[row].requests))
-}
-
-fn exposure(run: &Run, bad: &[usize], shares: &[(u64, u64)]) -> Exposure {
-    let failed = |class: &crate::run::ClassRecord| {
-        let versions = bad.iter().filter(|version| **version < class.versions());
-        versions.map(|version| class.total(*version)[Answer::Target5xx as usize]).sum::<u64>()
-    };
-    let audiences: Vec<_> =
-        run.classes.iter().filter(|class| !class.users.is_empty()).map(|class| class.audience()).collect();
-    let sum = |figure: fn(&crate::run::Audience) -> u64| audiences.iter().map(figure).sum();
-    let users = (!audiences.is_empty()).then(|| Users {
-        count: sum(|audience| audience.count),
-        exposed: sum(|audience| audience.exposed),
-        hit_by_target_5xx: sum(|audience| audience.hit_by_target_5xx),
-    });
+fn exposure((run, bad): (&Run, &BadVersions<'_>), answered: &[Answered]) -> Exposure {
+    let users: Vec<_> = run.classes.iter().flat_map(|class| &class.users).collect();
+    let count =
+        |is_one: &dyn Fn(&crate::run::UserRecord) -> bool| users.iter().filter(|user| is_one(user)).count() as u64;
+    let shares = answered.iter().zip(&run.seconds).filter(|(_, second)| second.requests > 0);
     Exposure {
-        requests: shares.iter().map(|(bad, _)| bad).sum(),
-        target_5xx: run.classes.iter().map(failed).sum(),
-        equivalent: shares.iter().filter(|(_, total)| *total > 0).map(|(bad, total)| *bad as f64 / *total as f64).sum(),
+        requests: answered.iter().map(|bad| bad.requests).sum(),
+        target_5xx: answered.iter().map(|bad| bad.failed).sum(),
+        equivalent: shares.map(|(bad, second)| bad.requests as f64 / f64::from(second.requests)).sum(),
         total: run.requests.total,
-        users,
+        users: (!users.is_empty()).then(|| Users {
+            count: users.len() as u64,
+            exposed: count(&|user| bad.reached(user)),
+            hit_by_target_5xx: count(&|user| bad.failed(user)),
+        }),
     }
 }

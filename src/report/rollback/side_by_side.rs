@@ -1,10 +1,11 @@
 //! Several runs beside each other: one column for each, one row for each figure that tells them apart.
 
-use super::{Rollback, of};
+use super::{Rollback, Times, of};
 use crate::report::{decimal, grouped_decimal, percent, span};
 use crate::run::Run;
 use crate::scenario::Loaded;
-use crate::units::{Instant, grouped};
+use crate::units::{Duration, grouped};
+use serde_json::Value;
 
 /// A row has a cell for each run.
 type Row = (&'static str, Vec<String>);
@@ -18,9 +19,48 @@ pub fn render(runs: &[(&Loaded, &Run)]) -> String {
     if rollbacks.iter().any(Option::is_some) {
         rows.extend(way_back(&rollbacks));
     }
+    table(&rows)
+}
+
+/// Of several seeds of each: the medians, by the summaries that join them. A scenario without a figure has a dash.
+pub fn medians(scenarios: &[&Value]) -> String {
+    let cells = |show: &dyn Fn(&Value) -> Option<String>| {
+        let cell = |summary: &&Value| show(summary).unwrap_or_else(|| "–".to_owned());
+        scenarios.iter().map(cell).collect::<Vec<_>>()
+    };
+    let text = |pointer: &str| cells(&|summary| summary.pointer(pointer)?.as_str().map(str::to_owned));
+    let median = |pointer: &str, places: usize| {
+        let pointer = format!("{pointer}/p50");
+        cells(&|summary| Some(grouped_decimal(summary.pointer(&pointer)?.as_f64()?, places)))
+    };
+    let figures = [
+        ("duration of the release (s)", "/rollout/duration_s", 1),
+        ("requests", "/requests/total", 0),
+        ("ELB 5xx", "/requests/elb_5xx", 0),
+        ("target 5xx", "/requests/target_5xx", 0),
+        ("pods, peak", "/pods/peak", 0),
+        ("extra pod-seconds", "/pods/extra_pod_seconds", 0),
+        ("time to detect (s)", "/rollback/time_to_detect_s", 1),
+        ("… and to decide (s)", "/rollback/time_to_decide_s", 1),
+        ("time to mitigate, once detected (s)", "/rollback/time_to_mitigate_s", 1),
+        ("time to recover: both (s)", "/rollback/time_to_recover_s", 1),
+        ("requests to the bad version", "/rollback/requests", 0),
+        ("… as seconds of all", "/rollback/equivalent_s", 1),
+        ("… that it failed", "/rollback/target_5xx", 0),
+        ("users that it reached", "/rollback/users/exposed", 0),
+        ("ELB 5xx of the way back", "/rollback/elb_5xx", 0),
+    ];
+    let goes_back = scenarios.iter().any(|summary| summary["rollback"].is_object());
+    let shown = figures.into_iter().filter(|(_, pointer, _)| goes_back || !pointer.starts_with("/rollback"));
+    let mut rows = vec![("medians over the seeds", text("/scenario"))];
+    rows.extend(shown.map(|(name, pointer, places)| (name, median(pointer, places))));
+    table(&rows)
+}
+
+fn table(rows: &[Row]) -> String {
     let first = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let width = |column: usize| rows.iter().map(|(_, cells)| cells[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<_> = (0..runs.len()).map(width).collect();
+    let widths: Vec<_> = (0..rows[0].1.len()).map(width).collect();
     let line = |(name, cells): &Row| {
         let cells: String = cells.iter().zip(&widths).map(|(cell, width)| format!("  {cell:>width$}")).collect();
         format!("{name:<first$}{cells}\n")
@@ -42,36 +82,54 @@ fn figures(runs: &[(&Loaded, &Run)]) -> Vec<Row> {
 }
 
 /// What a run without a way back does not have is a dash.
-fn way_back(rollbacks: &[Option<Rollback>]) -> Vec<Row> {
-    let cells = |show: &dyn Fn(&Rollback) -> Option<String>| {
-        let cell = |rollback: &Option<Rollback>| rollback.as_ref().and_then(show).unwrap_or_else(|| "–".to_owned());
+fn way_back(rollbacks: &[Option<Rollback<'_>>]) -> Vec<Row> {
+    let cells = |show: &dyn Fn(&Rollback<'_>) -> Option<String>| {
+        let cell = |rollback: &Option<Rollback<'_>>| rollback.as_ref().and_then(show).unwrap_or_else(|| "–".to_owned());
         rollbacks.iter().map(cell).collect::<Vec<_>>()
     };
-    let between = |from: Instant, to: Instant| span(to.saturating_since(from));
-    let never = "not by the end".to_owned();
+    // One clock for all of them: `Times`.
+    let time = |show: fn(&Times) -> Option<Duration>| {
+        cells(&|rollback| Some(show(&rollback.times()?).map_or_else(|| "not by the end".to_owned(), span)))
+    };
     vec![
-        ("way back", cells(&|rollback| Some(rollback.decision.clone()))),
-        ("noticed after", cells(&|rollback| Some(between(rollback.first_bad, rollback.detected)))),
-        ("decided after", cells(&|rollback| Some(between(rollback.detected, rollback.decided)))),
-        (
-            "mitigated after",
-            cells(&|rollback| Some(rollback.mitigated[0].map_or(never.clone(), |at| between(rollback.decided, at)))),
-        ),
-        (
-            "first bad answer to last",
-            cells(&|rollback| Some(rollback.mitigated[0].map_or(never.clone(), |at| between(rollback.first_bad, at)))),
-        ),
+        ("way back", cells(&|rollback| Some(rollback.way.as_ref()?.decision.by.name().to_owned()))),
+        ("time to detect", time(|times| Some(times.detect))),
+        ("… and to decide", time(|times| Some(times.decide))),
+        ("time to mitigate, once detected", time(|times| times.mitigate)),
+        ("time to recover: both", time(|times| times.recover)),
         ("requests to the bad version", cells(&|rollback| Some(grouped(rollback.exposure.requests)))),
         ("… of all", cells(&|rollback| Some(percent(share(rollback))))),
         ("… as seconds of all", cells(&|rollback| Some(decimal(rollback.exposure.equivalent, 1)))),
         ("… that it failed", cells(&|rollback| Some(grouped(rollback.exposure.target_5xx)))),
         ("users that it reached", cells(&|rollback| rollback.exposure.users.map(|users| grouped(users.exposed)))),
         ("… that it failed", cells(&|rollback| rollback.exposure.users.map(|users| grouped(users.hit_by_target_5xx)))),
-        ("ELB 5xx from the decision on", cells(&|rollback| Some(grouped(rollback.elb_5xx)))),
+        ("ELB 5xx of the way back", cells(&|rollback| Some(grouped(rollback.way.as_ref()?.elb_5xx)))),
     ]
 }
 
-fn share(rollback: &Rollback) -> f64 {
+fn share(rollback: &Rollback<'_>) -> f64 {
     let total = rollback.exposure.total.max(1);
     rollback.exposure.requests as f64 / total as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn medians_of_several_scenarios_stand_beside_each_other() {
+        let spread = |median: f64| json!({ "min": 0, "mean": 1, "p50": median, "p95": 3, "max": 4 });
+        let plain = json!({ "scenario": "a", "requests": { "total": spread(1234.0) } });
+        let back = json!({ "scenario": "with-a-way-back", "rollback": { "requests": spread(77.0), "users": null } });
+        let text = medians(&[&plain, &back]);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].ends_with("a  with-a-way-back"), "{text}");
+        let row =
+            |name: &str| lines.iter().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {text}"));
+        assert!(row("requests  ").ends_with("1,234                –"), "{text}");
+        assert!(row("requests to the bad version").ends_with("–               77"), "{text}");
+        assert!(row("users that it reached").ends_with("–                –"), "{text}");
+        assert!(!medians(&[&plain, &plain]).contains("bad version"));
+    }
 }

@@ -1,10 +1,11 @@
-//! `rollback` and `header_routes` of `summary.json`.
+//! `decisions`, `rollback` and `header_routes` of `summary.json`.
 
 use super::header_routes::{HeaderRouteLife, lives};
-use super::{Rollback, of};
+use super::{Rollback, Times, Way, of};
 use crate::report::summary::{number, secs, since_release};
-use crate::run::Run;
+use crate::run::{ChangeKind, Decision, Run};
 use crate::scenario::Loaded;
+use crate::units::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// Adds what only some runs have.
@@ -12,34 +13,73 @@ pub(in crate::report) fn add(summary: &mut Value, loaded: &Loaded, run: &Run) {
     if let Some(rollback) = of(loaded, run) {
         summary["rollback"] = write(run, &rollback);
     }
+    if !run.decisions.is_empty() {
+        summary["decisions"] = run.decisions.iter().enumerate().map(|entry| decision(run, entry)).collect();
+    }
     let lives = lives(loaded, run);
     if !lives.is_empty() && !run.classes.is_empty() {
         summary["header_routes"] = lives.iter().map(life).collect();
     }
 }
 
-fn write(run: &Run, rollback: &Rollback) -> Value {
-    let Rollback { first_bad, detected, decided, mitigated: [mitigated, nearly], exposure, .. } = rollback;
+fn write(run: &Run, rollback: &Rollback<'_>) -> Value {
+    let Rollback { first_bad, way, mitigated: [mitigated, nearly], exposure, .. } = rollback;
     let users = exposure.users.map(
         |users| json!({ "count": users.count, "exposed": users.exposed, "hit_by_target_5xx": users.hit_by_target_5xx }),
     );
+    let of_way = |show: &dyn Fn(&Way<'_>) -> Value| way.as_ref().map_or(Value::Null, show);
+    let at = |show: &dyn Fn(&Way<'_>) -> Option<Instant>| of_way(&|way| since_release(run, show(way)));
+    let times = rollback.times();
+    let time = |show: fn(&Times) -> Option<Duration>| times.as_ref().and_then(show).map_or(Value::Null, secs);
     json!({
-        "decision": rollback.decision,
-        "alert": rollback.alert,
+        "decision": of_way(&|way| way.decision.by.name().into()),
+        "alert": of_way(&|way| way.decision.alert.as_ref().map(|alert| alert.name.as_str()).into()),
         "first_bad_s": since_release(run, Some(*first_bad)),
-        "detected_s": since_release(run, Some(*detected)),
-        "decided_s": since_release(run, Some(*decided)),
+        "detected_s": at(&|way| Some(way.detected)),
+        "decided_s": at(&|way| Some(way.decision.decided)),
+        "changed_s": at(&|way| Some(way.change.at)),
+        "complete_s": at(&|way| way.change.complete),
         "mitigated_s": since_release(run, *mitigated),
         "mitigated_to_1_percent_s": since_release(run, *nearly),
-        "time_to_detect_s": secs(detected.saturating_since(*first_bad)),
-        "time_to_decide_s": secs(decided.saturating_since(*detected)),
-        "time_to_mitigate_s": mitigated.map(|at| secs(at.saturating_since(*detected))),
-        "time_to_recover_s": mitigated.map(|at| secs(at.saturating_since(*first_bad))),
+        "time_to_detect_s": time(|times| Some(times.detect)),
+        "time_to_decide_s": time(|times| Some(times.decide)),
+        "time_to_mitigate_s": time(|times| times.mitigate),
+        "time_to_recover_s": time(|times| times.recover),
         "requests": exposure.requests,
         "target_5xx": exposure.target_5xx,
         "equivalent_s": number(exposure.equivalent, 3),
         "users": users,
-        "elb_5xx_after_decision": rollback.elb_5xx,
+        "elb_5xx": of_way(&|way| way.elb_5xx.into()),
+    })
+}
+
+/// Everybody's, with what came of it.
+fn decision(run: &Run, (index, decision): (usize, &Decision)) -> Value {
+    let changes = run.changes.iter().filter(|change| change.decision == Some(index));
+    let changes = changes.map(|change| {
+        let (what, revision) = match change.kind {
+            ChangeKind::Template(revision) => ("template", Some(revision.to_string())),
+            ChangeKind::Abort => ("abort", None),
+            ChangeKind::Retry => ("retry", None),
+            ChangeKind::FeatureDisabled => ("feature_disabled", None),
+        };
+        json!({
+            "change": what,
+            "revision": revision,
+            "at_s": since_release(run, Some(change.at)),
+            "complete_s": since_release(run, change.complete),
+        })
+    });
+    let alert = decision.alert.as_ref();
+    json!({
+        "decision": decision.by.name(),
+        "alert": alert.map(|alert| alert.name.as_str()),
+        "fired_s": since_release(run, alert.map(|alert| alert.fired)),
+        "triggered_s": since_release(run, Some(decision.triggered)),
+        "noticed_s": since_release(run, Some(decision.noticed)),
+        "decided_s": since_release(run, Some(decision.decided)),
+        "refused": decision.refused,
+        "changes": changes.collect::<Vec<_>>(),
     })
 }
 

@@ -1,53 +1,96 @@
 //! The way back in the report on the terminal.
 
 use super::header_routes::{HeaderRouteLife, lives};
-use super::{Exposure, Rollback, TOLERATED, argo_cd, of};
+use super::{Exposure, Rollback, TOLERATED, Times, Way, argo_cd, of};
+use crate::model::people::Verb;
 use crate::report::{decimal, percent, span, time};
-use crate::run::Run;
+use crate::run::{ChangeKind, Decider, Decision, Run};
 use crate::scenario::Loaded;
-use crate::units::{counted, grouped};
+use crate::units::{Duration, Instant, counted, grouped};
 
 /// Sentences under their names.
 pub(in crate::report) fn paragraphs(loaded: &Loaded, run: &Run) -> Vec<(&'static str, String)> {
     let mut told = vec![];
     if let Some(rollback) = of(loaded, run) {
         told.push(("rollback", story(run, &rollback)));
-        told.push(("exposure", exposure(&rollback)));
+        told.push(("exposure", exposure(run, &rollback)));
     }
     told.extend(argo_cd::sentence(run).map(|text| ("argo cd", text)));
-    let routes = lives(loaded, run).into_iter().filter(|life| life.removed_by.is_some());
+    let routes = lives(loaded, run).into_iter().filter(HeaderRouteLife::is_cut_short);
     told.extend(routes.map(|life| ("route", removed(&life))));
     told
 }
 
-/// `v2 answered first at t = 10 s; the alert errors fired 300 s later; abort 60 s after that; …`
-fn story(run: &Run, rollback: &Rollback) -> String {
-    let Rollback { first_bad, detected, decided, mitigated: [mitigated, nearly], .. } = rollback;
-    let later = detected.saturating_since(*first_bad);
-    let detected_by = match &rollback.alert {
-        Some(alert) => format!("the alert {alert} fired {} later", span(later)),
-        None => format!("it was noticed {} later", span(later)),
+/// `The bad version answered first at t = 10 s; the alert errors fired 300 s later; abort 60 s after that; …`
+fn story(run: &Run, rollback: &Rollback<'_>) -> String {
+    let mut parts = vec![format!("The bad version answered first at t = {}", time(run, rollback.first_bad))];
+    if let (Some(way), Some(times)) = (&rollback.way, rollback.times()) {
+        parts.extend(decided(way, times));
+        parts.extend(changed(run, way));
+    }
+    parts.push(over(run, rollback));
+    let vain: Vec<_> = rollback.vain.iter().map(|decision| came_to_nothing(run, decision)).collect();
+    std::iter::once(parts.join("; ") + ".").chain(vain).collect::<Vec<_>>().join(" ")
+}
+
+fn decided(way: &Way<'_>, times: Times) -> [String; 2] {
+    let detected_by = match &way.decision.alert {
+        Some(alert) => format!("the alert {} fired {} later", alert.name, span(times.detect)),
+        None => format!("it was noticed {} later", span(times.detect)),
     };
-    let decided = format!("{} {} after that", rollback.decision, span(decided.saturating_since(*detected)));
-    let since = |at| span(crate::units::Instant::saturating_since(at, *detected));
-    let over = match (mitigated, nearly) {
-        (Some(at), _) => {
-            format!("its last answer was before t = {}, {} after it was noticed", time(run, *at), since(*at))
-        }
-        (None, Some(at)) => {
-            format!(
-                "from t = {} on it answered no more than {}, but it never stopped",
-                time(run, *at),
-                percent(TOLERATED[1])
-            )
-        }
-        (None, None) => "it still answered when the run ended".to_owned(),
+    [detected_by, format!("{} {} after that", way.decision.by.name(), span(times.decide))]
+}
+
+/// What takes its time between the decision and the cluster; and who took it back.
+fn changed(run: &Run, way: &Way<'_>) -> Vec<String> {
+    let mut parts = vec![];
+    let later = way.change.at.saturating_since(way.decision.decided);
+    if let ChangeKind::Template(revision) = way.change.kind
+        && later > Duration::ZERO
+    {
+        parts.push(format!("the template of {revision} came into the cluster {} after that", span(later)));
+    }
+    if let Some(undone) = way.undone {
+        let who = run.decision_of(undone).map_or("Argo CD", |decision| decision.by.name());
+        let what = match undone.kind {
+            ChangeKind::Template(revision) => revision.to_string(),
+            ChangeKind::Abort | ChangeKind::Retry | ChangeKind::FeatureDisabled => "it".to_owned(),
+        };
+        parts.push(format!("{who} brought {what} back at t = {}", time(run, undone.at)));
+    }
+    parts
+}
+
+fn over(run: &Run, rollback: &Rollback<'_>) -> String {
+    let since = |at: Instant| match &rollback.way {
+        Some(way) => format!(", {} after it was noticed", span(at.saturating_since(way.detected))),
+        None => String::new(),
     };
-    format!("The bad version answered first at t = {}; {detected_by}; {decided}; {over}.", time(run, *first_bad))
+    match rollback.mitigated {
+        [Some(at), _] => format!("its last answer was before t = {}{}", time(run, at), since(at)),
+        [None, Some(at)] => format!(
+            "from t = {} on it answered no more than {}, but it never stopped",
+            time(run, at),
+            percent(TOLERATED[1])
+        ),
+        [None, None] => "it still answered when the run ended".to_owned(),
+    }
+}
+
+/// A decision that changed nothing, and why if that is known.
+fn came_to_nothing(run: &Run, decision: &Decision) -> String {
+    let (name, at) = (decision.by.name(), time(run, decision.decided));
+    match (&decision.refused, decision.by) {
+        (Some(reason), _) => format!("`{name}` (t = {at}) came too late: {reason}."),
+        (None, Decider::Person { verb: Verb::Abort, .. }) => {
+            format!("`{name}` (t = {at}) changed nothing: no update was under way.")
+        }
+        (None, _) => format!("`{name}` (t = {at}) changed nothing."),
+    }
 }
 
 /// By requests and by users, and what the way back cost by itself.
-fn exposure(rollback: &Rollback) -> String {
+fn exposure(run: &Run, rollback: &Rollback<'_>) -> String {
     let Exposure { requests, target_5xx, equivalent, total, users } = rollback.exposure;
     let share = if total == 0 { 0.0 } else { requests as f64 / total as f64 };
     let users = match users {
@@ -59,22 +102,38 @@ fn exposure(rollback: &Rollback) -> String {
         ),
         None => "; whom it reached is not known without [[traffic.classes]] with users".to_owned(),
     };
+    let cost = match &rollback.way {
+        Some(Way { change, elb_5xx, .. }) => {
+            let until = match change.complete {
+                Some(complete) => format!(" to {}", time(run, complete)),
+                None => " on, without coming to its end".to_owned(),
+            };
+            let failed = if *elb_5xx == 0 { "no request".to_owned() } else { counted(*elb_5xx, "request") };
+            format!(" The way back (from t = {}{until}) cost {failed} an ELB 5xx.", time(run, change.at))
+        }
+        None => String::new(),
+    };
     format!(
-        "{} ({}) came to the bad version, as many as in {} s with all of them; it failed {}{users}. From the decision on \
-         {} got an ELB 5xx.",
+        "{} ({}) came to the bad version, as many as in {} s with all of them; it failed {}{users}.{cost}",
         counted(requests, "request"),
         percent(share),
         decimal(equivalent, 1),
         grouped(target_5xx),
-        counted(rollback.elb_5xx, "request"),
     )
 }
 
 fn removed(life: &HeaderRouteLife) -> String {
+    let whole = life.present + life.absent;
+    if life.is_never_written() {
+        let name = &life.name;
+        return format!(
+            "The header route {name} was never there, of {}: its step passed, and nothing was written.",
+            span(whole)
+        );
+    }
     let by = match life.removed_by {
         Some("argo-cd") => "Argo CD wrote git's state over it",
         Some(_) | None => "the Rollouts controller took it away",
     };
-    let whole = life.present + life.absent;
     format!("The header route {} was there for {} of {}: {by}.", life.name, span(life.present), span(whole))
 }

@@ -25,6 +25,10 @@ impl<'a> Story<'a> {
         if let Some(removed) = self.all_removed() {
             return removed;
         }
+        let is_by_weight = matches!(self.mechanism, Mechanism::PodGone | Mechanism::GroupEmpty | Mechanism::Slow);
+        if let Some(written) = is_by_weight.then(|| self.weights_of_git()).flatten() {
+            return written;
+        }
         match self.mechanism {
             Mechanism::PodGone => match self.deserted().filter(|_| self.is_traffic_routed()) {
                 Some(load) => self.rule_late(load.service, Some(load)),
@@ -38,7 +42,9 @@ impl<'a> Story<'a> {
             Mechanism::Slow => self.overload().unwrap_or_else(|| self.slow()),
             Mechanism::NoRule => self.unrouted(404, "no rule of the listener took them, so its default action did"),
             Mechanism::MissingBackend => {
-                self.unrouted(503, "the rule that took them leads to an action or a Service that is not there")
+                let reason = "the rule that took them leads to an action or a Service that is not there";
+                let by_argo_cd = self.written_without_action().map_or_else(String::new, |text| format!(": {text}"));
+                self.unrouted(503, &format!("{reason}{by_argo_cd}"))
             }
         }
     }
@@ -485,7 +491,7 @@ impl<'a> Story<'a> {
 }
 
 /// Of `canary 80 stable 20`: the canary Service comes first.
-fn canary_weight(split: &str) -> &str {
+pub(super) fn canary_weight(split: &str) -> &str {
     split.split(' ').nth(1).unwrap_or(split)
 }
 
@@ -494,7 +500,7 @@ fn weight(weight: f64) -> String {
     percent(weight / 100.0)
 }
 
-fn capitalised(text: &str) -> String {
+pub(super) fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }

@@ -5,6 +5,7 @@ mod mechanism;
 mod place;
 mod stop;
 mod story;
+mod written_over;
 
 use super::{counted, data_plane, grouped_decimal, is_set_weight, percent, span};
 use crate::model::outcome::Cause;

@@ -1,7 +1,7 @@
 //! The release cut into stretches that have a name in a sentence.
 
 use super::super::time;
-use crate::run::{LogEntry, Run};
+use crate::run::{Decider, LogEntry, Run};
 use crate::units::{Duration, Instant};
 use std::ops::Range;
 
@@ -48,6 +48,17 @@ fn mark(run: &Run, entry: &LogEntry) -> Option<String> {
         (_, "Aborted") => Some(format!("After the abort (t = {at})")),
         // The controller answers an abort with `Aborted`, and a pause with nothing.
         ("people", "abort" | "pause") => None,
+        // What goes by way of git is there with the sync.
+        ("argo-cd", "ChangeTemplate") => Some(match run.template_by(entry.at) {
+            Some(decision) => match decision.by {
+                Decider::Person { verb, .. } => format!("After `{}`, synced at t = {at}", verb.name()),
+                by @ (Decider::Promotion | Decider::RolloutsController) => {
+                    format!("After the {}, synced at t = {at}", by.name())
+                }
+            },
+            None => format!("After Argo CD synced {} (t = {at})", entry.detail),
+        }),
+        ("people", "revert_commit" | "run_pipeline" | "accept" | "reject" | "sync" | "refresh") => None,
         ("people", "undo" | "deploy") => Some(format!("After `{} {}` (t = {at})", entry.event, entry.detail)),
         ("people", "set_replicas") => Some(format!("After `set_replicas {}` (t = {at})", entry.detail)),
         ("people", verb) => Some(format!("After `{verb}` (t = {at})")),
@@ -57,7 +68,10 @@ fn mark(run: &Run, entry: &LogEntry) -> Option<String> {
 
 /// A rollback within the window begins the first step and none after it: its place is the `undo`.
 fn is_answer(run: &Run, step: &LogEntry) -> bool {
-    let brings = |entry: &&LogEntry| entry.component == "people" && ["undo", "deploy"].contains(&entry.event);
+    let brings = |entry: &&LogEntry| match entry.component {
+        "people" => ["undo", "deploy"].contains(&entry.event),
+        component => component == "argo-cd" && entry.event == "ChangeTemplate",
+    };
     let before = run.events.iter().rfind(|entry| entry.at <= step.at && brings(entry));
     before.is_some_and(|entry| step.at - entry.at <= ANSWER)
 }

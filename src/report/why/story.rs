@@ -249,6 +249,10 @@ impl<'a> Story<'a> {
         format!("{}{of}", counted(here, "request"))
     }
 
+    pub(super) fn failing_seconds(&self) -> u64 {
+        self.failing.len() as u64
+    }
+
     /// The start of the first second with a failure.
     pub(super) fn start(&self) -> Instant {
         Instant::START + Duration::secs(self.failing[0].row.into())
