@@ -148,6 +148,9 @@ impl Second {
     }
 }
 
+/// Detail of a `FeatureDisabled` of a pod that has started after the feature was switched off.
+pub const FROM_ITS_START: &str = "from its start";
+
 /// One event of the control plane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {

@@ -5,7 +5,7 @@ use super::{STABLE, Simulation};
 use crate::model::load_balancer::data_plane::Command;
 use crate::model::{PodId, Revision};
 use crate::random::{Random, Stream};
-use crate::run::ChangeKind;
+use crate::run::{ChangeKind, FROM_ITS_START};
 use crate::units::Instant;
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ impl Simulation<'_> {
         let code = self.code.of(revision);
         let is_switched_off = self.code.feature_is_disabled && code != STABLE;
         if is_switched_off {
-            self.log(now, "application", "FeatureDisabled", pod, "from its start");
+            self.log(now, "application", "FeatureDisabled", pod, FROM_ITS_START);
         }
         let version = if is_switched_off { STABLE } else { code };
         if version != revision {

@@ -5,7 +5,7 @@
 
 use crate::model::Revision;
 use crate::model::people::Verb;
-use crate::run::{Answer, Change, ChangeKind, ClassRecord, Decider, Run, UserRecord};
+use crate::run::{Answer, Change, ChangeKind, ClassRecord, Decider, FROM_ITS_START, LogEntry, Run, UserRecord};
 use crate::scenario::Loaded;
 use crate::units::Instant;
 
@@ -120,8 +120,10 @@ impl Flag {
     fn of(run: &Run) -> Option<Self> {
         let is_flag = |change: &&Change| change.kind == ChangeKind::FeatureDisabled;
         let at = run.changes.iter().find(is_flag)?.at;
-        let is_heard =
-            |event: &&crate::run::LogEntry| event.component == "application" && event.event == "FeatureDisabled";
+        // Pods that start later are good from their start on.
+        let is_heard = |entry: &&LogEntry| {
+            entry.component == "application" && entry.event == "FeatureDisabled" && entry.detail != FROM_ITS_START
+        };
         let heard: Vec<_> = run.events.iter().filter(is_heard).map(|entry| entry.at).collect();
         let pods = (heard.len() as u64).max(1);
         Some(Self { at, heard, pods })

@@ -1,7 +1,7 @@
 //! Several runs beside each other: one column for each, one row for each figure that tells them apart.
 
 use super::{Rollback, Times, of};
-use crate::report::{decimal, grouped_decimal, percent, span};
+use crate::report::{grouped_decimal, percent, span};
 use crate::run::Run;
 use crate::scenario::Loaded;
 use crate::units::{Duration, grouped};
@@ -99,7 +99,7 @@ fn way_back(rollbacks: &[Option<Rollback<'_>>]) -> Vec<Row> {
         ("time to recover: both", time(|times| times.recover)),
         ("requests to the bad version", cells(&|rollback| Some(grouped(rollback.exposure.requests)))),
         ("… of all", cells(&|rollback| Some(percent(share(rollback))))),
-        ("… as seconds of all", cells(&|rollback| Some(decimal(rollback.exposure.equivalent, 1)))),
+        ("… as seconds of all", cells(&|rollback| Some(grouped_decimal(rollback.exposure.equivalent, 1)))),
         ("… that it failed", cells(&|rollback| Some(grouped(rollback.exposure.target_5xx)))),
         ("users that it reached", cells(&|rollback| rollback.exposure.users.map(|users| grouped(users.exposed)))),
         ("… that it failed", cells(&|rollback| rollback.exposure.users.map(|users| grouped(users.hit_by_target_5xx)))),

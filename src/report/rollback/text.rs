@@ -3,7 +3,7 @@
 use super::header_routes::{HeaderRouteLife, lives};
 use super::{Exposure, Rollback, TOLERATED, Times, Way, argo_cd, of};
 use crate::model::people::Verb;
-use crate::report::{decimal, percent, span, time};
+use crate::report::{grouped_decimal, percent, span, time};
 use crate::run::{ChangeKind, Decider, Decision, Run};
 use crate::scenario::Loaded;
 use crate::units::{Duration, Instant, counted, grouped};
@@ -117,7 +117,7 @@ fn exposure(run: &Run, rollback: &Rollback<'_>) -> String {
         "{} ({}) came to the bad version, as many as in {} s with all of them; it failed {}{users}.{cost}",
         counted(requests, "request"),
         percent(share),
-        decimal(equivalent, 1),
+        grouped_decimal(equivalent, 1),
         grouped(target_5xx),
     )
 }

@@ -81,7 +81,7 @@ fn a_version_that_is_a_number() {
         "argo_cd_version_number",
         &with_lines("[argo_cd]\nversion = 2.10\n"),
         r#"
-error: a version is a string, this is a number
+error: a version is a string, this is a decimal number
   --> x.toml:18:11
    |
 18 | version = 2.10
