@@ -13,9 +13,12 @@ pub mod resolved;
 pub mod rollback;
 #[cfg(test)]
 mod sample;
+mod sparkline;
+mod step_table;
 pub mod summary;
 pub mod svg;
 pub mod sweep;
+mod terminal;
 pub mod text;
 pub mod why;
 mod window;
@@ -210,6 +213,11 @@ fn percent(share: f64) -> String {
         _ => 5,
     };
     format!("{} %", decimal(percent, places))
+}
+
+/// Whole seconds since the start of the release.
+fn seconds(seconds: i64) -> String {
+    format!("{} s", grouped_decimal(seconds as f64, 0))
 }
 
 #[cfg(test)]

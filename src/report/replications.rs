@@ -3,7 +3,7 @@
 //! Percentiles are those of [`Spread`].
 
 use super::summary::number;
-use super::text::{BAD, GOOD, TITLE, paint};
+use super::terminal::{BAD, GOOD, TITLE, paint};
 use super::{Verdict, counted, grouped_decimal, observed, percent};
 use crate::scenario::spread::Spread;
 use serde_json::{Map, Value, json};

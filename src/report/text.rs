@@ -4,28 +4,20 @@
 
 use super::classes::table as classes;
 use super::rollback;
+use super::sparkline::sparkline;
+use super::step_table::step_table;
 use super::summary::assumed;
-use super::window::Window;
+use super::terminal::{BAD, GOOD, INDENT, QUIET, TITLE, fit, paint, paragraph, words};
 use super::{
-    Stage, Verdict, abort_reason, counted, grouped, grouped_decimal, is_set_weight, millis, name_of_way_back, percent,
-    second_of_row, span, stages, time, why,
+    Verdict, abort_reason, counted, grouped, grouped_decimal, millis, percent, second_of_row, seconds, time, why,
 };
 use crate::model::outcome::Cause;
 use crate::model::traffic::Arrivals;
-use crate::run::{Mirrored, Requests, RolloutOutcome, RolloutRecord, Run, StepRecord};
+use crate::run::{Mirrored, Requests, RolloutOutcome, Run};
 use crate::scenario::manifests::A_LOOK;
 use crate::scenario::manifests::ignored::{Ignored, Reason};
 use crate::scenario::{Loaded, Origin, Parameter};
 use crate::units::Duration;
-use anstyle::{AnsiColor, Style};
-
-pub(super) const TITLE: Style = Style::new().bold();
-pub(super) const GOOD: Style = AnsiColor::Green.on_default();
-pub(super) const BAD: Style = AnsiColor::Red.on_default();
-const QUIET: Style = Style::new().dimmed();
-
-/// Where the text after a line's name begins.
-const INDENT: usize = 11;
 
 /// What decides most about failed requests. The first five that a scenario has are shown.
 const ASSUMPTIONS_SHOWN: usize = 5;
@@ -69,18 +61,6 @@ pub fn render(loaded: &Loaded, run: &Run, verdicts: &[Verdict], width: usize) ->
     lines.extend(ignored(&loaded.ignored, width));
     lines.push(String::new());
     lines.join("\n")
-}
-
-pub(super) fn paint(style: Style, text: impl std::fmt::Display) -> String {
-    format!("{style}{text}{style:#}")
-}
-
-/// Cut to so many columns.
-fn fit(text: &str, columns: usize) -> String {
-    if text.chars().count() <= columns {
-        return text.into();
-    }
-    text.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
 }
 
 fn header(loaded: &Loaded, run: &Run, width: usize) -> Vec<String> {
@@ -161,173 +141,6 @@ fn whole_seconds(duration: Duration) -> String {
     format!("{} s", grouped_decimal(duration.as_secs_f64(), 0))
 }
 
-const COLUMNS: usize = 7;
-
-fn step_table(run: &Run, width: usize) -> Vec<String> {
-    let heads = ["#", "step", "start", "weight", "effective", "st/can", "ELB 5xx"].map(String::from);
-    let mut rows = vec![(0, heads)];
-    let (before, after) = outside_the_steps(run);
-    let RolloutRecord { aborted, undone, elb_5xx_after_abort, elb_5xx_after_undo, .. } = run.rollout;
-    let row = |words: &str, started: String, errors: u64| {
-        let dash = || String::from("–");
-        (errors, [String::new(), words.into(), started, dash(), dash(), dash(), grouped(errors)])
-    };
-    if before > 0 {
-        rows.push(row("before the release", "–".into(), before));
-    }
-    if let Some(began) = run.rollout.began_anew {
-        let name = format!("until the steps began anew, {}", time(run, began));
-        rows.push(row(&name, time(run, run.release), run.rollout.elb_5xx_superseded));
-    }
-    rows.extend(stages(run).map(|stage| (stage.elb_5xx(), stage_cells(run, stage))));
-    if run.steps.is_empty() {
-        rows.push(row("the release, without steps", time(run, run.release), after));
-    } else if after > 0 {
-        let completed = run.steps.last().and_then(|step| step.completed);
-        rows.push(row("after the last step", completed.map_or_else(|| "–".into(), |at| time(run, at)), after));
-    }
-    // An undo that has taken the release back is over like an abort, and is told as what it is.
-    let aborted = aborted.filter(|at| undone.is_none_or(|undone| *at < undone));
-    let back = undone.map_or("the way back", |undone| name_of_way_back(run, undone));
-    for (what, at, errors) in [("the abort", aborted, elb_5xx_after_abort), (back, undone, elb_5xx_after_undo)] {
-        // A retry or another release has taken back what counted there: its failures stay in the sum.
-        if at.is_some() || errors > 0 {
-            rows.push(row(&format!("after {what}"), at.map_or_else(|| "–".into(), |at| time(run, at)), errors));
-        }
-    }
-    let (errors, cells): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-    let mut lines = columns(&cells, 1, width).into_iter();
-    let head = lines.next().map(|head| quiet(&head));
-    head.into_iter().chain(lines.zip(&errors[1..]).map(|(line, errors)| coloured(*errors, line))).collect()
-}
-
-/// Rows of a table whose columns are as wide as what stands in them. `words` is the column that gets what is left; numbers
-/// stand at the right of the others.
-pub(super) fn columns(rows: &[impl AsRef<[String]>], words: usize, width: usize) -> Vec<String> {
-    let mut widths = vec![0; rows[0].as_ref().len()];
-    for cells in rows {
-        for (width, cell) in widths.iter_mut().zip(cells.as_ref()) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let gaps = widths.len() - 1;
-    let gap = if widths.iter().sum::<usize>() + 2 * gaps <= width { 2 } else { 1 };
-    let others = widths.iter().sum::<usize>() - widths[words] + gap * gaps;
-    widths[words] = widths[words].min(width.saturating_sub(others).max(SHORTEST_WORDS));
-    let line = |cells: &[String]| {
-        let padded = cells.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column == words {
-            true => format!("{:<width$}", fit(cell, *width)),
-            false => format!("{cell:>width$}"),
-        });
-        fit(&padded.collect::<Vec<_>>().join(&" ".repeat(gap)), width)
-    };
-    rows.iter().map(|cells| line(cells.as_ref())).collect()
-}
-
-pub(super) fn quiet(line: &str) -> String {
-    paint(QUIET, line)
-}
-
-/// ELB 5xx before the first step and after the last, so that the table adds up to the header.
-fn outside_the_steps(run: &Run) -> (u64, u64) {
-    let rollout = &run.rollout;
-    let in_the_table = rollout.elb_5xx_after_abort + rollout.elb_5xx_after_undo + rollout.elb_5xx_superseded;
-    let others = run.requests.elb_5xx() - in_the_table;
-    if run.steps.is_empty() {
-        let warmup = usize::try_from(run.release.second()).expect("a run's seconds can be indexed");
-        let before = run.seconds[..warmup].iter().map(|second| u64::from(second.elb_5xx())).sum();
-        return (before, others - before);
-    }
-    let after = run.rollout.elb_5xx_after_last_step;
-    let steps: u64 = run.steps.iter().map(|step| step.elb_5xx).sum();
-    (others - steps - after, after)
-}
-
-/// What is left of words at least.
-const SHORTEST_WORDS: usize = 8;
-
-fn coloured(errors: u64, line: String) -> String {
-    if errors > 0 { paint(BAD, line) } else { line }
-}
-
-fn stage_cells(run: &Run, stage: Stage) -> [String; COLUMNS] {
-    let (first, last) = (stage.first(), stage.last());
-    let numbers = match last.index - first.index {
-        0 => first.index.to_string(),
-        _ => format!("{}–{}", first.index, last.index),
-    };
-    let pods = |step: &StepRecord| format!("{}/{}", grouped(step.stable_pods.into()), grouped(step.canary_pods.into()));
-    // The pods are those at the end of the stage, or of the part of it that was reached.
-    let reached = stage.steps.iter().rfind(|step| step.started.is_some());
-    [
-        numbers,
-        stage.label(),
-        first.started.map_or_else(|| "–".into(), |at| time(run, at)),
-        format!("{} %", first.weight_requested),
-        effective(run, first),
-        reached.map_or_else(|| "–".into(), pods),
-        grouped(stage.elb_5xx()),
-    ]
-}
-
-/// When the ALB routed by the weight, and how long that took.
-fn effective(run: &Run, step: &StepRecord) -> String {
-    match (step.weight_asked, step.weight_effective) {
-        (Some(asked), Some(effective)) => {
-            format!("{} (+{})", time(run, effective), span(effective.saturating_since(asked)))
-        }
-        (Some(_), None) if is_set_weight(step) => "never".into(),
-        (Some(_) | None, _) => "–".into(),
-    }
-}
-
-const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-
-/// The highest second of each bin, so that no spike is lost; a dot where nothing failed. Long steady times are left out.
-fn sparkline(run: &Run, width: usize) -> Vec<String> {
-    let peak = run.seconds.iter().map(|second| second.elb_5xx()).max().unwrap_or(0);
-    if peak == 0 {
-        return vec!["ELB 5xx per second: none".into()];
-    }
-    let window = Window::of(&[run]);
-    let seconds = &run.seconds[window.rows(run)];
-    let bins = seconds.len().min(width);
-    // Never two bins for one row, never a row without a bin.
-    let bin = |bin: usize| &seconds[bin * seconds.len() / bins..(bin + 1) * seconds.len() / bins];
-    let block = |index: usize| {
-        let most = bin(index).iter().map(|second| second.elb_5xx()).max().unwrap_or(0);
-        let level = (u64::from(most) * 8).div_ceil(u64::from(peak));
-        if most == 0 { '·' } else { BLOCKS[usize::try_from(level).expect("at most 8") - 1] }
-    };
-    let line: String = (0..bins).map(block).collect();
-    let release = usize::try_from(-window.from).ok().map(|before| before * bins / seconds.len());
-    vec![
-        format!("ELB 5xx per second, highest {} requests/s", grouped(u64::from(peak))),
-        paint(BAD, line),
-        paint(QUIET, axis(window, bins, release)),
-    ]
-}
-
-/// The release, the window's first second and its last one under their places. Where there is no room for all of them,
-/// the release stays.
-fn axis(window: Window, bins: usize, release: Option<usize>) -> String {
-    let (start, end) = (seconds(window.from), seconds(window.to));
-    let mut line = vec![' '; bins];
-    let mut put = |at: usize, text: &str| {
-        let needed = at.saturating_sub(1)..at + text.chars().count() + 1;
-        if line.get(needed.start..needed.end.min(bins)).is_some_and(|place| place.iter().all(|c| *c == ' ')) {
-            line.splice(at..at + text.chars().count(), text.chars());
-        }
-    };
-    if let Some(release) = release {
-        put(release, "↑ 0 s, the release");
-    }
-    put(0, &start);
-    put(bins.saturating_sub(end.len()), &end);
-    let line: String = line.into_iter().collect();
-    line.trim_end().into()
-}
-
 fn cause_table(run: &Run, width: usize) -> Vec<String> {
     let mut struck: Vec<_> = Cause::ALL.into_iter().filter(|cause| run.causes[cause.index()].count > 0).collect();
     if struck.is_empty() {
@@ -395,59 +208,9 @@ fn mirrored(copies: &Mirrored) -> String {
 }
 
 /// Seconds since the release.
-fn seconds(seconds: i64) -> String {
-    format!("{} s", grouped_decimal(seconds as f64, 0))
-}
-
 fn verdict_line(verdict: &Verdict, width: usize) -> String {
     let text = fit(&format!("{}: {}", verdict.threshold, super::observed(verdict)), width - 2);
     if verdict.met { paint(GOOD, format!("✓ {text}")) } else { paint(BAD, format!("✗ {text}")) }
-}
-
-/// The words of a sentence; a number, its unit and `t =` before it stay together.
-fn words(text: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match words.last_mut() {
-            Some(last)
-                if word == "="
-                    || last.ends_with(" =")
-                    || matches!(
-                        word.trim_end_matches(|c: char| c.is_ascii_punctuation() && c != '%'),
-                        "s" | "ms" | "%"
-                    ) =>
-            {
-                last.push(' ');
-                last.push_str(word);
-            }
-            Some(_) | None => words.push(word.into()),
-        }
-    }
-    words
-}
-
-/// Filled lines under a hanging name.
-fn paragraph(name: &str, words: &[String], between: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![format!("{name:<INDENT$}")];
-    let mut used = INDENT;
-    for word in words {
-        let word = fit(word, width - INDENT);
-        let (columns, gap) = (word.chars().count(), between.chars().count());
-        let last = lines.last_mut().expect("a paragraph has a line");
-        if used == INDENT {
-            last.push_str(&word);
-            used += columns;
-        } else if used + gap + columns < width {
-            last.push_str(between);
-            last.push_str(&word);
-            used += gap + columns;
-        } else {
-            last.push_str(between.trim_end());
-            lines.push(format!("{:INDENT$}{word}", ""));
-            used = INDENT + columns;
-        }
-    }
-    lines
 }
 
 fn assumptions(loaded: &Loaded, width: usize) -> Vec<String> {
@@ -490,6 +253,7 @@ mod tests {
     use super::*;
     use crate::report::classes::sample::exposed;
     use crate::report::sample;
+    use crate::run::StepRecord;
     use crate::scenario::metric::Unit;
 
     fn verdicts() -> [Verdict; 2] {
@@ -567,13 +331,6 @@ mod tests {
             assert!(text.contains(part), "`{part}` is not in:\n{text}");
         }
         assert!(text.lines().count() <= 36, "{} lines", text.lines().count());
-    }
-
-    #[test]
-    fn a_number_and_its_unit_are_not_torn_apart() {
-        assert_eq!(words("after 70 s, 10 % of it (t = 90 s)."), ["after", "70 s,", "10 %", "of", "it", "(t = 90 s)."]);
-        let (name, words) = ("why", ["aaa", "bbb", "ccc"].map(String::from));
-        assert_eq!(paragraph(name, &words, ", ", 19), ["why        aaa,", "           bbb,", "           ccc"]);
     }
 
     #[test]

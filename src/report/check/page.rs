@@ -3,7 +3,7 @@
 use crate::check::finding::Page;
 use crate::check::glossary::{Entry, Reproduce};
 use crate::check::reproduce;
-use crate::report::text::{TITLE, paint};
+use crate::report::terminal::{TITLE, paint};
 use crate::scenario::schema::Field;
 
 /// No line is wider than `width`, but for those that go to a shell.

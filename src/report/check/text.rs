@@ -4,7 +4,8 @@ use super::{Findings, difference, requests};
 use crate::check::Checked;
 use crate::check::finding::{Finding, Level, Prediction};
 use crate::check::predict::Played;
-use crate::report::text::{BAD, GOOD, TITLE, ignored, paint};
+use crate::report::terminal::{BAD, GOOD, TITLE, paint};
+use crate::report::text::ignored;
 use crate::report::{counted, grouped, percent};
 
 /// The verdict, after the findings themselves.

@@ -1,7 +1,7 @@
 //! What the report on the terminal says of classes: a table, and a sentence on each class that needs one.
 
 use super::{Class, header_route, of};
-use crate::report::text::{columns, quiet};
+use crate::report::terminal::{columns, quiet};
 use crate::report::{counted, grouped, listed, name_of_way_back, percent, time};
 use crate::run::{Audience, Run};
 use crate::scenario::Loaded;

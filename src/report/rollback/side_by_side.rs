@@ -1,5 +1,6 @@
 //! Several runs beside each other: one column for each, one row for each figure that tells them apart.
 
+use super::header_routes::{HeaderRouteLife, lives};
 use super::{Rollback, Times, of};
 use crate::report::{grouped_decimal, percent, span};
 use crate::run::Run;
@@ -16,6 +17,7 @@ pub fn render(runs: &[(&Loaded, &Run)]) -> String {
     let names = runs.iter().map(|(loaded, _)| loaded.scenario.name.clone()).collect();
     let mut rows: Vec<Row> = vec![("", names)];
     rows.extend(figures(runs));
+    rows.extend(header_routes(runs));
     if rollbacks.iter().any(Option::is_some) {
         rows.extend(way_back(&rollbacks));
     }
@@ -70,7 +72,7 @@ fn table(rows: &[Row]) -> String {
 
 fn figures(runs: &[(&Loaded, &Run)]) -> Vec<Row> {
     let cells = |show: &dyn Fn(&Run) -> String| runs.iter().map(|(_, run)| show(run)).collect::<Vec<_>>();
-    vec![
+    let mut rows = vec![
         ("outcome", cells(&|run| run.rollout.outcome.name().to_owned())),
         ("duration of the release", cells(&|run| span(run.rollout.duration))),
         ("requests", cells(&|run| grouped(run.requests.total))),
@@ -78,6 +80,29 @@ fn figures(runs: &[(&Loaded, &Run)]) -> Vec<Row> {
         ("target 5xx", cells(&|run| grouped(run.requests.target_5xx))),
         ("pods, peak", cells(&|run| run.pods.peak.to_string())),
         ("extra pod-seconds", cells(&|run| grouped_decimal(run.pods.extra_pod_seconds(), 0))),
+    ];
+    let hit = |run: &Run| run.classes.iter().map(|class| class.audience().hit_by_elb_5xx).sum::<u64>();
+    if runs.iter().any(|(_, run)| run.classes.iter().any(|class| !class.users.is_empty())) {
+        rows.insert(4, ("… users that got one", cells(&|run| grouped(hit(run)))));
+    }
+    rows
+}
+
+/// Where somebody has one: how long they stood in their object, and whose requests came elsewhere.
+fn header_routes(runs: &[(&Loaded, &Run)]) -> Vec<Row> {
+    let lives: Vec<_> = runs.iter().map(|(loaded, run)| lives(loaded, run)).collect();
+    if lives.iter().all(Vec::is_empty) {
+        return vec![];
+    }
+    let life = |life: &HeaderRouteLife| format!("{} of {}", span(life.present), span(life.present + life.absent));
+    let told = |lives: &Vec<HeaderRouteLife>| match &lives[..] {
+        [] => "–".to_owned(),
+        lives => lives.iter().map(life).collect::<Vec<_>>().join(", "),
+    };
+    let wrong = |run: &Run| run.classes.iter().map(|class| class.wrong_version).sum::<u64>();
+    vec![
+        ("header route there for", lives.iter().map(told).collect()),
+        ("… its requests that came elsewhere", runs.iter().map(|(_, run)| grouped(wrong(run))).collect()),
     ]
 }
 
@@ -116,6 +141,30 @@ fn share(rollback: &Rollback<'_>) -> f64 {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_became_of_a_header_route_stands_beside_what_became_of_another() {
+        let scenarios = [
+            include_str!("../../../scenarios/gitops/header-route-removed.toml"),
+            include_str!("../../../scenarios/gitops/header-route-respected.toml"),
+        ];
+        let loaded = scenarios.map(|text| crate::scenario::load::load(text, "x", &[]).expect("it is right"));
+        let runs: Vec<_> = loaded.iter().map(|loaded| crate::simulation::run(&loaded.scenario, 1)).collect();
+        let both: Vec<_> = loaded.iter().zip(&runs).collect();
+        let text = render(&both);
+        let row = |name: &str| {
+            let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {text}"));
+            line[name.len()..].split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>()
+        };
+        let lives = both.iter().map(|(loaded, run)| lives(loaded, run).remove(0)).collect::<Vec<_>>();
+        assert!(lives[0].present < lives[1].present, "{text}");
+        let there = row("header route there for");
+        assert!(there[0].starts_with(&format!("{} of ", span(lives[0].present))), "{text}");
+        let elsewhere = runs.iter().map(|run| run.classes.iter().map(|class| class.wrong_version).sum());
+        let elsewhere: Vec<u64> = elsewhere.collect();
+        assert!(elsewhere[0] > 10 * elsewhere[1], "{text}");
+        assert_eq!(row("… its requests that came elsewhere"), [grouped(elsewhere[0]), grouped(elsewhere[1])]);
+    }
 
     #[test]
     fn medians_of_several_scenarios_stand_beside_each_other() {

@@ -38,7 +38,12 @@ fn decided(way: &Way<'_>, times: Times) -> [String; 2] {
         Some(alert) => format!("the alert {} fired {} later", alert.name, span(times.detect)),
         None => format!("it was noticed {} later", span(times.detect)),
     };
-    [detected_by, format!("{} {} after that", way.decision.by.name(), span(times.decide))]
+    let decided = format!("{} {} after that", way.decision.by.name(), span(times.decide));
+    let unaware = way.decision.alert.as_ref().map(|alert| way.decision.triggered.saturating_since(alert.fired));
+    match unaware.filter(|unaware| *unaware > Duration::ZERO) {
+        Some(unaware) => [detected_by, format!("{decided}, {} of it until somebody was told", span(unaware))],
+        None => [detected_by, decided],
+    }
 }
 
 /// What takes its time between the decision and the cluster; and who took it back.

@@ -3,7 +3,7 @@
 use super::definition::Definition;
 use super::names;
 use super::results::{Results, State};
-use crate::report::text::{BAD, GOOD, TITLE, paint};
+use crate::report::terminal::{BAD, GOOD, TITLE, paint};
 use crate::report::{counted, grouped, grouped_decimal};
 use crate::sweep::design::Design;
 use crate::sweep::play::FIGURES;
