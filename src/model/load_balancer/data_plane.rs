@@ -48,8 +48,8 @@ pub struct DataPlane {
     nodes: Vec<Node>,
     /// How many they are.
     node_count: u32,
-    /// By class and node, of a route that asks for nothing but a lot: those below this go to the canary.
-    plain: Vec<Option<u64>>,
+    /// By class and node.
+    draws: Vec<Draw>,
     /// By pod.
     servers: Vec<Server>,
     application: ApplicationSpec,
@@ -89,6 +89,17 @@ struct Node {
     groups: [Targets; 2],
     /// By pod.
     pools: Vec<Pool>,
+}
+
+/// Where a node sends the requests of a class whose route asks for nothing but weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Draw {
+    Stable,
+    Canary,
+    /// Those whose lot is below this to the canary, all others to stable.
+    CanaryBelow(u64),
+    /// The route asks for more.
+    ByRoute,
 }
 
 /// What came of sending a request to a pod.
@@ -134,7 +145,7 @@ impl DataPlane {
         let mut data_plane = Self {
             nodes: vec![node; load_balancer.nodes as usize],
             node_count: load_balancer.nodes,
-            plain: vec![None; load_balancer.nodes as usize * spec.users.len()],
+            draws: vec![Draw::ByRoute; load_balancer.nodes as usize * spec.users.len()],
             servers: vec![],
             application: application.clone(),
             selection: load_balancer.target_group_selection,
@@ -175,8 +186,17 @@ impl DataPlane {
         let number = ((request.lot >> 32) * node_count) >> 32;
         let route = (u64::from(request.class) * node_count + number) as usize;
         let number = number as usize;
-        let Some(canary_below) = self.plain[route] else { return self.serve_by_route(*request, number, tally) };
-        let service = drawn(canary_below, request.lot);
+        // One copy of the path for each: a core that foresees the way does not wait for the lot.
+        match self.draws[route] {
+            Draw::Stable => self.serve_in(request, (number, Service::Stable), tally),
+            Draw::Canary => self.serve_in(request, (number, Service::Canary), tally),
+            Draw::CanaryBelow(below) => self.serve_in(request, (number, drawn(below, request.lot)), tally),
+            Draw::ByRoute => self.serve_by_route(*request, number, tally),
+        }
+    }
+
+    #[inline(always)]
+    fn serve_in(&mut self, request: &Request, (number, service): (usize, Service), tally: &mut Tally) {
         let target = self.nodes[number].groups[service.index()].next(request.arrival, request.lot);
         let (sent, version) = self.send_to(*request, (number, service), target);
         count(tally, (*request, sent), version);
@@ -366,12 +386,16 @@ impl DataPlane {
     /// A rotation goes on where it was. Assumption: a proxy that reads its rules anew may begin it anew, too.
     fn set_routes(&mut self, node: usize, routes: Arc<[Route]>) {
         let draws_lots = self.selection == TargetGroupSelection::Random && self.target_stickiness.is_none();
-        let plain = |route: &Route| match route {
-            Route::Forward(split) if draws_lots && split.is_plain() => Some(split.canary_below()),
-            Route::Forward(_) | Route::FixedResponse(_) | Route::Elsewhere => None,
+        let draw = |route: &Route| match route {
+            Route::Forward(split) if draws_lots && split.is_plain() => match split.weights {
+                [_, 0] => Draw::Stable,
+                [0, _] => Draw::Canary,
+                [_, _] => Draw::CanaryBelow(split.canary_below()),
+            },
+            Route::Forward(_) | Route::FixedResponse(_) | Route::Elsewhere => Draw::ByRoute,
         };
         for (class, route) in routes.iter().enumerate() {
-            self.plain[class * self.nodes.len() + node] = plain(route);
+            self.draws[class * self.nodes.len() + node] = draw(route);
         }
         let node = &mut self.nodes[node];
         for route in routes.iter() {

@@ -149,7 +149,8 @@ fn room((x, side): (i32, Side), text: &str, placed: &[(i32, Place)]) -> Option<P
         Side::Left => (x - width, x),
         Side::Right => (x, x + width),
     };
-    if left < LEFT || WIDTH - 4 < right {
+    // A width is estimated: a little room to the names of the lanes.
+    if left < LEFT + OFFSET || WIDTH - 4 < right {
         return None;
     }
     let is_free = |row: &usize| {
