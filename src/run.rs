@@ -545,8 +545,9 @@ pub struct Audience {
     pub hit_by_both: u64,
 }
 
-/// What one user met.
+/// What one user met. In one line of a core's cache, as most of the time goes into fetching it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(32))]
 pub struct UserRecord {
     pub requests: u32,
     /// How often another version answered than the time before.
