@@ -212,7 +212,8 @@ fn verb(pass: &mut Pass, key: &str, item: &Node) -> Option<Verb> {
     let Some(verb) = VERBS.iter().find(|verb| Some(verb.name()) == entry.value.text()) else {
         let names = VERBS.map(Verb::name);
         let written = entry.value.text().unwrap_or_default();
-        let help = match super::nearest::nearest(written, &names) {
+        let begun = names.iter().copied().find(|name| !written.is_empty() && name.starts_with(written));
+        let help = match begun.or_else(|| super::nearest::nearest(written, &names)) {
             // The plugin has no such command, either.
             _ if written == "resume" => {
                 "write do = \"promote\": it ends a pause, also one that somebody has begun by `pause`".to_owned()
