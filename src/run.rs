@@ -405,6 +405,15 @@ pub enum Answer {
 
 impl Answer {
     pub const ALL: [Self; 4] = [Self::Ok, Self::Target5xx, Self::Elb5xx, Self::Elb404];
+
+    /// Whether a pod gave it.
+    #[inline]
+    pub const fn is_from_target(self) -> bool {
+        match self {
+            Self::Ok | Self::Target5xx => true,
+            Self::Elb5xx | Self::Elb404 => false,
+        }
+    }
 }
 
 /// The revision that the release brings. Later ones are new, too.
@@ -545,9 +554,8 @@ pub struct Audience {
     pub hit_by_both: u64,
 }
 
-/// What one user met. In one line of a core's cache, as most of the time goes into fetching it.
+/// What one user met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(align(32))]
 pub struct UserRecord {
     pub requests: u32,
     /// How often another version answered than the time before.
@@ -561,22 +569,11 @@ pub struct UserRecord {
     pub seen: u16,
     /// The same for those that answered with an error.
     pub failed_by: u16,
-    /// The revision that answered last; 0: none has.
-    pub last: u8,
 }
 
 impl Default for UserRecord {
     fn default() -> Self {
-        Self {
-            requests: 0,
-            flips: 0,
-            target_5xx: 0,
-            elb_5xx: 0,
-            first_exposed_s: u32::MAX,
-            seen: 0,
-            failed_by: 0,
-            last: 0,
-        }
+        Self { requests: 0, flips: 0, target_5xx: 0, elb_5xx: 0, first_exposed_s: u32::MAX, seen: 0, failed_by: 0 }
     }
 }
 

@@ -116,6 +116,7 @@ fn recounted(scenario: &Scenario, run: &Run) -> Vec<Vec<UserRecord>> {
     };
     let mut users: Vec<Vec<UserRecord>> =
         scenario.traffic.classes.iter().map(|class| vec![UserRecord::default(); count(class)]).collect();
+    let mut last: Vec<_> = users.iter().map(|users| vec![0; users.len()]).collect();
     for request in run.trace.as_ref().expect("the run was traced").iter().filter(|one| one.user != ANONYMOUS) {
         let user = &mut users[usize::from(request.class)][request.user as usize];
         user.requests += 1;
@@ -128,10 +129,10 @@ fn recounted(scenario: &Scenario, run: &Run) -> Vec<Vec<UserRecord>> {
             Answer::Elb5xx => user.elb_5xx += 1,
         }
         let Some(Revision(version)) = request.version.filter(|_| request.outcome.is_from_target()) else { continue };
-        let version = u8::try_from(version).unwrap();
-        user.flips += u32::from(user.last > 0 && user.last != version);
+        let last = &mut last[usize::from(request.class)][request.user as usize];
+        user.flips += u32::from(*last > 0 && *last != version);
         user.seen |= 1 << version;
-        user.last = version;
+        *last = version;
         if version >= 2 {
             user.first_exposed_s = user.first_exposed_s.min(u32::try_from(request.arrival.second()).unwrap());
         }

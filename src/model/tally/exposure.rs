@@ -3,6 +3,10 @@
 //! Kept where a scenario has classes of traffic, or a version that somebody may take back. 32 bytes a user; a class takes
 //! 16 bytes a second for each version, and 4 for the users that were last answered by it. A version counts as seen by its
 //! answer, even if that answer breaks off later; the error counts then as the load balancer's.
+//!
+//! The books of many users are too large for a core's caches. So what each request changes is kept apart from what changes
+//! now and then, and requests are entered in batches: first a loop that only fetches, a dozen users at a time, where each
+//! entry would wait for its own.
 
 use super::Fate;
 use crate::model::Revision;
@@ -20,24 +24,48 @@ const MOST_SAMPLES: usize = 20_000;
 /// So many requests are entered at a time: their users fit into a core's innermost cache.
 const BATCH: usize = 128;
 
+/// A request that waits to be entered.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    arrival: Instant,
+    user: u32,
+    class: u8,
+    /// As the books number them; 0: no pod.
+    version: u8,
+    answer: Answer,
+}
+
+/// Of a user what each of his requests changes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Newest {
+    requests: u32,
+    /// The version that answered last; 0: none has.
+    version: u8,
+}
+
 #[derive(Clone, Debug)]
 pub struct Exposure {
     /// Revisions that can appear, and one for "no pod".
     versions: usize,
     classes: Vec<Class>,
     /// What has not been entered yet, all of the second that is being counted.
-    batch: Vec<Fate>,
+    batch: Box<[Entry; BATCH]>,
+    /// So many of them.
+    waiting: usize,
 }
 
 #[derive(Clone, Debug)]
 struct Class {
+    /// Of its users the requests are added at the end.
     record: ClassRecord,
+    /// By user.
+    newest: Vec<Newest>,
     /// By version, of the second that is being counted.
     current: Vec<[u32; Answer::ALL.len()]>,
     /// Users by the version that answered them last.
     users_on: Vec<u32>,
-    /// Where the requests of this class are meant to go while a route of theirs is said to be there.
-    meant_for: Option<Revision>,
+    /// The version that the requests of this class are meant for while a route of theirs is said to be there.
+    meant_for: Option<u8>,
 }
 
 impl Exposure {
@@ -47,71 +75,50 @@ impl Exposure {
         let versions = (newest.0 as usize + 1).min(MOST_VERSIONS);
         let class = |users: &u32| Class {
             record: ClassRecord::new(versions, *users),
+            newest: vec![Newest::default(); *users as usize],
             current: vec![[0; Answer::ALL.len()]; versions],
             users_on: vec![0; versions],
             meant_for: None,
         };
-        Self { versions, classes: users.iter().map(class).collect(), batch: Vec::with_capacity(BATCH) }
+        let nothing = Entry { arrival: Instant::START, user: 0, class: 0, version: 0, answer: Answer::Ok };
+        let batch = Box::new([nothing; BATCH]);
+        Self { versions, classes: users.iter().map(class).collect(), batch, waiting: 0 }
     }
 
     /// From now on the requests of this class are meant for that revision, or for any.
     pub fn mean_for(&mut self, class: usize, revision: Option<Revision>) {
         self.enter_batch();
-        self.classes[class].meant_for = revision;
+        self.classes[class].meant_for = revision.map(|revision| self.version(Some(revision)));
     }
 
-    #[inline]
-    pub fn count(&mut self, fate: Fate) {
-        self.batch.push(fate);
-        if self.batch.len() == BATCH {
+    #[inline(always)]
+    pub fn count(&mut self, fate: &Fate) {
+        let version = self.version(fate.version);
+        let Fate { arrival, user, class, .. } = *fate;
+        self.batch[self.waiting] = Entry { arrival, user, class, version, answer: answer(fate.outcome) };
+        self.waiting += 1;
+        if self.waiting == BATCH {
             self.enter_batch();
         }
     }
 
+    #[inline(never)]
     fn enter_batch(&mut self) {
-        let mut batch = std::mem::take(&mut self.batch);
-        self.fetch_users(&batch);
-        batch.iter().for_each(|fate| self.enter(fate));
-        batch.clear();
-        self.batch = batch;
-    }
-
-    /// The books of many users are too large for a core's caches. A loop that does nothing else lets the core fetch a dozen
-    /// of them at a time, where it would wait for each.
-    fn fetch_users(&self, batch: &[Fate]) {
-        let last = |fate: &Fate| {
-            let users = &self.classes[usize::from(fate.class)].record.users;
-            users.get(fate.user as usize).map_or(0, |user| user.last)
+        let batch = &self.batch[..std::mem::take(&mut self.waiting)];
+        let fetched = |entry: &Entry| {
+            let newest = self.classes[usize::from(entry.class)].newest.get(entry.user as usize);
+            newest.map_or(0, |newest| newest.version)
         };
-        std::hint::black_box(batch.iter().fold(0, |sum, fate| sum ^ last(fate)));
-    }
-
-    #[inline]
-    fn enter(&mut self, fate: &Fate) {
-        let version = self.version(fate);
-        let class = &mut self.classes[usize::from(fate.class)];
-        let answer = answer(fate.outcome);
-        class.current[version][answer as usize] += 1;
-        if let Some(meant) = class.meant_for
-            && fate.version.is_some_and(|version| version != meant)
-        {
-            class.record.wrong_version += 1;
-        }
-        if fate.outcome.is_from_target() && class.record.first_answers[version].is_none() {
-            class.record.first_answers[version] = Some(fate.arrival);
-            if version >= 2 {
-                class.record.first_exposure.get_or_insert(fate.arrival);
-            }
-        }
-        class.count_user(fate, version, answer);
+        std::hint::black_box(batch.iter().fold(0, |sum, entry| sum ^ fetched(entry)));
+        batch.iter().for_each(|entry| self.classes[usize::from(entry.class)].enter(entry));
     }
 
     /// What was counted has come to another end, in a second that may have been closed.
     pub fn count_again(&mut self, before: &Fate, after: &Fate) {
         self.enter_batch();
-        let version = self.version(before);
+        let version = self.version(before.version);
         let class = &mut self.classes[usize::from(before.class)];
-        let cells = class.cells(before.arrival, version);
+        let cells = class.cells(before.arrival, usize::from(version));
         cells[answer(before.outcome) as usize] -= 1;
         cells[answer(after.outcome) as usize] += 1;
         if let Some(user) = class.record.users.get_mut(before.user as usize) {
@@ -136,47 +143,83 @@ impl Exposure {
 
     pub fn into_records(mut self) -> Vec<ClassRecord> {
         self.enter_batch();
-        self.classes.into_iter().map(|class| class.record).collect()
+        self.classes.into_iter().map(Class::into_record).collect()
     }
 
     #[inline]
-    fn version(&self, fate: &Fate) -> usize {
-        fate.version.map_or(0, |revision| revision.0 as usize).min(self.versions - 1)
+    fn version(&self, revision: Option<Revision>) -> u8 {
+        // There are no more than a byte tells apart.
+        revision.map_or(0, |revision| revision.0 as usize).min(self.versions - 1) as u8
     }
 }
 
 impl Class {
     #[inline]
-    fn count_user(&mut self, fate: &Fate, version: usize, answer: Answer) {
-        // Of nobody's in a class without users.
-        let Some(user) = self.record.users.get_mut(fate.user as usize) else { return };
-        user.requests += 1;
-        user.blame(answer);
-        if answer == Answer::Target5xx {
-            user.failed_by |= 1 << version.min(15);
+    fn enter(&mut self, entry: &Entry) {
+        let version = usize::from(entry.version);
+        self.current[version][entry.answer as usize] += 1;
+        if let Some(meant) = self.meant_for
+            && entry.version > 0
+            && entry.version != meant
+        {
+            self.record.wrong_version += 1;
         }
-        if fate.outcome.is_from_target() && version > 0 && usize::from(user.last) != version {
-            let number = version as u8;
-            user.flips += u32::from(user.last > 0);
-            if user.last > 0 {
-                self.users_on[usize::from(user.last)] -= 1;
-            }
-            self.users_on[version] += 1;
-            user.last = number;
-            user.seen |= 1 << number.min(15);
+        if entry.answer.is_from_target() && self.record.first_answers[version].is_none() {
+            self.record.first_answers[version] = Some(entry.arrival);
             if version >= 2 {
-                user.first_exposed_s =
-                    user.first_exposed_s.min(u32::try_from(fate.arrival.second()).unwrap_or(u32::MAX));
+                self.record.first_exposure.get_or_insert(entry.arrival);
             }
         }
-        let is_sampled = fate.user < SAMPLED_USERS && (user.requests - 1).is_multiple_of(self.record.sampled_every);
-        if is_sampled {
-            let version = version as u8;
-            self.record.samples.push(SampledRequest { user: fate.user, arrival: fate.arrival, version, answer });
+        self.enter_user(entry);
+    }
+
+    #[inline]
+    fn enter_user(&mut self, entry: &Entry) {
+        // Of nobody's in a class without users.
+        let Some(newest) = self.newest.get_mut(entry.user as usize) else { return };
+        newest.requests += 1;
+        let place = newest.requests - 1;
+        let before = newest.version;
+        if entry.answer.is_from_target() && entry.version != before && entry.version > 0 {
+            newest.version = entry.version;
+            self.change_version(entry, before);
+        }
+        if entry.answer != Answer::Ok {
+            let user = &mut self.record.users[entry.user as usize];
+            user.blame(entry.answer);
+            if entry.answer == Answer::Target5xx {
+                user.failed_by |= 1 << entry.version.min(15);
+            }
+        }
+        if entry.user < SAMPLED_USERS && place.is_multiple_of(self.record.sampled_every) {
+            let Entry { arrival, user, version, answer, .. } = *entry;
+            self.record.samples.push(SampledRequest { user, arrival, version, answer });
             if self.record.samples.len() >= MOST_SAMPLES {
                 self.thin_out();
             }
         }
+    }
+
+    /// Another version than `before` has answered the user.
+    fn change_version(&mut self, entry: &Entry, before: u8) {
+        let user = &mut self.record.users[entry.user as usize];
+        if before > 0 {
+            user.flips += 1;
+            self.users_on[usize::from(before)] -= 1;
+        }
+        self.users_on[usize::from(entry.version)] += 1;
+        user.seen |= 1 << entry.version.min(15);
+        if entry.version >= 2 {
+            let second = u32::try_from(entry.arrival.second()).unwrap_or(u32::MAX);
+            user.first_exposed_s = user.first_exposed_s.min(second);
+        }
+    }
+
+    fn into_record(mut self) -> ClassRecord {
+        for (user, newest) in self.record.users.iter_mut().zip(self.newest) {
+            user.requests = newest.requests;
+        }
+        self.record
     }
 
     /// Every second request of each user stays, and of those to come so many fewer are kept.
@@ -245,14 +288,14 @@ mod tests {
 
     #[test]
     fn a_user_takes_32_bytes() {
-        assert_eq!((size_of::<UserRecord>(), align_of::<UserRecord>()), (32, 32));
+        assert_eq!((size_of::<Newest>(), size_of::<UserRecord>()), (8, 24));
     }
 
     #[test]
     fn more_versions_than_the_books_tell_apart_count_as_the_last() {
         let mut exposure = Exposure::new(&[1], Revision(400));
         for version in 1..=400 {
-            exposure.count(fate(version));
+            exposure.count(&fate(version));
         }
         exposure.next_second();
         let class = exposure.into_records().remove(0);
@@ -268,7 +311,7 @@ mod tests {
         let count = 3 * MOST_SAMPLES as u64;
         for number in 0..count {
             let arrival = Instant::START + Duration::millis(number);
-            exposure.count(Fate { number, arrival, answered: arrival, user: (number % 2) as u32, ..fate(1) });
+            exposure.count(&Fate { number, arrival, answered: arrival, user: (number % 2) as u32, ..fate(1) });
         }
         let class = exposure.into_records().remove(0);
         assert_eq!(class.sampled_every, 4);
@@ -284,9 +327,9 @@ mod tests {
     fn what_no_pod_took_did_not_come_to_the_wrong_version() {
         let mut exposure = Exposure::new(&[1], Revision(2));
         exposure.mean_for(0, Some(Revision(2)));
-        exposure.count(fate(1));
-        exposure.count(fate(2));
-        exposure.count(Fate { version: None, outcome: Outcome::Elb(Cause::MissingBackend), ..fate(1) });
+        exposure.count(&fate(1));
+        exposure.count(&fate(2));
+        exposure.count(&Fate { version: None, outcome: Outcome::Elb(Cause::MissingBackend), ..fate(1) });
         assert_eq!(exposure.into_records().remove(0).wrong_version, 1);
     }
 }

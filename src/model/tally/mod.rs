@@ -49,7 +49,7 @@ pub struct Tally {
     /// ELB 5xx by arrival since each of these instants, up to the next one.
     sections: Vec<(Instant, u64)>,
     fingerprint: u64,
-    /// Somebody wants more than the sums: one of the three below.
+    /// Somebody wants a trace or metrics.
     is_watched: bool,
     trace: Option<Vec<TracedRequest>>,
     metrics: Option<Metrics>,
@@ -100,7 +100,7 @@ impl Tally {
 
     /// Keeps the books of each class of traffic, too.
     pub fn with_exposure(mut self, exposure: Exposure) -> Self {
-        (self.exposure, self.is_watched) = (Some(exposure), true);
+        self.exposure = Some(exposure);
         self
     }
 
@@ -131,6 +131,9 @@ impl Tally {
         } else {
             self.count_bad(fate);
         }
+        if let Some(exposure) = &mut self.exposure {
+            exposure.count(&fate);
+        }
         if self.is_watched {
             self.count_for_others(fate, waited);
         }
@@ -154,9 +157,6 @@ impl Tally {
         }
         if let Some(metrics) = &mut self.metrics {
             metrics.count(answer(&fate));
-        }
-        if let Some(exposure) = &mut self.exposure {
-            exposure.count(fate);
         }
     }
 

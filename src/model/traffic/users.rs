@@ -4,6 +4,7 @@
 
 use super::{ANONYMOUS, Request};
 use crate::random::{Distribution, Random};
+use std::hint::select_unpredictable;
 
 /// Who sends the requests of a class.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,8 +125,9 @@ impl AliasTable {
     #[inline]
     fn at(&self, bits: u64) -> u32 {
         let (user, rest) = split(bits, self.0.len() as u32);
-        let column = self.0[user as usize];
-        if rest < column.stays { user } else { column.other }
+        let Column { stays, other } = self.0[user as usize];
+        // A branch would be foreseen no better than a coin, and the looks of several draws could not overlap.
+        select_unpredictable(rest < stays, user, other)
     }
 }
 

@@ -130,7 +130,6 @@ mod tests {
             first_exposed_s: 62,
             seen: 0b110,
             failed_by: 0b100,
-            last: 1,
         };
         let rows = rows(|to| users(&loaded, &run, to));
         assert_eq!(rows.len(), 40 + MOST_USERS + 20);
