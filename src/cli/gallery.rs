@@ -94,6 +94,7 @@ pub const SCENARIOS: &[(&str, &str)] = &[
     ("gitops/header-route-removed", include_str!("../../scenarios/gitops/header-route-removed.toml")),
     ("gitops/header-route-respected", include_str!("../../scenarios/gitops/header-route-respected.toml")),
     ("gitops/improved-pipeline", include_str!("../../scenarios/gitops/improved-pipeline.toml")),
+    ("gitops/ingress-pruned", include_str!("../../scenarios/gitops/ingress-pruned.toml")),
     ("gitops/promotion-timeout", include_str!("../../scenarios/gitops/promotion-timeout.toml")),
     ("gitops/revert-at-100", include_str!("../../scenarios/gitops/revert-at-100.toml")),
     ("gitops/revert-at-100-webhook", include_str!("../../scenarios/gitops/revert-at-100-webhook.toml")),

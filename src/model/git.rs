@@ -1,6 +1,6 @@
 //! The manifest repository: the tracked branch, commit by commit. Git never holds what controllers write into the cluster.
 
-use super::manifest::Manifests;
+use super::manifest::{Kind, Manifests};
 use std::fmt;
 use std::sync::Arc;
 
@@ -49,6 +49,15 @@ impl Repository {
         let manifests = Arc::new(manifests);
         self.commits.push(Commit { manifests, touches_application });
         self.head()
+    }
+
+    /// The manifests of this kind as the newest commit had them that had any.
+    pub fn last_of_kind(&self, kind: Kind) -> Manifests {
+        let of_kind = |commit: &Commit| -> Manifests {
+            let manifests = commit.manifests.iter().filter(|(id, _)| id.kind == kind);
+            manifests.map(|(id, manifest)| (id.clone(), manifest.clone())).collect()
+        };
+        self.commits.iter().rev().map(of_kind).find(|manifests| !manifests.is_empty()).unwrap_or_default()
     }
 
     /// The newest commit up to this one that changes a file of the application.

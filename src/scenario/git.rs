@@ -8,6 +8,7 @@ use super::pass::Pass;
 use super::reader::Reader;
 use super::workload::{MAX_REPLICAS, Workload};
 use crate::model::argo_cd::merge;
+use crate::model::git::Repository;
 use crate::model::manifest::{self, Id, Kind, Manifests, Misfit};
 use crate::model::{Revision, Service};
 use crate::random::Distribution;
@@ -30,37 +31,67 @@ pub struct ScheduledCommit {
     /// Since the start of the release.
     pub at: Duration,
     pub message: String,
-    /// None: it changes no file of the application.
-    pub changes: Vec<Change>,
+    /// Whose manifests it changes.
+    pub kind: Kind,
+    pub change: Change,
 }
 
-/// A field of the manifests of a kind: the last key of the pointer is one of a table.
+/// What a commit does to the manifests of a kind.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    pub kind: Kind,
+pub enum Change {
+    /// None: it changes no file of the application.
+    Fields(Vec<FieldChange>),
+    /// Takes them away.
+    Delete,
+    /// Brings back what a commit before has deleted, as it was.
+    Restore,
+}
+
+/// A field: the last key of the pointer is one of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldChange {
     pub pointer: String,
     /// None takes it away.
     pub value: Option<Value>,
 }
 
 impl ScheduledCommit {
+    /// The manifests after it.
+    ///
     /// # Errors
     /// A field that no longer fits the kind of its object.
-    pub fn apply(&self, manifests: &Manifests) -> Result<Manifests, Misfit> {
-        let mut manifests = manifests.clone();
-        for change in &self.changes {
-            for (_, manifest) in manifests.iter_mut().filter(|(id, _)| id.kind == change.kind) {
-                *manifest = change.apply(manifest);
+    pub fn apply(&self, repository: &Repository) -> Result<Manifests, Misfit> {
+        let mut manifests = repository.manifests().clone();
+        match &self.change {
+            Change::Fields(changes) => {
+                for (_, manifest) in manifests.iter_mut().filter(|(id, _)| id.kind == self.kind) {
+                    *manifest = changes.iter().fold(manifest.clone(), |manifest, change| change.apply(&manifest));
+                }
             }
+            Change::Delete => manifests.retain(|id, _| id.kind != self.kind),
+            Change::Restore => manifests.extend(repository.last_of_kind(self.kind)),
         }
         for (id, manifest) in &mut manifests {
             *manifest = merge::patched(manifest, &manifest::of_router(id, manifest)?);
         }
         Ok(manifests)
     }
+
+    /// As a message says it.
+    fn describe(&self) -> String {
+        let kind = self.kind.name();
+        match &self.change {
+            Change::Fields(changes) if changes.is_empty() => "of another team".to_owned(),
+            Change::Fields(changes) => {
+                changes.iter().map(|change| format!("{kind}: {}", change.describe())).collect::<Vec<_>>().join(", ")
+            }
+            Change::Delete => format!("{kind}: delete"),
+            Change::Restore => format!("{kind}: restore"),
+        }
+    }
 }
 
-impl Change {
+impl FieldChange {
     /// Tables that are missing on the way are made.
     fn apply(&self, manifest: &Value) -> Value {
         // What is not there is not taken away: no table is made on the way to it.
@@ -74,10 +105,13 @@ impl Change {
         self.value.as_ref().map_or(without.clone(), |value| merge::patched(&without, &patch(value.clone())))
     }
 
-    /// As a message says it.
     fn describe(&self) -> String {
-        let verb = if self.value.is_some() { "set" } else { "remove" };
-        format!("{}: {verb} {}", self.kind.name(), self.pointer)
+        format!("{} {}", self.key(), self.pointer)
+    }
+
+    /// Where a scenario says it.
+    fn key(&self) -> &'static str {
+        if self.value.is_some() { "set" } else { "remove" }
     }
 }
 
@@ -131,7 +165,7 @@ pub fn read(reader: &mut Reader<'_, '_>, has_hpa: bool) -> GitSpec {
 }
 
 fn commits(reader: &mut Reader<'_, '_>) -> Vec<ScheduledCommit> {
-    const NOTE: &str = "Commits on the tracked branch: { at, message, set, remove, kind }; without a change they are somebody \
+    const NOTE: &str = "Commits on the tracked branch: { at, message, kind, set, remove, delete, restore }; without a change they are somebody \
                         else's, in a shared repository";
     let schema = || {
         let properties = json!({
@@ -144,6 +178,8 @@ fn commits(reader: &mut Reader<'_, '_>) -> Vec<ScheduledCommit> {
                 "items": { "type": "string" },
                 "description": "JSON pointers of what it takes away",
             },
+            "delete": { "type": "boolean", "description": "Takes the manifests themselves away" },
+            "restore": { "type": "boolean", "description": "Brings back manifests that an earlier commit deleted" },
         });
         json!({ "type": "array", "items": { "type": "object", "required": ["at"], "additionalProperties": false, "properties": properties } })
     };
@@ -162,26 +198,51 @@ fn commit(mut entry: Entry<'_, '_>) -> Option<ScheduledCommit> {
     let message = entry.text("message");
     let kind = entry.one_of("kind", &KINDS.map(Kind::name));
     let kind = kind.and_then(|name| KINDS.into_iter().find(|kind| kind.name() == name)).unwrap_or(Kind::Ingress);
-    let mut changes: Vec<_> =
-        entry.texts("remove").into_iter().map(|pointer| Change { kind, pointer, value: None }).collect();
+    let remove = entry.texts("remove").into_iter().map(|pointer| FieldChange { pointer, value: None });
     let set = entry.read("set", values_from).unwrap_or_default();
-    changes.extend(set.into_iter().map(|(pointer, value)| Change { kind, pointer, value: Some(value) }));
+    let set = set.into_iter().map(|(pointer, value)| FieldChange { pointer, value: Some(value) });
+    let changes: Vec<_> = remove.chain(set).collect();
     for change in &changes {
-        if let Some(problem) = refusal(change) {
-            entry.error(if change.value.is_some() { "set" } else { "remove" }, problem);
+        if let Some(problem) = refusal(kind, change) {
+            entry.error(change.key(), problem);
         }
     }
+    let [delete, restore] = ["delete", "restore"].map(|key| entry.boolean(key).unwrap_or(false));
+    let key = if delete { "delete" } else { "restore" };
+    if (delete || restore)
+        && let Some(problem) = refusal_of_the_whole(kind, key, !changes.is_empty() || delete && restore)
+    {
+        entry.error(key, problem);
+    }
     entry.refuse_unknown();
-    let derived = || match &changes[..] {
-        [] => "of another team".to_owned(),
-        changes => changes.iter().map(Change::describe).collect::<Vec<_>>().join(", "),
+    let change = match () {
+        () if delete => Change::Delete,
+        () if restore => Change::Restore,
+        () => Change::Fields(changes),
     };
-    Some(ScheduledCommit { at: at?, message: message.unwrap_or_else(derived), changes })
+    let mut commit = ScheduledCommit { at: at?, message: String::new(), kind, change };
+    commit.message = message.unwrap_or_else(|| commit.describe());
+    Some(commit)
+}
+
+/// What comes and goes as a whole is what routes requests, and nothing else changes with it.
+fn refusal_of_the_whole(kind: Kind, key: &str, is_more: bool) -> Option<(String, String)> {
+    match kind {
+        Kind::Ingress | Kind::HttpRoute | Kind::VirtualService if is_more => {
+            Some((format!("`{key}` is all that a commit does to a manifest"), "write a commit for each".to_owned()))
+        }
+        Kind::Ingress | Kind::HttpRoute | Kind::VirtualService => None,
+        Kind::Service | Kind::Rollout | Kind::Deployment => {
+            let message =
+                format!("`{key}`: of a {} a commit changes fields only; a run without it has no release", kind.name());
+            Some((message, "write kind = \"Ingress\", \"HTTPRoute\" or \"VirtualService\"".to_owned()))
+        }
+    }
 }
 
 /// What no commit here can change.
-fn refusal(change: &Change) -> Option<(String, String)> {
-    let Change { kind, pointer, value } = change;
+fn refusal(kind: Kind, change: &FieldChange) -> Option<(String, String)> {
+    let FieldChange { pointer, value } = change;
     let is_place = |key: &str| key == "-" || key.parse::<u32>().is_ok();
     if !pointer.starts_with('/') || pointer.split('/').any(is_place) {
         let problem = match pointer.starts_with('/') {
@@ -233,36 +294,60 @@ fn json_of(node: &Node) -> Result<Value, (String, String)> {
 /// Each commit, in the order in which they are pushed, changes an object that there is into one that Kubernetes takes.
 pub fn check(pass: &mut Pass, scenario: &Scenario, document: &Table) {
     let Some(gitops) = &scenario.gitops else { return };
-    let mut manifests = scenario.manifests(gitops);
+    let mut repository = Repository::new(scenario.manifests(gitops));
     let mut commits: Vec<_> = gitops.git.commits.iter().enumerate().collect();
     commits.sort_by_key(|(_, commit)| commit.at);
     for (index, commit) in commits {
         let key = format!("git.commits[{index}]");
-        let mut report = |key: String, message: String, help: String| {
-            let node = document.find(&key).or_else(|| document.find(&format!("git.commits[{index}]")));
-            pass.error(&key, node.and_then(|node| node.place.clone()), message, help);
-        };
-        let is_of_nothing = |change: &&Change| manifests.keys().all(|id| id.kind != change.kind);
-        if let Some(change) = commit.changes.iter().find(is_of_nothing) {
-            let mut kinds: Vec<_> = manifests.keys().map(|id| id.kind.name()).collect();
-            kinds.dedup();
-            let help = format!("write one of {}", kinds.join(", "));
-            report(format!("{key}.kind"), format!("git has no {}", change.kind.name()), help);
-            continue;
-        }
-        match commit.apply(&manifests) {
-            Ok(changed) => manifests = changed,
-            Err(misfit) => {
-                let is_set = commit.changes.iter().any(|change| change.value.is_some());
+        let changed = match misfit(&repository, commit) {
+            None => commit.apply(&repository).map_err(|misfit| {
+                let Change::Fields(changes) = &commit.change else { unreachable!("what was in git fits its kind") };
+                let is_set = changes.iter().any(|change| change.value.is_some());
                 let help = "Kubernetes refuses such a manifest".to_owned();
-                report(format!("{key}.{}", if is_set { "set" } else { "remove" }), misfit.to_string(), help);
+                (if is_set { "set" } else { "remove" }, misfit.to_string(), help)
+            }),
+            Some(problem) => Err(problem),
+        };
+        match changed {
+            Ok(manifests) => _ = repository.push(manifests),
+            Err((field, message, help)) => {
+                let field = format!("{key}.{field}");
+                let node = document.find(&field).or_else(|| document.find(&key));
+                pass.error(&field, node.and_then(|node| node.place.clone()), message, help);
             }
         }
     }
 }
 
+/// Whether what the commit is about is not there, or is there already: its key, the message and what to write.
+fn misfit(repository: &Repository, commit: &ScheduledCommit) -> Option<(&'static str, String, String)> {
+    let manifests = repository.manifests();
+    let kind = commit.kind.name();
+    let is_there = manifests.keys().any(|id| id.kind == commit.kind);
+    let has_been = !repository.last_of_kind(commit.kind).is_empty();
+    let others = || {
+        let mut kinds: Vec<_> = manifests.keys().map(|id| id.kind.name()).collect();
+        kinds.dedup();
+        format!("write one of {}", kinds.join(", "))
+    };
+    match &commit.change {
+        Change::Fields(changes) if changes.is_empty() => None,
+        Change::Fields(_) | Change::Delete if is_there => None,
+        Change::Restore if has_been && !is_there => None,
+        Change::Restore if is_there => {
+            Some(("restore", format!("git has the {kind}: no commit before has deleted it"), String::new()))
+        }
+        Change::Fields(_) | Change::Delete if has_been => {
+            let message = format!("git has no {kind} any more: a commit before has deleted it");
+            Some(("kind", message, "write restore = true in a commit between them".to_owned()))
+        }
+        Change::Fields(_) | Change::Delete | Change::Restore => Some(("kind", format!("git has no {kind}"), others())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::Repository;
     use crate::scenario::load::load;
 
     fn text(commit: &str) -> String {
@@ -289,6 +374,12 @@ mod tests {
                 "kind = \"Rollout\"\nset = { \"/spec/replicas\" = \"5\" }",
                 "`/spec/replicas` is a whole number from 0 to",
             ),
+            ("kind = \"HTTPRoute\"\ndelete = true", "git has no HTTPRoute"),
+            ("restore = true", "git has the Ingress: no commit before"),
+            ("delete = true\nset = { \"/metadata/labels/team\" = \"a\" }", "`delete` is all that a commit does"),
+            ("delete = true\nrestore = true", "`delete` is all that a commit does"),
+            ("kind = \"Rollout\"\ndelete = true", "`delete`: of a Rollout a commit changes fields only"),
+            ("delete = true\n[[git.commits]]\nat = \"40s\"\nremove = [\"/spec/rules\"]", "git has no Ingress any more"),
             ("kind = \"Service\"\nremove = [\"/spec/selector\"]", "`/spec/selector`: of a Service a commit changes"),
             ("kind = \"Rollout\"\nset = { \"/spec/paused\" = true }", "`/spec/paused`: of a Rollout a commit changes"),
         ] {
@@ -304,7 +395,8 @@ mod tests {
         let scenario = load(&text, "x", &[]).expect("it is right").scenario;
         let gitops = scenario.gitops.as_ref().expect("there is an [argo_cd]");
         let before = scenario.manifests(gitops);
-        let after = gitops.git.commits[0].apply(&before).expect("an Ingress without rules is one");
+        let after =
+            gitops.git.commits[0].apply(&Repository::new(before.clone())).expect("an Ingress without rules is one");
         let ingress = |manifests: &super::Manifests| {
             let found = manifests.iter().find(|(id, _)| id.kind == super::Kind::Ingress);
             found.expect("there is one").1.clone()
@@ -319,6 +411,7 @@ mod tests {
             ("", "of another team"),
             ("set = { \"/metadata/labels/team\" = \"a\" }", "Ingress: set /metadata/labels/team"),
             ("kind = \"Rollout\"\nset = { \"/spec/replicas\" = 5 }", "Rollout: set /spec/replicas"),
+            ("delete = true", "Ingress: delete"),
             ("message = \"tidy up\"\nremove = [\"/spec/rules\"]", "tidy up"),
         ] {
             let loaded = load(&text(commit), "x", &[]).unwrap_or_else(|problems| panic!("{commit}: {problems:?}"));

@@ -205,10 +205,10 @@ fn application(reader: &mut Reader<'_, '_>) -> ApplicationSpec {
 fn application_spec(reader: &mut Reader<'_, '_>) -> ApplicationSpec {
     let (automated, sync_options) = reader.table("syncPolicy", "When and how Argo CD syncs", |reader| {
         let automated = reader.optional_table("automated", "Syncs by itself; without it somebody has to", |reader| {
-            let prune = "Deletes what git no longer has. No commit here deletes a manifest: without effect";
-            reader.boolean("prune", false, prune);
+            let note = "Deletes what git no longer has; a sync by hand does not. Argo CD: false unless set";
+            let prune = reader.boolean("prune", false, note);
             let note = "Writes git back when somebody else has changed the cluster. Argo CD: false unless set";
-            Automated { self_heal: reader.boolean("selfHeal", false, note) }
+            Automated { prune, self_heal: reader.boolean("selfHeal", false, note) }
         });
         reader.ignored(&["retry", "managedNamespaceMetadata"]);
         (automated, sync_options(reader))

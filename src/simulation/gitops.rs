@@ -2,13 +2,14 @@
 
 use super::Simulation;
 use super::event::Event;
+use crate::model::Revision;
 use crate::model::argo_cd::application::Polling;
 use crate::model::argo_cd::ignore_differences::{Manager, Managers, changed_fields};
-use crate::model::argo_cd::{self, ArgoCd, Cluster, Effect, Initiator, Operation, Refusal, Written, merge};
+use crate::model::argo_cd::{self, ArgoCd, Cluster, Difference, Effect, Initiator, Operation, Refusal, Written, merge};
 use crate::model::git::{CommitId, Repository};
 use crate::model::manifest::{self, Id, Kind, Manifests};
+use crate::model::rollout::{self, Overwritten};
 use crate::model::routing_object::RoutingObject;
-use crate::model::{Revision, rollout};
 use crate::random::{Distribution, Random, Stream};
 use crate::scenario::Scenario;
 use crate::scenario::git::APP;
@@ -133,7 +134,7 @@ impl Simulation<'_> {
             }
             Push::Scheduled(number) => {
                 let commit = &gitops.spec.git.commits[number as usize];
-                let changed = commit.apply(gitops.repository.manifests());
+                let changed = commit.apply(&gitops.repository);
                 (changed.expect("a checked commit fits its objects"), commit.message.clone())
             }
         };
@@ -210,7 +211,7 @@ impl Simulation<'_> {
                     self.log(now, "argo-cd", "Synced", "application", "");
                 }
                 Effect::StatusChanged(out_of_sync) => {
-                    let ids: Vec<_> = out_of_sync.iter().map(Id::to_string).collect();
+                    let ids: Vec<_> = out_of_sync.iter().map(describe_difference).collect();
                     self.log(now, "argo-cd", "OutOfSync", "application", ids.join(", "));
                 }
             }
@@ -223,11 +224,19 @@ impl Simulation<'_> {
         let Some(gitops) = &mut self.gitops else { return };
         let argo_cd = gitops.argo_cd.as_mut().expect("it has begun the operation");
         let cluster = Cluster { objects: &live, managers: &gitops.managers };
-        let (Written { operation, objects }, effects) = argo_cd.sync(now, &gitops.repository, &cluster);
+        let (Written { operation, pruned, objects }, effects) = argo_cd.sync(now, &gitops.repository, &cluster);
         self.log(now, "argo-cd", "SyncEnded", operation.revision, describe(&operation));
+        for id in pruned {
+            self.log(now, "argo-cd", "Pruned", &id, "");
+            self.delete_routing(now, &id);
+        }
         for (id, after) in objects {
-            let fields = self.note_writer(&id, (&live[&id], &after), Manager::ArgoCd);
-            self.log(now, "argo-cd", "Applied", &id, fields.join(", "));
+            let before = live.get(&id);
+            let fields = self.note_writer(&id, (before.unwrap_or(&Value::Null), &after), Manager::ArgoCd);
+            match before {
+                None => self.log(now, "argo-cd", "Created", &id, ""),
+                Some(_) => self.log(now, "argo-cd", "Applied", &id, fields.join(", ")),
+            }
             match id.kind {
                 Kind::Rollout | Kind::Deployment => self.take_workload(now, &after),
                 Kind::Service => self.take_service(now, &id, &after),
@@ -245,7 +254,7 @@ impl Simulation<'_> {
 
     /// As the API server has them, whoever wrote what.
     fn live_manifests(&self) -> Manifests {
-        let mut manifests = self.routing.object().manifests(self.routing_object_name());
+        let mut manifests = self.routing.manifests(self.routing_object_name());
         let (replicas, _) = self.workload.scale();
         manifests.insert(self.scenario.workload_id(), manifest::workload(self.workload.template(), Some(replicas)));
         for service in self.scenario.services_of_revisions() {
@@ -253,7 +262,7 @@ impl Simulation<'_> {
             manifests.insert(self.scenario.service_id(service), manifest::service(APP, selected));
         }
         for (id, others) in self.gitops.iter().flat_map(|gitops| &gitops.others) {
-            let manifest = manifests.get_mut(id).expect("no object is deleted");
+            let manifest = manifests.get_mut(id).expect("what is deleted has nothing left");
             *manifest = merge::patched(manifest, others);
         }
         manifests
@@ -344,7 +353,25 @@ impl Simulation<'_> {
 
     /// What was written over is gone; the Rollouts controller hears of it if it watches such objects and finds its mark.
     fn take_routing(&mut self, now: Instant, id: &Id, manifest: &Value) {
-        let Some(overwritten) = self.routing.take(id, manifest, self.workload.rollout()) else { return };
+        let overwritten = self.routing.take(id, manifest, self.workload.rollout());
+        self.on_overwritten(now, overwritten);
+    }
+
+    fn delete_routing(&mut self, now: Instant, id: &Id) {
+        if let Some(gitops) = &mut self.gitops {
+            gitops.managers.remove(id);
+            gitops.others.remove(id);
+        }
+        let overwritten = self.routing.delete(id, self.workload.rollout());
+        self.on_overwritten(now, overwritten);
+    }
+
+    fn on_overwritten(&mut self, now: Instant, overwritten: Option<Overwritten>) {
+        if self.workload.rollout().is_some() {
+            let refusal = self.routing.refusal(self.routing_object_name());
+            self.tell_rollout(now, rollout::Input::RouterRefuses(refusal));
+        }
+        let Some(overwritten) = overwritten else { return };
         if !overwritten.routes.is_empty() {
             self.log(now, "argo-cd", "RemoveRoutes", self.routing.object().name(), overwritten.routes.join(", "));
         }
@@ -353,6 +380,14 @@ impl Simulation<'_> {
         if self.workload.rollout().is_some() {
             self.tell_rollout(now, rollout::Input::Overwritten(overwritten));
         }
+    }
+}
+
+fn describe_difference((id, difference): (&Id, &Difference)) -> String {
+    match difference {
+        Difference::Changed => id.to_string(),
+        Difference::Missing => format!("{id} (missing)"),
+        Difference::RequiresPruning => format!("{id} (requires pruning)"),
     }
 }
 

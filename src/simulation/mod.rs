@@ -272,6 +272,10 @@ impl Simulation<'_> {
                     self.patch_header_route(now, written, &HeaderRoute { name, matches: vec![] });
                 }
                 RemoveRoutes(names) => self.remove_routes(now, written, &names),
+                Refused(rollout::Refusal::InvalidSpec(message)) => {
+                    self.log(now, NAME, "InvalidSpec", "rollout", message)
+                }
+                Refused(rollout::Refusal::PassFails(message)) => self.log(now, NAME, "PassFailed", "rollout", message),
                 // An empty ReplicaSet has no part in the story.
                 DeleteReplicaSet(_) => {}
                 Promoted(revision) => {

@@ -11,11 +11,11 @@ use crate::model::load_balancer::listener_rule::{Action, Forward, Listener};
 use crate::model::load_balancer::route::{Route, Split};
 use crate::model::load_balancer_controller::listener_rules::RuleCall;
 use crate::model::load_balancer_controller::{QueueDiscipline, ingress};
-use crate::model::manifest::Id;
+use crate::model::manifest::{Id, Manifests};
 use crate::model::outcome::Cause;
 use crate::model::rollout::router::{Destination, Pair, Router};
 use crate::model::rollout::step::{HeaderRoute, MirrorRoute, Step};
-use crate::model::rollout::{Overwritten, Rollout};
+use crate::model::rollout::{Overwritten, Refusal, Rollout};
 use crate::model::routing_object::RoutingObject;
 use crate::model::{Revision, Service};
 use crate::scenario::Scenario;
@@ -27,6 +27,8 @@ use std::sync::Arc;
 pub struct Routing {
     /// As it stands in the cluster.
     object: Arc<RoutingObject>,
+    /// Somebody has deleted it, and nothing is left of it.
+    is_deleted: bool,
     /// None without `trafficRouting`.
     router: Option<Router>,
     /// By `Service::index`.
@@ -53,6 +55,7 @@ impl Routing {
         let requests: Vec<_> = classes.map(|class| class.request.clone()).collect();
         let mut routing = Self {
             object: Arc::new(scenario.routing_object()),
+            is_deleted: false,
             router: scenario.router(),
             names: Service::ALL.map(|service| scenario.services.name(service).to_owned()),
             max_weight: scenario.max_weight(),
@@ -84,8 +87,44 @@ impl Routing {
     /// Somebody else writes a manifest into the object: what is gone of what the Rollouts controller had written. None if
     /// nothing has changed for anybody.
     pub fn take(&mut self, id: &Id, manifest: &Value, rollout: Option<&Rollout>) -> Option<Overwritten> {
+        self.is_deleted = false;
         let mut object = RoutingObject::clone(&self.object);
         object.take(id, manifest);
+        let overwritten = self.replace(object, rollout)?;
+        let is_heard = self.router.as_ref().is_some_and(|router| router.hears_of(&self.object));
+        Some(Overwritten { is_heard, ..overwritten })
+    }
+
+    /// Somebody else deletes the object, or of several that of this name: what is gone with it.
+    pub fn delete(&mut self, id: &Id, rollout: Option<&Rollout>) -> Option<Overwritten> {
+        let mut object = RoutingObject::clone(&self.object);
+        object.delete(id);
+        self.is_deleted = self.is_one_object();
+        let overwritten = self.replace(object, rollout)?;
+        let is_heard = self.router.as_ref().is_some_and(Router::hears_of_deletions);
+        Some(Overwritten { is_heard, ..overwritten })
+    }
+
+    fn is_one_object(&self) -> bool {
+        match *self.object {
+            RoutingObject::Ingress(_) | RoutingObject::VirtualService(_) | RoutingObject::Weighted(_) => true,
+            RoutingObject::HttpRoutes(_) => false,
+        }
+    }
+
+    /// As git would have them.
+    pub fn manifests(&self, name: &str) -> Manifests {
+        if self.is_deleted { Manifests::new() } else { self.object.manifests(name) }
+    }
+
+    /// Why the controller of Rollouts cannot write into the object, if so. `name` is that of a lone one.
+    pub fn refusal(&self, name: &str) -> Option<Refusal> {
+        let object = (!self.is_deleted).then_some(&*self.object);
+        self.router.as_ref()?.refusal(object, name, &self.shares(Service::Canary, TrafficWeight::ZERO))
+    }
+
+    /// What is gone of what the Rollouts controller had written. None if nothing has changed for anybody.
+    fn replace(&mut self, object: RoutingObject, rollout: Option<&Rollout>) -> Option<Overwritten> {
         if object == *self.object {
             return None;
         }
@@ -101,7 +140,7 @@ impl Routing {
         let names = names.chain(written.mirrors.iter().map(|(route, _)| &route.name));
         let is_lost = |name: &&String| Router::has_route(&before, name) && !Router::has_route(&self.object, name);
         let routes = names.filter(is_lost).cloned().collect();
-        Some(Overwritten { weight: is_weight_gone, routes, is_heard: router.hears_of(&self.object) })
+        Some(Overwritten { weight: is_weight_gone, routes, is_heard: false })
     }
 
     /// The names of the two Services by their roles.

@@ -2,10 +2,10 @@
 
 use super::Simulation;
 use super::workload::Workload;
-use crate::model::rollout::Rollout;
 use crate::model::rollout::analysis::{Kind, Run};
 use crate::model::rollout::status::{PauseReason, Phase, ReplicaSet};
 use crate::model::rollout::step::Step;
+use crate::model::rollout::{Refusal, Rollout};
 use crate::model::{Revision, Update, analysis};
 use crate::units::TrafficWeight;
 
@@ -37,6 +37,14 @@ fn waits_for(rollout: &Rollout) -> Option<String> {
     let status = rollout.status();
     match rollout.update() {
         Update::None | Update::Promoted | Update::TakenBack => return None,
+        Update::Begun if let Some(refusal) = rollout.refusal() => {
+            return Some(match refusal {
+                Refusal::InvalidSpec(message) => format!("a valid spec; InvalidSpec: {message}"),
+                Refusal::PassFails(message) => {
+                    format!("a pass of the Rollouts controller that does not fail: {message}")
+                }
+            });
+        }
         Update::Begun if status.abort || rollout.is_fully_promoted() => return waits_on_the_way_back(rollout),
         Update::Begun => {}
     }

@@ -34,7 +34,7 @@ fn spec(version: Version, application: ApplicationSpec) -> ArgoCdSpec {
 }
 
 fn self_healing() -> ApplicationSpec {
-    ApplicationSpec { automated: Some(Automated { self_heal: true }), ..ApplicationSpec::default() }
+    ApplicationSpec { automated: Some(Automated { prune: false, self_heal: true }), ..ApplicationSpec::default() }
 }
 
 fn id(kind: Kind) -> Id {
@@ -273,7 +273,7 @@ fn rule(pointers: &[&str], expressions: &[&str], managers: &[&str]) -> IgnoreDif
 fn survives(version: Version, rules: Vec<IgnoreDifference>, sync_options: SyncOptions, self_heal: bool) -> [bool; 2] {
     let git = ingress(&[], &["web"]);
     let mut world = World::new(Kind::Ingress, &git);
-    let automated = Some(Automated { self_heal });
+    let automated = Some(Automated { prune: false, self_heal });
     let application =
         ApplicationSpec { automated, sync_options, ignore_differences: rules, ..ApplicationSpec::default() };
     let mut argo_cd = ArgoCd::synced(spec(version, application), &world.git, at(0));
@@ -332,6 +332,7 @@ fn the_strength_of_each_mitigation() {
 
 /// A scenario of the gallery, played.
 mod played;
+mod pruned;
 
 /// From a commit until Argo CD finds out by itself, under 3.x with its defaults: the derived figures of
 /// gitops-and-routing.md 1.3.

@@ -3,7 +3,7 @@
 use super::{Entry, Reproduce};
 use crate::check::reproduce::Run;
 
-pub const WAY_BACK: [Entry; 7] = [
+pub const WAY_BACK: [Entry; 8] = [
     Entry {
         name: "rollback",
         title: "the way back from a bad version",
@@ -38,6 +38,17 @@ pub const WAY_BACK: [Entry; 7] = [
                 is no change of the spec, so nothing is put back.",
         source: "Argo CD, Automated Sync Policy, and controller/appcontroller.go",
         reproduce: Reproduce::Run(Run::of("gitops/dashboard-rollback-undone")),
+    },
+    Entry {
+        name: "prune",
+        title: "Argo CD deletes what git no longer has",
+        words: "A commit with delete = true takes the Ingress, or another route object, out of git. With automated.prune a sync deletes it \
+                in the cluster; without, the application stays OutOfSync, and a sync by hand leaves it there, too. The object's own \
+                sync option Prune=false keeps it. Its rules go with it, and requests get the 404 of the default action; the Rollouts \
+                controller is not told, and finds the spec invalid at its next pass. Assumption: the load balancer is shared and stays; \
+                so do its target groups.",
+        source: "Argo CD, Automated Sync Policy and Sync Options; argo-rollouts, validation_references.go",
+        reproduce: Reproduce::Run(Run::of("gitops/ingress-pruned")),
     },
     Entry {
         name: "header_routes",

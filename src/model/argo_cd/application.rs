@@ -19,6 +19,8 @@ pub struct ApplicationSpec {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Automated {
+    /// What git no longer has is deleted.
+    pub prune: bool,
     pub self_heal: bool,
 }
 

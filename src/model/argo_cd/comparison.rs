@@ -6,7 +6,20 @@ use super::profile::Profile;
 use super::{Cluster, merge};
 use crate::model::manifest::{Id, Manifests};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+
+/// How an object is not what git says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Difference {
+    Changed,
+    /// The cluster does not have it.
+    Missing,
+    /// Git does not have it.
+    RequiresPruning,
+}
+
+/// The annotation by which an object says how it is compared.
+const COMPARE_OPTIONS: &str = "argocd.argoproj.io/compare-options";
 
 pub(super) struct Comparison<'a> {
     pub application: &'a ApplicationSpec,
@@ -16,8 +29,20 @@ pub(super) struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    pub fn out_of_sync(&self, git: &Manifests) -> BTreeSet<Id> {
-        git.iter().filter(|(id, wanted)| self.differs(id, wanted)).map(|(id, _)| id.clone()).collect()
+    pub fn out_of_sync(&self, git: &Manifests) -> BTreeMap<Id, Difference> {
+        let wanted = git.iter().filter_map(|(id, wanted)| Some((id.clone(), self.difference(id, wanted)?)));
+        let is_extra = |(id, live): &(&Id, &Value)| {
+            !git.contains_key(id) && !super::has_option(live, COMPARE_OPTIONS, "IgnoreExtraneous")
+        };
+        let extras = self.live.objects.iter().filter(is_extra);
+        wanted.chain(extras.map(|(id, _)| (id.clone(), Difference::RequiresPruning))).collect()
+    }
+
+    fn difference(&self, id: &Id, git: &Value) -> Option<Difference> {
+        match self.live.objects.contains_key(id) {
+            true => self.differs(id, git).then_some(Difference::Changed),
+            false => Some(Difference::Missing),
+        }
     }
 
     /// Three ways: an apply would change the object. One that was replaced has no last-applied configuration; git's stands

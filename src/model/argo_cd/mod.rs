@@ -2,8 +2,8 @@
 //!
 //! Follows `controller/{appcontroller,state,sync}.go` and `gitops-engine/pkg/diff` of argo-cd (development version of
 //! 3.6.0, compared with v2.0.0 to v3.5.1). Manifests are applied by the client; under `ServerSideApply` the objects of a
-//! release come out the same. Left out: syncs that fail, and with them retries; hooks and waves; pruning, as no commit here
-//! deletes a manifest; server-side diff; several sources.
+//! release come out the same. Left out: syncs that fail, and with them retries; hooks and waves; server-side diff; several
+//! sources.
 
 pub mod application;
 mod comparison;
@@ -17,6 +17,7 @@ use super::manifest::{Id, Manifests};
 use crate::units::{Duration, Instant};
 use application::{ArgoCdSpec, Polling, SyncWindow};
 use comparison::Comparison;
+pub use comparison::Difference;
 use ignore_differences::Managers;
 use profile::Reset;
 use serde_json::Value;
@@ -52,7 +53,7 @@ pub enum Effect {
     /// Call [`ArgoCd::sync`] after the time of such an operation.
     Sync,
     /// The status was another one before. Empty: Synced.
-    StatusChanged(BTreeSet<Id>),
+    StatusChanged(BTreeMap<Id, Difference>),
     /// A person's sync does not begin.
     SyncRefused(Refusal),
 }
@@ -83,6 +84,8 @@ pub struct Operation {
     pub revision: CommitId,
     /// None: all of them.
     pub resources: Option<BTreeSet<Id>>,
+    /// Whether what git does not have is deleted.
+    pub prune: bool,
     pub initiator: Initiator,
 }
 
@@ -98,6 +101,8 @@ pub enum Initiator {
 #[derive(Clone, Debug)]
 pub struct Written {
     pub operation: Operation,
+    /// Deleted, before anything else. Source: gitops-engine, `sync_context.go:runTasks`.
+    pub pruned: BTreeSet<Id>,
     pub objects: Manifests,
 }
 
@@ -122,7 +127,7 @@ pub struct ArgoCd {
     operation: Option<Operation>,
     /// The annotation `last-applied-configuration` of each object.
     last_applied: Manifests,
-    out_of_sync: BTreeSet<Id>,
+    out_of_sync: BTreeMap<Id, Difference>,
     /// Somebody has been told to come back then.
     waits_until: Option<Instant>,
 }
@@ -143,7 +148,7 @@ impl ArgoCd {
             last_operation_end: now,
             operation: None,
             last_applied: git.manifests().clone(),
-            out_of_sync: BTreeSet::new(),
+            out_of_sync: BTreeMap::new(),
             waits_until: None,
         }
     }
@@ -201,7 +206,8 @@ impl ArgoCd {
         }
         self.attempts = 0;
         let revision = self.resolve(now, git);
-        self.begin(Operation { revision, resources: None, initiator: Initiator::Person })
+        // As `argocd app sync` does without `--prune`.
+        self.begin(Operation { revision, resources: None, prune: false, initiator: Initiator::Person })
     }
 
     /// Those that are open.
@@ -270,13 +276,17 @@ impl ArgoCd {
             }
             return vec![];
         }
+        if !automated.prune && self.out_of_sync.values().all(|difference| *difference == Difference::RequiresPruning) {
+            return vec![];
+        }
         if let Some(to) = self.windows(now).map(|window| window.to).max() {
             return self.wait_until(now, self.began + to);
         }
         let revision = self.compared;
         if self.counted(git, revision) != self.counted(git, self.attempted) {
             self.attempts = 0;
-            return self.begin(Operation { revision, resources: None, initiator: Initiator::NewRevision });
+            let initiator = Initiator::NewRevision;
+            return self.begin(Operation { revision, resources: None, prune: automated.prune, initiator });
         }
         if !automated.self_heal {
             return vec![];
@@ -287,7 +297,8 @@ impl ArgoCd {
         }
         let initiator = Initiator::SelfHeal(self.attempts);
         self.attempts += 1;
-        self.begin(Operation { revision, resources: Some(self.out_of_sync.clone()), initiator })
+        let resources = Some(self.out_of_sync.keys().cloned().collect());
+        self.begin(Operation { revision, resources, prune: automated.prune, initiator })
     }
 
     /// The revision as which a commit counts.
@@ -316,23 +327,25 @@ impl ArgoCd {
         let options = self.spec.application.sync_options;
         let resources = match &operation.resources {
             Some(resources) => resources.clone(),
-            None if options.apply_out_of_sync_only => self.comparison(live).out_of_sync(&manifests),
-            None => manifests.keys().cloned().collect(),
+            None if options.apply_out_of_sync_only => {
+                self.comparison(live).out_of_sync(&manifests).into_keys().collect()
+            }
+            None => manifests.keys().chain(live.objects.keys()).cloned().collect(),
         };
-        let mut objects = Manifests::new();
+        let (mut pruned, mut objects) = (BTreeSet::new(), Manifests::new());
         for id in resources {
-            let (wanted, before) = (&manifests[&id], &live.objects[&id]);
-            let target = self.comparison(live).target(&id, wanted);
-            let after = if options.replace || is_replaced(wanted) {
-                self.last_applied.remove(&id);
-                target
-            } else {
-                let after = merge::applied(before, &target, self.last_applied.get(&id).unwrap_or(&Value::Null));
-                self.last_applied.insert(id.clone(), target);
-                after
-            };
-            if after != *before {
-                objects.insert(id, after);
+            match (manifests.get(&id), live.objects.get(&id)) {
+                (Some(wanted), before) => {
+                    let after = self.written(&id, wanted, live);
+                    if before != Some(&after) {
+                        objects.insert(id, after);
+                    }
+                }
+                (None, Some(extra)) if operation.prune && !keeps(extra) => {
+                    self.last_applied.remove(&id);
+                    pruned.insert(id);
+                }
+                (None, _) => {}
             }
         }
         self.last_operation_end = now;
@@ -340,7 +353,19 @@ impl ArgoCd {
             Initiator::NewRevision | Initiator::SelfHeal(_) => Level::Latest,
             Initiator::Person => Level::LatestForced,
         });
-        (Written { operation, objects }, effects)
+        (Written { operation, pruned, objects }, effects)
+    }
+
+    /// The object after it was applied, replaced or created.
+    fn written(&mut self, id: &Id, wanted: &Value, live: &Cluster<'_>) -> Value {
+        let before = live.objects.get(id);
+        let target = before.map_or_else(|| wanted.clone(), |_| self.comparison(live).target(id, wanted));
+        if self.spec.application.sync_options.replace || has_option(wanted, SYNC_OPTIONS, "Replace=true") {
+            self.last_applied.remove(id);
+            return target;
+        }
+        let last = self.last_applied.insert(id.clone(), target.clone()).unwrap_or_default();
+        before.map_or_else(|| target.clone(), |before| merge::applied(before, &target, &last))
     }
 
     fn comparison<'a>(&'a self, live: &'a Cluster<'a>) -> Comparison<'a> {
@@ -353,13 +378,18 @@ impl ArgoCd {
     }
 }
 
-/// Whether the object says of itself that it is replaced.
-fn is_replaced(git: &Value) -> bool {
-    let options = git["metadata"]["annotations"][SYNC_OPTIONS].as_str().unwrap_or_default();
-    options.split(',').any(|option| option.trim() == "Replace=true")
+/// Whether the object says so of itself.
+fn has_option(object: &Value, annotation: &str, option: &str) -> bool {
+    let options = object["metadata"]["annotations"][annotation].as_str().unwrap_or_default();
+    options.split(',').any(|one| one.trim() == option)
 }
 
-/// The objects of the cluster that stand in git, too.
+/// Whether the object is not pruned. With `Prune=confirm` somebody would have to confirm it, which nobody does here.
+fn keeps(object: &Value) -> bool {
+    ["Prune=false", "Prune=confirm"].into_iter().any(|option| has_option(object, SYNC_OPTIONS, option))
+}
+
+/// The objects of the application in the cluster.
 #[derive(Clone, Copy, Debug)]
 pub struct Cluster<'a> {
     pub objects: &'a Manifests,

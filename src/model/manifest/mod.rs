@@ -8,7 +8,9 @@ mod ingress;
 mod virtual_service;
 
 use super::Revision;
+use super::ingress::Ingress;
 use super::routing_object::RoutingObject;
+use super::virtual_service::VirtualService;
 use field::Field;
 pub use field::Misfit;
 use serde_json::{Value, json};
@@ -130,17 +132,31 @@ impl RoutingObject {
         }
     }
 
-    /// The part of it that this manifest is of becomes what it says. The manifest fits its kind: git's does, and so does
-    /// what controllers write.
+    /// The part of it that this manifest is of becomes what it says, or is made. The manifest fits its kind: git's does, and
+    /// so does what controllers write.
     pub fn take(&mut self, id: &Id, manifest: &Value) {
         const FITS: &str = "a manifest fits its kind";
         match self {
             Self::Ingress(object) => *object = ingress::read(manifest).expect(FITS),
             Self::HttpRoutes(routes) => {
-                let route = routes.iter_mut().find(|route| route.name == id.name).expect("it was written from a route");
-                *route = http_route::read(&id.name, manifest).expect(FITS);
+                let read = http_route::read(&id.name, manifest).expect(FITS);
+                match routes.iter_mut().find(|route| route.name == id.name) {
+                    Some(route) => *route = read,
+                    // The newest.
+                    None => routes.push(read),
+                }
             }
             Self::VirtualService(service) => *service = virtual_service::read(manifest).expect(FITS),
+            Self::Weighted(_) => unreachable!("{id} stands in no git"),
+        }
+    }
+
+    /// Nothing is left of the part of it that has this id.
+    pub fn delete(&mut self, id: &Id) {
+        match self {
+            Self::Ingress(object) => *object = Ingress::default(),
+            Self::HttpRoutes(routes) => routes.retain(|route| route.name != id.name),
+            Self::VirtualService(service) => *service = VirtualService::default(),
             Self::Weighted(_) => unreachable!("{id} stands in no git"),
         }
     }

@@ -45,6 +45,13 @@ impl Router {
         Ok(())
     }
 
+    /// What validation says of an Ingress that leads nowhere near the Service whose action the router writes. Source:
+    /// `validation_references.go:ValidateIngress`.
+    pub fn violation(&self, ingress: &Ingress, name: &str) -> Option<String> {
+        let is_led_to = has_path_to(ingress, &self.action_service);
+        (!is_led_to).then(|| format!("ingress `{name}` has no rules using service {} backend", self.action_service))
+    }
+
     /// Sends the requests that the route matches to the canary, or removes the route if it matches none. Its path stands
     /// in every rule, so it takes requests for whatever else the Ingress leads to (issue 3727). Source:
     /// `SetHeaderRoutePerIngress`.

@@ -72,6 +72,18 @@ pub enum Input {
     Overwritten(Overwritten),
     /// Somebody took the pod-template hash out of the selector of a Service.
     ServiceOverwritten(Service),
+    /// Why the object of the router takes nothing from now on; None: it does again. Nobody tells the controller: a pass
+    /// finds it out.
+    RouterRefuses(Option<Refusal>),
+}
+
+/// Why no pass comes to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// Validation finds it before the pass begins.
+    InvalidSpec(String),
+    /// The write fails, and with it the pass.
+    PassFails(String),
 }
 
 /// What is gone of what the controller had written into the object of its router.
@@ -159,6 +171,8 @@ pub enum Effect {
     },
     /// Its verdict is not asked for any more.
     EndAnalysis(u32),
+    /// The first pass that does not come to its end, for this reason.
+    Refused(Refusal),
     Aborted(String),
     /// The revision is the stable one from now on.
     Promoted(Revision),
@@ -174,8 +188,8 @@ pub struct Rollout {
     restart_at: Option<Instant>,
     /// Pods of each revision that are older than that.
     observed_old_pods: Vec<(Revision, u32)>,
-    /// Why the spec is refused, if it is.
-    refusal: Option<String>,
+    /// Why the spec is refused, or the router's object takes nothing, if so.
+    refusal: Option<Refusal>,
     /// The revision of the pod template in the spec.
     template: Revision,
     status: Status,
@@ -189,8 +203,10 @@ pub struct Rollout {
     /// The number of the next AnalysisRun.
     next_run: u32,
     observed_aws: Aws,
-    /// Passes in a row that ended in an error.
+    /// Passes in a row that ended in an error, as AWS did not show the full weight.
     failed_passes: u32,
+    /// The same, as the router's object took nothing.
+    refused_passes: u32,
     /// When the controller looks at AWS again.
     looks_again_at: Option<Instant>,
     /// Since when stable is bigger than wanted, and by which weights: for `honor_scale_down_delay`.
@@ -241,6 +257,7 @@ impl Rollout {
             next_run: 0,
             observed_aws: Aws::Error,
             failed_passes: 0,
+            refused_passes: 0,
             looks_again_at: None,
             stable_scale_down: None,
         }
@@ -304,7 +321,7 @@ impl Rollout {
     /// The same with a spec that the controller refuses, for this reason.
     #[must_use]
     pub fn refused(mut self, message: String) -> Self {
-        self.refusal = Some(message);
+        self.refusal = Some(Refusal::InvalidSpec(message));
         self
     }
 
@@ -357,6 +374,11 @@ impl Rollout {
     /// Passes fail because AWS does not show the full weight.
     pub fn is_verifying(&self) -> bool {
         self.failed_passes > 0
+    }
+
+    /// Why passes do not come to their end, if so.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref().filter(|_| self.refused_passes > 0)
     }
 
     /// The newest look at AWS failed: throttled, or denied.
@@ -476,6 +498,10 @@ impl Rollout {
                 self.reconcile_soon()
             }
             Timer => self.reconcile_soon(),
+            RouterRefuses(refusal) => {
+                self.refusal = refusal;
+                vec![]
+            }
             Input::AnalysisRun(number, phase, message) => {
                 // One that was ended has no verdict.
                 let runs = self.status.analysis.iter_mut();

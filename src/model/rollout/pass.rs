@@ -9,7 +9,7 @@ use super::status::{PauseReason, PingPong, PodCounts, ReplicaSet, Status, Weight
 use super::step::Step;
 use super::traffic_routing::{decide, rolling_back_to_stable};
 use super::verification::Verification;
-use super::{Effect, Rollout, conditions, replicas};
+use super::{Effect, Refusal, Rollout, conditions, replicas};
 use crate::model::{Revision, Update};
 use crate::units::{Duration, Instant};
 
@@ -35,12 +35,15 @@ impl<'a> Pass<'a> {
     }
 
     fn reconcile(&mut self) {
-        if let Some(refusal) = self.rollout.refusal.clone() {
-            self.rollout.status.conditions.invalid_spec = Some(refusal);
+        if let Some(Refusal::InvalidSpec(message)) = self.rollout.refusal.clone() {
+            self.refuse();
+            self.rollout.status.conditions.invalid_spec = Some(message);
             conditions::set_phase(&mut self.rollout.status, &self.rollout.spec, self.rollout.spec.paused);
             self.effects.push(Effect::WakeAt(self.now + INVALID_SPEC_RETRY));
             return;
         }
+        // Source: `rollout/sync.go:calculateBaseStatus`.
+        self.rollout.status.conditions.invalid_spec = None;
         if self.ensure_replica_set() {
             return;
         }
@@ -81,6 +84,14 @@ impl<'a> Pass<'a> {
             self.reconcile_pause();
         }
         self.sync_status();
+    }
+
+    /// The pass does not come to its end.
+    fn refuse(&mut self) {
+        if self.rollout.refused_passes == 0 {
+            self.effects.extend(self.rollout.refusal.clone().map(Effect::Refused));
+        }
+        self.rollout.refused_passes += 1;
     }
 
     pub(super) fn observed(&self) -> Observed<'_> {
@@ -171,6 +182,12 @@ impl<'a> Pass<'a> {
             self.weights = None;
             return Verification::Passed;
         }
+        if matches!(self.rollout.refusal, Some(Refusal::PassFails(_))) {
+            self.refuse();
+            self.look_again_after_failures(self.rollout.refused_passes);
+            return Verification::Fails;
+        }
+        self.rollout.refused_passes = 0;
         let observed = self.observed();
         let decision = decide(&observed);
         let (stable_revision, max) = (observed.stable_revision(), observed.max_weight());

@@ -4,7 +4,7 @@
 //! first is played. Left out: destinations of experiments.
 
 use super::step::{HeaderMatch, HeaderRoute, MirrorRoute};
-use super::{alb, gateway_api, istio, weighted};
+use super::{Refusal, alb, gateway_api, istio, weighted};
 use crate::model::http_request::HttpRequest;
 use crate::model::request_match::RequestMatch;
 use crate::model::routing_object::RoutingObject;
@@ -118,6 +118,40 @@ impl Router {
             (Self::Istio(_) | Self::Weighted(_), _) => true,
             (Self::GatewayApi(_) | Self::Alb(_), _) => false,
         }
+    }
+
+    /// Whether the controller hears that somebody has deleted such an object. Source: `ingress/ingress.go:syncIngress` leaves
+    /// it at a line in the log, `rollout/controller.go` watches VirtualServices.
+    pub const fn hears_of_deletions(&self) -> bool {
+        match self {
+            Self::Istio(_) | Self::Weighted(_) => true,
+            Self::Alb(_) | Self::GatewayApi(_) => false,
+        }
+    }
+
+    /// Why the controller cannot write this split, if so. `object` is None where it does not exist; `name` is that of a lone
+    /// one. An Ingress and a VirtualService are validated with the Rollout; what a plugin finds fails the pass.
+    pub fn refusal(&self, object: Option<&RoutingObject>, name: &str, split: &[Destination; 2]) -> Option<Refusal> {
+        let Some(object) = object else {
+            let resource = match self {
+                Self::Alb(_) => "ingress.networking.k8s.io",
+                Self::Istio(_) => "virtualservices.networking.istio.io",
+                Self::GatewayApi(_) | Self::Weighted(_) => unreachable!("it writes several objects, or its own"),
+            };
+            return Some(Refusal::InvalidSpec(format!("{resource} \"{name}\" not found")));
+        };
+        if let (Self::Alb(router), RoutingObject::Ingress(ingress)) = (self, object)
+            && let Some(violation) = router.violation(ingress, name)
+        {
+            return Some(Refusal::InvalidSpec(violation));
+        }
+        let misfit = self.set_weights(&mut object.clone(), split).err()?;
+        Some(match self {
+            Self::Istio(_) => {
+                Refusal::InvalidSpec(format!("Istio VirtualService has invalid HTTP routes. Error: {misfit}"))
+            }
+            Self::Alb(_) | Self::GatewayApi(_) | Self::Weighted(_) => Refusal::PassFails(misfit),
+        })
     }
 
     /// Whether the route is for such requests, as this router reads several matches.

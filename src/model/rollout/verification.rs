@@ -72,9 +72,8 @@ impl Pass<'_> {
             Aws::Error => return Verification::Pending,
         }
         if asked.canary == max && version.insists_on_full_weight() {
-            let doubled = FIRST_BACK_OFF * (1 << self.rollout.failed_passes.min(20));
             self.rollout.failed_passes += 1;
-            self.look_again_in(doubled.min(RETRY));
+            self.look_again_after_failures(self.rollout.failed_passes);
             return Verification::Fails;
         }
         self.look_again_in(RETRY);
@@ -98,6 +97,12 @@ impl Pass<'_> {
             self.look_again_in(RETRY);
         }
         is_verified
+    }
+
+    /// After so many failed passes in a row.
+    pub(super) fn look_again_after_failures(&mut self, failed: u32) {
+        let doubled = FIRST_BACK_OFF * (1 << (failed - 1).min(20));
+        self.look_again_in(doubled.min(RETRY));
     }
 
     /// The queue keeps one time for a Rollout, the earliest.

@@ -170,14 +170,16 @@ impl<'a> Spell<'a> {
         let by_hand = self.run.events.iter().rfind(|entry| {
             entry.component == "people" && entry.event == "promote_full" && (self.began..=removed).contains(&entry.at)
         });
-        let by_argo_cd = self
-            .run
-            .events
-            .iter()
-            .any(|entry| entry.at == removed && entry.component == "argo-cd" && entry.event == "RemoveRoutes");
+        let has_argo_cd = |event: &str| {
+            let mut then = self.run.events.iter().filter(|entry| entry.at == removed && entry.component == "argo-cd");
+            then.any(|entry| entry.event == event)
+        };
         let why = match by_hand {
             Some(_) => "promote --full takes routes away at once",
-            None if by_argo_cd => "Argo CD wrote the object as it stands in git, and nothing sets a route again",
+            None if has_argo_cd("Pruned") => "Argo CD pruned the object, and nothing sets a route again",
+            None if has_argo_cd("RemoveRoutes") => {
+                "Argo CD wrote the object as it stands in git, and nothing sets a route again"
+            }
             None => "the controller takes it away while no pod of the canary is available",
         };
         let before = match self.wrong_before(removed) {

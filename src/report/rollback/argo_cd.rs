@@ -1,12 +1,29 @@
-//! What Argo CD wrote over, in a sentence.
+//! What Argo CD wrote over, deleted and created, in a few sentences.
 
 use crate::report::{listed, span, time};
-use crate::run::Run;
+use crate::run::{LogEntry, Run};
 use crate::units::{Duration, counted};
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(super) fn sentences(run: &Run) -> Option<String> {
+    let told: Vec<_> = pruned(run).into_iter().chain(written_over(run)).collect();
+    (!told.is_empty()).then(|| told.join(" "))
+}
+
+/// `Argo CD pruned Ingress/web at t = 160.4 s, and created it anew at t = 396.6 s.`
+fn pruned(run: &Run) -> Vec<String> {
+    let by_argo_cd =
+        |event| run.events.iter().filter(move |entry| entry.component == "argo-cd" && entry.event == event);
+    let told = |pruned: &LogEntry| {
+        let anew = by_argo_cd("Created").find(|created| created.object == pruned.object && created.at > pruned.at);
+        let anew = anew.map_or_else(String::new, |at| format!(", and created it anew at t = {}", time(run, at.at)));
+        format!("Argo CD pruned {} at t = {}{anew}.", pruned.object, time(run, pruned.at))
+    };
+    by_argo_cd("Pruned").map(told).collect()
+}
+
 /// By object and fields: how often, and when last. The template of a Rollout is told as what it is.
-pub(super) fn sentence(run: &Run) -> Option<String> {
+fn written_over(run: &Run) -> Option<String> {
     let mut written: BTreeMap<(&str, &str), Vec<_>> = BTreeMap::new();
     for entry in run.events.iter().filter(|entry| entry.component == "argo-cd" && entry.event == "Applied") {
         written.entry((&entry.object, &entry.detail)).or_default().push(entry.at);
@@ -70,7 +87,7 @@ mod tests {
     #[test]
     fn what_was_written_over_is_counted_by_object_and_field() {
         let mut run = quiet();
-        assert_eq!(sentence(&run), None);
+        assert_eq!(sentences(&run), None);
         let annotation = "/metadata/annotations/alb.ingress.kubernetes.io~1actions.web";
         run.events.extend(log(&[
             (10_000, "argo-cd", "Applied", "Ingress/web", annotation),
@@ -80,7 +97,7 @@ mod tests {
         ]));
         let told = "Argo CD wrote git's state over Ingress/web (annotation actions.web) 2 times, the last at t = 20 s; \
                     Ingress/web (spec.rules) 1 time, at t = 30 s; Rollout/app (the image) 1 time, at t = 40 s.";
-        assert_eq!(sentence(&run).as_deref(), Some(told));
+        assert_eq!(sentences(&run).as_deref(), Some(told));
         // One node routes by git's weights from 11 s on, the last one to 17 s. Then the controller asks for them itself.
         let split = "canary 0 stable 100";
         run.events.extend(log(&[
@@ -95,6 +112,6 @@ mod tests {
         ]));
         run.events.sort_by_key(|entry| entry.at);
         let routed = " Requests went by git's weights instead of the Rollouts controller's for 6 s.";
-        assert_eq!(sentence(&run), Some(format!("{told}{routed}")));
+        assert_eq!(sentences(&run), Some(format!("{told}{routed}")));
     }
 }

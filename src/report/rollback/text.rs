@@ -15,7 +15,7 @@ pub(in crate::report) fn paragraphs(loaded: &Loaded, run: &Run) -> Vec<(&'static
         told.push(("rollback", story(run, &rollback)));
         told.push(("exposure", exposure(run, &rollback)));
     }
-    told.extend(argo_cd::sentence(run).map(|text| ("argo cd", text)));
+    told.extend(argo_cd::sentences(run).map(|text| ("argo cd", text)));
     let routes = lives(loaded, run).into_iter().filter(HeaderRouteLife::is_cut_short);
     told.extend(routes.map(|life| ("route", removed(&life))));
     told

@@ -40,7 +40,10 @@ impl<'a> Story<'a> {
             Mechanism::KeepAliveRace => self.keep_alive_race(),
             Mechanism::DeregistrationDelay => self.deregistration_delay_expired(),
             Mechanism::Slow => self.overload().unwrap_or_else(|| self.slow()),
-            Mechanism::NoRule => self.unrouted(404, "no rule of the listener took them, so its default action did"),
+            Mechanism::NoRule => {
+                let pruned = self.pruned().map_or_else(String::new, |text| format!(", {text}"));
+                self.unrouted(404, &format!("no rule of the listener took them{pruned}, so its default action did"))
+            }
             Mechanism::MissingBackend => {
                 let reason = "the rule that took them leads to an action or a Service that is not there";
                 let by_argo_cd = self.written_without_action().map_or_else(String::new, |text| format!(": {text}"));

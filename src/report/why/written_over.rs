@@ -47,12 +47,20 @@ impl Story<'_> {
     /// Argo CD wrote the object without the action to which the rule leads.
     pub(super) fn written_without_action(&self) -> Option<String> {
         let is_object = |entry: &LogEntry| {
-            entry.component == "argo-cd" && entry.event == "Applied" && entry.object.starts_with("Ingress")
+            entry.component == "argo-cd"
+                && ["Applied", "Created"].contains(&entry.event)
+                && entry.object.starts_with("Ingress")
         };
         let applied = self.before_the_start(is_object)?;
         Some(format!(
             "Argo CD had written the Ingress as it stands in git, without that action, at t = {}",
             time(self.run, applied.at)
         ))
+    }
+
+    /// Argo CD deleted the object of which the rules were made, or one of them.
+    pub(super) fn pruned(&self) -> Option<String> {
+        let pruned = self.before_the_start(|entry| entry.component == "argo-cd" && entry.event == "Pruned")?;
+        Some(format!("as Argo CD had pruned {} at t = {}", pruned.object, time(self.run, pruned.at)))
     }
 }

@@ -7,7 +7,7 @@ use rollout_sim::simulation::run;
 
 const TESTERS: usize = 1;
 
-fn play(name: &str, set: &[&str]) -> Run {
+pub(super) fn play(name: &str, set: &[&str]) -> Run {
     run(&of_gallery(&format!("gitops/{name}"), set).scenario, 1)
 }
 
@@ -15,13 +15,13 @@ fn since_release(run: &Run, entry: &LogEntry) -> f64 {
     (entry.at - run.release).as_secs_f64()
 }
 
-fn times(run: &Run, component: &str, event: &str, object: &str) -> Vec<f64> {
+pub(super) fn times(run: &Run, component: &str, event: &str, object: &str) -> Vec<f64> {
     let is_meant =
         |entry: &&LogEntry| entry.component == component && entry.event == event && entry.object.contains(object);
     run.events.iter().filter(is_meant).map(|entry| since_release(run, entry)).collect()
 }
 
-fn only(times: &[f64]) -> f64 {
+pub(super) fn only(times: &[f64]) -> f64 {
     let [time] = times else { panic!("once, not at {times:?}") };
     *time
 }
@@ -137,9 +137,8 @@ fn a_replaced_ingress_answers_503() {
     assert!(strict.requests.elb_503 < 100, "{}", strict.requests.elb_503);
 }
 
-/// Not a single request moves; without selfHeal it stands, until somebody commits something.
 /// Short, and few requests: v2 is at 100 % after a minute.
-const SMALL: &str = r#"
+pub(super) const SMALL: &str = r#"
 [simulation]
 warmup = "10s"
 cooldown = "10s"
@@ -157,13 +156,13 @@ startup_time = "2s"
 "#;
 
 /// Of a small release with these lines besides, which end in the table of Argo CD.
-fn small(lines: &str, set: &[&str]) -> Run {
+pub(super) fn small(lines: &str, set: &[&str]) -> Run {
     let set: Vec<_> = set.iter().map(|text| (*text).to_owned()).collect();
     let loaded = load(&format!("{SMALL}{lines}"), "small", &set);
     run(&loaded.unwrap_or_else(|problems| panic!("{problems:#?}")).scenario, 1)
 }
 
-const SELF_HEAL: &str = "[argo_cd.application.spec.syncPolicy]\nautomated = { selfHeal = true }\n";
+pub(super) const SELF_HEAL: &str = "[argo_cd.application.spec.syncPolicy]\nautomated = { selfHeal = true }\n";
 
 /// A commit that waits for the end of a sync window is on its way: the release is not over before that.
 #[test]
@@ -373,6 +372,7 @@ fn a_resolved_alert_is_not_notified() {
     }
 }
 
+/// Not a single request moves; without selfHeal it stands, until somebody commits something.
 #[test]
 fn a_rollback_in_the_dashboard_is_undone() {
     let run = play("dashboard-rollback-undone", &[]);

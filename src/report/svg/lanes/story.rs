@@ -244,6 +244,7 @@ impl Teller<'_> {
             }
             "SyncEnded" => self.end(&key, number),
             "Applied" => self.mark(number, (1, shorten(&entry.object))),
+            "Pruned" | "Created" => self.mark(number, (0, shorten(&entry.object))),
             _ => self.mark(number, (0, shorten(&entry.detail))),
         }
     }
@@ -258,7 +259,9 @@ impl Teller<'_> {
                 let detail = if entry.event == "Aborted" { String::new() } else { shorten(&entry.object) };
                 self.mark(number, (0, detail));
             }
-            "SetHeaderRoute" | "SetMirrorRoute" | "RemoveRoutes" | "PatchFailed" => self.mark(number, (0, detail)),
+            "SetHeaderRoute" | "SetMirrorRoute" | "RemoveRoutes" | "PatchFailed" | "InvalidSpec" | "PassFailed" => {
+                self.mark(number, (0, detail));
+            }
             "SetWeight" => self.mark(number, (1, weight(&entry.detail))),
             "ScaleReplicaSet" => {
                 self.mark(number, (3, format!("{} {}", entry.object, entry.detail.replace("->", "→"))))
@@ -369,9 +372,12 @@ impl Teller<'_> {
     }
 
     fn mark(&mut self, number: usize, (rank, detail): (u8, String)) {
-        const ALARMING: [&str; 8] = [
+        const ALARMING: [&str; 11] = [
             "Aborted",
             "PatchFailed",
+            "PassFailed",
+            "InvalidSpec",
+            "Pruned",
             "FailedBuildModel",
             "StageFailed",
             "TimedOut",
@@ -464,8 +470,10 @@ fn causes(run: &Run) -> Vec<Cause> {
             (_, "CreateRule") => {
                 before(&|other| is_route_set(other) || is_foreign(other)).filter(|from| is_route_set(&events[*from]))
             }
-            (_, "DeleteRule") => before(&|other| other.event == "RemoveRoutes" || is_foreign(other))
-                .filter(|from| events[*from].event == "RemoveRoutes"),
+            (_, "DeleteRule") => {
+                before(&|other| ["RemoveRoutes", "Pruned"].contains(&other.event) || is_foreign(other))
+                    .filter(|from| !is_foreign(&events[*from]))
+            }
             ("load-balancer", "RuleEffective") => {
                 before(&|other| other.event.starts_with("Modify") && other.detail == entry.detail)
             }
@@ -499,7 +507,7 @@ fn is_decision(entry: &LogEntry) -> bool {
 }
 
 fn is_written_by_argo_cd(entry: &LogEntry) -> bool {
-    entry.component == "argo-cd" && ["Applied", "RemoveRoutes"].contains(&entry.event)
+    entry.component == "argo-cd" && ["Applied", "Created", "Pruned", "RemoveRoutes"].contains(&entry.event)
 }
 
 fn is_route_set(entry: &LogEntry) -> bool {
@@ -508,7 +516,7 @@ fn is_route_set(entry: &LogEntry) -> bool {
 
 /// Git's rules, which may be others.
 fn is_foreign(entry: &LogEntry) -> bool {
-    entry.component == "argo-cd" && entry.event == "Applied" && entry.object.starts_with("Ingress")
+    entry.component == "argo-cd" && ["Applied", "Created"].contains(&entry.event) && entry.object.starts_with("Ingress")
 }
 
 /// A commit takes its time: who asked for it has done so since the commit before.
