@@ -419,8 +419,12 @@ fn action(detail: &str) -> String {
 }
 
 /// `testers web-canary 0 web-stable 100` is `testers → web-stable`; of several Services that with the largest weight counts.
+/// `testers 404` is `testers → 404`.
 fn class_route(detail: &str) -> String {
     let words: Vec<_> = detail.split(' ').collect();
+    if let [class, code] = words[..] {
+        return shorten(&format!("{class} → {code}"));
+    }
     let services = words.windows(2).filter_map(|pair| Some((pair[1].parse::<u32>().ok()?, pair[0])));
     let most = services.max_by_key(|(weight, _)| *weight);
     most.map_or_else(|| shorten(detail), |(_, service)| shorten(&format!("{} → {service}", words[0])))
@@ -578,6 +582,7 @@ mod tests {
     fn a_route_of_a_class_is_told_by_the_service_it_leads_to() {
         assert_eq!(class_route("testers web-canary 0 web-stable 100"), "testers → web-stable");
         assert_eq!(class_route("testers web-canary 1"), "testers → web-canary");
-        assert_eq!(class_route("testers fixed response"), "testers fixed response");
+        assert_eq!(class_route("testers 404"), "testers → 404");
+        assert_eq!(class_route("testers elsewhere"), "testers → elsewhere");
     }
 }
