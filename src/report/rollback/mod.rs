@@ -7,6 +7,7 @@
 mod argo_cd;
 mod bad_version;
 pub(super) mod header_routes;
+mod in_vain;
 pub mod side_by_side;
 pub(super) mod summary;
 pub(super) mod text;

@@ -1,10 +1,9 @@
 //! The way back in the report on the terminal.
 
 use super::header_routes::{HeaderRouteLife, lives};
-use super::{Exposure, Rollback, TOLERATED, Times, Way, argo_cd, of};
-use crate::model::people::Verb;
+use super::{Exposure, Rollback, TOLERATED, Times, Way, argo_cd, in_vain, of};
 use crate::report::{grouped_decimal, percent, span, time};
-use crate::run::{ChangeKind, Decider, Decision, Run};
+use crate::run::{ChangeKind, Run};
 use crate::scenario::Loaded;
 use crate::units::{Duration, Instant, counted, grouped};
 
@@ -29,7 +28,7 @@ fn story(run: &Run, rollback: &Rollback<'_>) -> String {
         parts.extend(changed(run, way));
     }
     parts.push(over(run, rollback));
-    let vain: Vec<_> = rollback.vain.iter().map(|decision| came_to_nothing(run, decision)).collect();
+    let vain: Vec<_> = rollback.vain.iter().map(|decision| in_vain::sentence(run, decision)).collect();
     std::iter::once(parts.join("; ") + ".").chain(vain).collect::<Vec<_>>().join(" ")
 }
 
@@ -79,18 +78,6 @@ fn over(run: &Run, rollback: &Rollback<'_>) -> String {
             percent(TOLERATED[1])
         ),
         [None, None] => "it still answered when the run ended".to_owned(),
-    }
-}
-
-/// A decision that changed nothing, and why if that is known.
-fn came_to_nothing(run: &Run, decision: &Decision) -> String {
-    let (name, at) = (decision.by.name(), time(run, decision.decided));
-    match (&decision.refused, decision.by) {
-        (Some(reason), _) => format!("`{name}` (t = {at}) came too late: {reason}."),
-        (None, Decider::Person { verb: Verb::Abort, .. }) => {
-            format!("`{name}` (t = {at}) changed nothing: no update was under way.")
-        }
-        (None, _) => format!("`{name}` (t = {at}) changed nothing."),
     }
 }
 

@@ -174,6 +174,31 @@ fn the_action_that_was_done_says_how_long_it_took() {
 }
 
 #[test]
+fn what_changed_nothing_says_why() {
+    let pipeline = |lines: &str| format!("{ARGO_CD}[pipeline]\n{lines}{}", action("at = \"60s\"", "run_pipeline"));
+    let stages =
+        |share: &str| format!("stages = [{{ name = \"tests\", duration = \"60s\", failure_share = {share} }}]\n");
+    let full = "executors = 1\nother_jobs = { rate = \"3600/h\", duration = \"60s\" }\n";
+    let by_hand = "[git]\ncommit_time = \"10s\"\n[argo_cd]\n";
+    let revert = |at: &str| action(&format!("at = \"{at}\""), "revert_commit");
+    for (sections, why) in [
+        (pipeline(&stages("1.0")), "run 1 of the pipeline failed"),
+        (
+            pipeline(&format!("{full}{}", stages("0.0"))),
+            "run 1 of the pipeline was still waiting for an executor at the end",
+        ),
+        (pipeline(&stages("0.0").replace("60s", "300s")), "run 1 of the pipeline was still going on at the end"),
+        (format!("{by_hand}{}", revert("60s")), "nothing synced commit 2"),
+        (format!("{ARGO_CD}{}", revert("175s")), "its commit was not pushed before the end"),
+        (format!("{ARGO_CD}{}", revert("145s")), "the sync of commit 2 was still going on at the end"),
+    ] {
+        let told = tell(USERS, &sections, &["simulation.duration=\"180s\""]);
+        let verb = if sections.contains("run_pipeline") { "run_pipeline" } else { "revert_commit" };
+        told.says(&[&format!("`{verb}` (t = "), &format!("changed nothing: {why}.")]);
+    }
+}
+
+#[test]
 fn what_had_no_effect_is_not_the_way_back() {
     let promotion = format!("{ARGO_CD}[promotion]\n");
     // Accepted: the rejection comes too late, and nothing takes the release back.
