@@ -38,7 +38,8 @@ const OF_THE_WAY_BACK: [&str; 5] = [
 fn figures(summaries: &[Value]) -> Vec<&'static str> {
     let goes_back = summaries.iter().any(|summary| summary["rollback"].is_object());
     let of_the_way_back = OF_THE_WAY_BACK.into_iter().filter(|_| goes_back);
-    FIGURES.into_iter().chain(of_the_way_back).collect()
+    let has_404 = summaries.iter().any(|summary| summary["requests"]["elb_404"].as_u64() > Some(0));
+    FIGURES.into_iter().chain(has_404.then_some("elb_404")).chain(of_the_way_back).collect()
 }
 
 /// Joins the summaries of several seeds into one of the same shape. Each number becomes {min, mean, p50, p95, max};

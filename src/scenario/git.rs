@@ -252,6 +252,10 @@ fn refusal(kind: Kind, change: &FieldChange) -> Option<(String, String)> {
         let help = "write a JSON pointer like /metadata/annotations/alb.ingress.kubernetes.io~1actions.web";
         return Some((problem, help.to_owned()));
     }
+    if value.as_ref().and_then(Value::as_str).is_some_and(|text| text.contains("=confirm")) {
+        let problem = format!("`{pointer}`: a sync that waits for somebody to confirm it is not simulated");
+        return Some((problem, "write Prune=false, or leave it out".to_owned()));
+    }
     match kind {
         Kind::Ingress | Kind::HttpRoute | Kind::VirtualService => None,
         Kind::Service | Kind::Rollout | Kind::Deployment if pointer.starts_with("/metadata/") => None,
@@ -294,6 +298,11 @@ fn json_of(node: &Node) -> Result<Value, (String, String)> {
 /// Each commit, in the order in which they are pushed, changes an object that there is into one that Kubernetes takes.
 pub fn check(pass: &mut Pass, scenario: &Scenario, document: &Table) {
     let Some(gitops) = &scenario.gitops else { return };
+    // Of commits that could not be read the others know nothing, not even their place.
+    let written = document.find("git.commits").and_then(Node::array).map_or(0, <[Node]>::len);
+    if written != gitops.git.commits.len() {
+        return;
+    }
     let mut repository = Repository::new(scenario.manifests(gitops));
     let mut commits: Vec<_> = gitops.git.commits.iter().enumerate().collect();
     commits.sort_by_key(|(_, commit)| commit.at);

@@ -252,6 +252,11 @@ fn sync_options(reader: &mut Reader<'_, '_>) -> SyncOptions {
             );
             reader.pass.error(&key, node.place.clone(), format!("`{text}` is no sync option"), help);
         }
+        if name == "Prune" && value != "true" {
+            let help = "write it as the annotation argocd.argoproj.io/sync-options of the object that stays";
+            let message = format!("`{text}` for all objects of an application is not simulated");
+            reader.pass.error(&key, node.place.clone(), message, help);
+        }
         match name {
             "RespectIgnoreDifferences" => options.respect_ignore_differences = value == "true",
             "ApplyOutOfSyncOnly" => options.apply_out_of_sync_only = value == "true",

@@ -8,7 +8,7 @@ use super::quoted::quoted;
 use super::reader::Reader;
 use super::target_group_attributes::{self, Refusal, Selection};
 use super::value::text_from;
-use crate::model::argo_cd::SYNC_OPTIONS;
+use crate::model::argo_cd::{COMPARE_OPTIONS, SYNC_OPTIONS};
 use crate::model::load_balancer::TargetGroupSpec;
 use crate::units::{Duration, grouped};
 use serde_json::json;
@@ -387,7 +387,7 @@ fn other_annotations(reader: &mut Reader<'_, '_>) -> BTreeMap<String, String> {
         reader.accept(&entry.key);
         let short = entry.key.strip_prefix(PREFIX);
         let is_of_rules = short.is_some_and(makes_rules);
-        let is_of_argo_cd = entry.key == SYNC_OPTIONS;
+        let is_of_argo_cd = [SYNC_OPTIONS, COMPARE_OPTIONS].contains(&entry.key.as_str());
         if let Some(short) = short.filter(|_| !is_of_rules) {
             if !WITHOUT_EFFECT.contains(&short) && !NAMED.iter().any(|prefix| short.starts_with(prefix)) {
                 let known: Vec<_> = SIMULATED.iter().filter_map(|name| name.strip_prefix(PREFIX)).collect();
@@ -407,10 +407,16 @@ fn other_annotations(reader: &mut Reader<'_, '_>) -> BTreeMap<String, String> {
             place = place.or_else(|| entry.key_place.clone());
         }
         match annotation_text(&entry.value) {
+            Ok(text) if is_of_argo_cd && text.contains("=confirm") => {
+                let message = format!("`{text}`: a sync that waits for somebody to confirm it is not simulated");
+                reader.pass.error(&key, entry.value.place.clone(), message, "write Prune=false, or leave it out");
+            }
             Ok(text) => {
                 let note = match (is_of_rules, is_of_argo_cd) {
                     (true, _) => RULES_NOTE,
-                    (false, true) => "How Argo CD syncs this object: Replace=true counts",
+                    (false, true) => {
+                        "How Argo CD treats this object: Replace=true, Prune=false and IgnoreExtraneous count"
+                    }
                     (false, false) => NOTE,
                 };
                 reader.pass.parameter(key, quoted(&text), Some(&entry.value), note);

@@ -205,6 +205,7 @@ impl Simulation<'_> {
                         Refusal::OperationInProgress => "another operation is in progress",
                         Refusal::SyncWindow => "a sync window denies it",
                     };
+                    self.decisions.refused(detail);
                     self.log(now, "argo-cd", "SyncRefused", "application", detail);
                 }
                 Effect::StatusChanged(out_of_sync) if out_of_sync.is_empty() => {

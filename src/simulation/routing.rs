@@ -87,10 +87,10 @@ impl Routing {
     /// Somebody else writes a manifest into the object: what is gone of what the Rollouts controller had written. None if
     /// nothing has changed for anybody.
     pub fn take(&mut self, id: &Id, manifest: &Value, rollout: Option<&Rollout>) -> Option<Overwritten> {
-        self.is_deleted = false;
+        let was_deleted = std::mem::replace(&mut self.is_deleted, false);
         let mut object = RoutingObject::clone(&self.object);
         object.take(id, manifest);
-        let overwritten = self.replace(object, rollout)?;
+        let overwritten = self.replace(object, rollout).or(was_deleted.then(Overwritten::default))?;
         let is_heard = self.router.as_ref().is_some_and(|router| router.hears_of(&self.object));
         Some(Overwritten { is_heard, ..overwritten })
     }
@@ -100,7 +100,8 @@ impl Routing {
         let mut object = RoutingObject::clone(&self.object);
         object.delete(id);
         self.is_deleted = self.is_one_object();
-        let overwritten = self.replace(object, rollout)?;
+        // An empty object is gone, too.
+        let overwritten = self.replace(object, rollout).or(self.is_deleted.then(Overwritten::default))?;
         let is_heard = self.router.as_ref().is_some_and(Router::hears_of_deletions);
         Some(Overwritten { is_heard, ..overwritten })
     }

@@ -35,16 +35,14 @@ impl Simulation<'_> {
 
 fn waits_for(rollout: &Rollout) -> Option<String> {
     let status = rollout.status();
+    if let Some(refusal) = rollout.refusal().filter(|_| rollout.update() == Update::Begun || !rollout.is_at_rest()) {
+        return Some(match refusal {
+            Refusal::InvalidSpec(message) => format!("a valid spec; InvalidSpec: {message}"),
+            Refusal::PassFails(message) => format!("a pass of the Rollouts controller that does not fail: {message}"),
+        });
+    }
     match rollout.update() {
         Update::None | Update::Promoted | Update::TakenBack => return None,
-        Update::Begun if let Some(refusal) = rollout.refusal() => {
-            return Some(match refusal {
-                Refusal::InvalidSpec(message) => format!("a valid spec; InvalidSpec: {message}"),
-                Refusal::PassFails(message) => {
-                    format!("a pass of the Rollouts controller that does not fail: {message}")
-                }
-            });
-        }
         Update::Begun if status.abort || rollout.is_fully_promoted() => return waits_on_the_way_back(rollout),
         Update::Begun => {}
     }

@@ -44,9 +44,10 @@ pub const WAY_BACK: [Entry; 8] = [
         title: "Argo CD deletes what git no longer has",
         words: "A commit with delete = true takes the Ingress, or another route object, out of git. With automated.prune a sync deletes it \
                 in the cluster; without, the application stays OutOfSync, and a sync by hand leaves it there, too. The object's own \
-                sync option Prune=false keeps it. Its rules go with it, and requests get the 404 of the default action; the Rollouts \
-                controller is not told, and finds the spec invalid at its next pass. Assumption: the load balancer is shared and stays; \
-                so do its target groups.",
+                sync option Prune=false keeps it. Its rules go with it, and requests get the 404 of the default action. Of an Ingress the \
+                Rollouts controller is not told: its next pass finds the spec invalid, and it looks again every 20 s. Of a VirtualService \
+                it is told at once; where an HTTPRoute is gone its passes fail. Assumption, and a kind one: the load balancer is shared \
+                and stays, and so do target groups and their targets, which would be registered and checked anew.",
         source: "Argo CD, Automated Sync Policy and Sync Options; argo-rollouts, validation_references.go",
         reproduce: Reproduce::Run(Run::of("gitops/ingress-pruned")),
     },
@@ -73,6 +74,6 @@ pub const WAY_BACK: [Entry; 8] = [
         words: "[[alerts]]: a condition that must hold for a while (for), looked at once in an evaluation interval; it fires then, and people \
                 hear of it after the delay of the notification. An action with when = \"alert NAME\" begins there.",
         source: "Prometheus, Alerting rules; Alertmanager, Configuration",
-        reproduce: Reproduce::Run(Run::of("gitops/revert-at-100")),
+        reproduce: Reproduce::Run(Run::of("gitops/abort-at-10")),
     },
 ];

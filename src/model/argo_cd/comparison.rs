@@ -19,7 +19,7 @@ pub enum Difference {
 }
 
 /// The annotation by which an object says how it is compared.
-const COMPARE_OPTIONS: &str = "argocd.argoproj.io/compare-options";
+pub const COMPARE_OPTIONS: &str = "argocd.argoproj.io/compare-options";
 
 pub(super) struct Comparison<'a> {
     pub application: &'a ApplicationSpec,

@@ -17,7 +17,7 @@ use super::manifest::{Id, Manifests};
 use crate::units::{Duration, Instant};
 use application::{ArgoCdSpec, Polling, SyncWindow};
 use comparison::Comparison;
-pub use comparison::Difference;
+pub use comparison::{COMPARE_OPTIONS, Difference};
 use ignore_differences::Managers;
 use profile::Reset;
 use serde_json::Value;
@@ -327,8 +327,10 @@ impl ArgoCd {
         let options = self.spec.application.sync_options;
         let resources = match &operation.resources {
             Some(resources) => resources.clone(),
+            // What git does not have is never left out. Source: gitops-engine, `filterOutOfSyncTasks`.
             None if options.apply_out_of_sync_only => {
-                self.comparison(live).out_of_sync(&manifests).into_keys().collect()
+                let extras = live.objects.keys().filter(|id| !manifests.contains_key(id)).cloned();
+                self.comparison(live).out_of_sync(&manifests).into_keys().chain(extras).collect()
             }
             None => manifests.keys().chain(live.objects.keys()).cloned().collect(),
         };
@@ -384,9 +386,9 @@ fn has_option(object: &Value, annotation: &str, option: &str) -> bool {
     options.split(',').any(|one| one.trim() == option)
 }
 
-/// Whether the object is not pruned. With `Prune=confirm` somebody would have to confirm it, which nobody does here.
+/// Whether the object is not pruned. Left out: `Prune=confirm`, which lets the sync wait for somebody.
 fn keeps(object: &Value) -> bool {
-    ["Prune=false", "Prune=confirm"].into_iter().any(|option| has_option(object, SYNC_OPTIONS, option))
+    has_option(object, SYNC_OPTIONS, "Prune=false")
 }
 
 /// The objects of the application in the cluster.

@@ -499,7 +499,10 @@ impl Rollout {
             }
             Timer => self.reconcile_soon(),
             RouterRefuses(refusal) => {
-                self.refusal = refusal;
+                // Each reason has a row of failures of its own.
+                if refusal != self.refusal {
+                    (self.refusal, self.refused_passes) = (refusal, 0);
+                }
                 vec![]
             }
             Input::AnalysisRun(number, phase, message) => {

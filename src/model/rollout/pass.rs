@@ -39,7 +39,7 @@ impl<'a> Pass<'a> {
             self.refuse();
             self.rollout.status.conditions.invalid_spec = Some(message);
             conditions::set_phase(&mut self.rollout.status, &self.rollout.spec, self.rollout.spec.paused);
-            self.effects.push(Effect::WakeAt(self.now + INVALID_SPEC_RETRY));
+            self.look_again_in(INVALID_SPEC_RETRY);
             return;
         }
         // Source: `rollout/sync.go:calculateBaseStatus`.
@@ -182,14 +182,14 @@ impl<'a> Pass<'a> {
             self.weights = None;
             return Verification::Passed;
         }
-        if matches!(self.rollout.refusal, Some(Refusal::PassFails(_))) {
+        let observed = self.observed();
+        let decision = decide(&observed);
+        let writes = decision.removes_managed_routes || decision.canary.is_some();
+        if writes && matches!(self.rollout.refusal, Some(Refusal::PassFails(_))) {
             self.refuse();
             self.look_again_after_failures(self.rollout.refused_passes);
             return Verification::Fails;
         }
-        self.rollout.refused_passes = 0;
-        let observed = self.observed();
-        let decision = decide(&observed);
         let (stable_revision, max) = (observed.stable_revision(), observed.max_weight());
         let step = observed.step().cloned();
         let is_update = observed.new.is_some_and(|new| new.number > 1);

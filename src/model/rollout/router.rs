@@ -145,6 +145,11 @@ impl Router {
         {
             return Some(Refusal::InvalidSpec(violation));
         }
+        // Source: `ValidateVirtualService`. Assumption: an empty list counts as none, which Istio's own validation refuses.
+        if matches!(object, RoutingObject::VirtualService(service) if service.http.is_empty()) {
+            let message = "Unable to get HTTP and/or TLS routes for Istio VirtualService";
+            return Some(Refusal::InvalidSpec(message.to_owned()));
+        }
         let misfit = self.set_weights(&mut object.clone(), split).err()?;
         Some(match self {
             Self::Istio(_) => {

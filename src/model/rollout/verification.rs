@@ -106,7 +106,7 @@ impl Pass<'_> {
     }
 
     /// The queue keeps one time for a Rollout, the earliest.
-    fn look_again_in(&mut self, delay: Duration) {
+    pub(super) fn look_again_in(&mut self, delay: Duration) {
         let at: Instant = self.now + delay;
         if !self.rollout.looks_again_at.is_some_and(|earlier| earlier > self.now && earlier <= at) {
             self.rollout.looks_again_at = Some(at);

@@ -47,7 +47,7 @@ fn written_over(run: &Run) -> Option<String> {
 }
 
 /// How long a node at least routed by weights that Argo CD had written over those of the Rollouts controller.
-fn by_weights_of_git(run: &Run) -> Duration {
+pub(super) fn by_weights_of_git(run: &Run) -> Duration {
     let (mut of_git, mut nodes, mut since, mut sum) = (None, BTreeSet::new(), None, Duration::ZERO);
     for entry in &run.events {
         match entry.event {

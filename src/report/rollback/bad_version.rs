@@ -43,6 +43,11 @@ impl<'a> BadVersions<'a> {
         Self { run, versions: if is_said { worse } else { brought() }, is_said, flag: Flag::of(run) }
     }
 
+    /// Whether the scenario says which they are.
+    pub(super) fn are_said(&self) -> bool {
+        self.is_said
+    }
+
     pub(super) fn contain(&self, revision: Revision) -> bool {
         self.versions.contains(&(revision.0 as usize))
     }

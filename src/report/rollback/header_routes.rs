@@ -15,6 +15,8 @@ pub struct HeaderRouteLife {
     pub spells: Vec<(Instant, Instant)>,
     /// Who took it away while it was meant to be there.
     pub removed_by: Option<&'static str>,
+    /// With its object.
+    pub is_pruned: bool,
 }
 
 impl HeaderRouteLife {
@@ -44,14 +46,13 @@ pub fn lives(loaded: &Loaded, run: &Run) -> Vec<HeaderRouteLife> {
 /// None if its step was never reached.
 fn life((steps, run): (&[Step], &Run), name: &str) -> Option<HeaderRouteLife> {
     let meant = meant((steps, run), name);
-    let (mut spells, mut removed_by) = (vec![], None);
+    let (mut spells, mut taken) = (vec![], None);
     for (since, removal) in there(run, name) {
         for (began, over) in &meant {
             let (from, to) = (since.max(*began), removal.map_or(*over, |removal| removal.at.min(*over)));
             if from < to {
                 spells.push((from, to));
-                removed_by =
-                    removal.filter(|removal| removal.at < *over).map(|removal| removal.component).or(removed_by);
+                taken = removal.filter(|removal| removal.at < *over).or(taken);
             }
         }
     }
@@ -60,7 +61,17 @@ fn life((steps, run): (&[Step], &Run), name: &str) -> Option<HeaderRouteLife> {
     };
     let present = sum(&spells);
     let absent = sum(&meant).saturating_sub(present);
-    (!meant.is_empty()).then(|| HeaderRouteLife { name: name.to_owned(), present, absent, spells, removed_by })
+    let removed_by = taken.map(|removal| removal.component);
+    let is_pruned =
+        taken.is_some_and(|removal| run.events.iter().any(|entry| entry.event == "Pruned" && entry.at == removal.at));
+    (!meant.is_empty()).then(|| HeaderRouteLife {
+        name: name.to_owned(),
+        present,
+        absent,
+        spells,
+        removed_by,
+        is_pruned,
+    })
 }
 
 /// The times in which the steps want it there.

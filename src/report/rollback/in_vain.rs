@@ -16,13 +16,27 @@ pub(super) fn sentence(run: &Run, decision: &Decision) -> String {
 
 fn reason(run: &Run, decision: &Decision) -> Option<String> {
     match decision.by {
-        Decider::Person { verb: Verb::Abort, .. } => Some("no update was under way".to_owned()),
+        Decider::Person { verb: Verb::Abort, .. } => {
+            Some(refusal(run, decision).unwrap_or_else(|| "no update was under way".to_owned()))
+        }
         Decider::Person { verb: Verb::RunPipeline, .. } => of_pipeline(run, decision),
         Decider::Person { verb: Verb::RevertCommit | Verb::Reject, .. } | Decider::Promotion => {
             of_commit(run, decision.decided)
         }
         Decider::Person { .. } | Decider::RolloutsController => None,
     }
+}
+
+/// What kept every pass of the Rollouts controller from its end then.
+fn refusal(run: &Run, decision: &Decision) -> Option<String> {
+    let is_of_pass = |entry: &&LogEntry| {
+        entry.component == "rollouts-controller" && ["InvalidSpec", "PassFailed", "SetWeight"].contains(&entry.event)
+    };
+    let (before, after): (Vec<_>, Vec<_>) =
+        run.events.iter().filter(is_of_pass).partition(|entry| entry.at <= decision.decided);
+    let near = [before.last(), after.first()].into_iter().flatten();
+    let refused = near.copied().find(|entry| entry.event != "SetWeight")?;
+    Some(format!("no pass of the Rollouts controller came to its end ({}: {})", refused.event, refused.detail))
 }
 
 fn of_pipeline(run: &Run, decision: &Decision) -> Option<String> {
@@ -49,7 +63,7 @@ fn of_commit(run: &Run, from: Instant) -> Option<String> {
     let number = &commit.object;
     let of_commit = |event: &str| after.clone().any(|entry| entry.event == event && entry.object == *number);
     match () {
-        () if of_commit("SyncEnded") => None,
+        () if of_commit("SyncEnded") => Some(format!("the cluster had its template when {number} was synced")),
         () if of_commit("SyncStarted") => Some(format!("the sync of {number} was still going on at the end")),
         () => Some(format!("nothing synced {number}")),
     }

@@ -22,13 +22,15 @@ use bad_version::{Answered, BadVersions};
 /// The share of bad answers below which the release counts as mitigated, strictly and for practice.
 const TOLERATED: [f64; 2] = [0.0, 0.01];
 
-/// Only of a run in which somebody, or something, decided to go back after the bad version had answered.
+/// Of a run in which a bad version answered: the scenario says which is bad, or somebody decided to go back from it.
 #[derive(Clone, Debug)]
 pub(super) struct Rollback<'a> {
     /// The first answer of a bad version.
     pub first_bad: Instant,
-    /// None: nobody's decision changed anything.
+    /// None: nobody's decision took the requests away from it.
     pub way: Option<Way<'a>>,
+    /// Decisions to go back whose change was undone, or came after the last bad answer.
+    pub others: Vec<Other<'a>>,
     /// Decisions to go back that came to nothing.
     pub vain: Vec<&'a Decision>,
     /// By `TOLERATED`; None if it was not over when the run ended.
@@ -41,12 +43,22 @@ pub(super) struct Rollback<'a> {
 pub(super) struct Way<'a> {
     pub decision: &'a Decision,
     pub change: &'a Change,
-    /// When somebody could know: an alert fired, or what a person noticed happened. Not before the first bad answer.
+    /// When somebody could know: an alert fired, or what a person noticed happened. Not before the first bad answer; of
+    /// several decisions to go back the first counts.
     pub detected: Instant,
     /// The next change, if it brought a bad version again.
     pub undone: Option<&'a Change>,
-    /// ELB 5xx of the requests that arrived from the change until it was complete.
+    /// ELB 5xx of the requests that arrived from the change until it was complete; if it was undone, until that was.
     pub elb_5xx: u64,
+}
+
+/// A decision that was not the way back, and its change.
+#[derive(Clone, Debug)]
+pub(super) struct Other<'a> {
+    pub decision: &'a Decision,
+    pub change: &'a Change,
+    /// The next change, if it brought a bad version again.
+    pub undone: Option<&'a Change>,
 }
 
 /// Whom the bad versions reached.
@@ -91,7 +103,7 @@ impl Rollback<'_> {
     }
 }
 
-/// None if nobody decided anything, or nobody met a bad version before.
+/// None if nobody met a bad version; or if nobody decided anything, and the scenario says of none that it is bad.
 pub(super) fn of<'a>(loaded: &Loaded, run: &'a Run) -> Option<Rollback<'a>> {
     let bad = BadVersions::of(loaded, run);
     let first_bad = bad.first_answer()?;
@@ -99,20 +111,35 @@ pub(super) fn of<'a>(loaded: &Loaded, run: &'a Run) -> Option<Rollback<'a>> {
     let mitigated = TOLERATED.map(|tolerated| mitigated(run, &answered, tolerated));
     let way = way((run, &bad), first_bad, mitigated[0]);
     let vain: Vec<_> = vain(run).filter(|decision| decision.decided >= first_bad).collect();
-    if way.is_none() && vain.is_empty() {
+    let others = others((run, &bad), first_bad, way.as_ref());
+    if way.is_none() && vain.is_empty() && others.is_empty() && !bad.are_said() {
         return None;
     }
+    let first_noticed = others.iter().map(|other| other.decision).chain(vain.iter().copied()).map(noticed).min();
+    let way = way
+        .map(|way| Way { detected: first_noticed.map_or(way.detected, |at| at.clamp(first_bad, way.detected)), ..way });
     // What had an effect had it no later than that.
     let mitigated = mitigated.map(|at| at.map(|at| way.as_ref().map_or(at, |way| at.max(way.decision.decided))));
-    Some(Rollback { first_bad, way, vain, mitigated, exposure: exposure((run, &bad), &answered) })
+    Some(Rollback { first_bad, way, others, vain, mitigated, exposure: exposure((run, &bad), &answered) })
 }
 
-/// The end of the last second in which they had a higher share than that.
+/// When somebody could know: a person is told of an alert after it fired.
+fn noticed(decision: &Decision) -> Instant {
+    decision.alert.as_ref().map_or(decision.noticed, |alert| alert.fired)
+}
+
+/// The end of the last second in which they had a higher share than that. A second in which no version answered anybody
+/// mitigates nothing: it is as bad as the one before.
 fn mitigated(run: &Run, answered: &[Answered], tolerated: f64) -> Option<Instant> {
-    let seconds = answered.iter().zip(&run.seconds);
-    let is_bad =
-        |(bad, second): (&Answered, &crate::run::Second)| bad.requests as f64 > tolerated * f64::from(second.requests);
-    let last = seconds.map(is_bad).collect::<Vec<_>>().into_iter().rposition(|is_bad| is_bad);
+    let mut was_bad = false;
+    let is_bad = |(bad, second): (&Answered, &crate::run::Second)| {
+        if second.ok + second.target_5xx > 0 {
+            was_bad = bad.requests as f64 > tolerated * f64::from(second.requests);
+        }
+        was_bad
+    };
+    let seconds: Vec<_> = answered.iter().zip(&run.seconds).map(is_bad).collect();
+    let last = seconds.into_iter().rposition(|is_bad| is_bad);
     let end = Instant::START + last.map_or(Duration::ZERO, |last| Duration::secs(last as u64 + 1));
     (end < run.end).then_some(end)
 }
@@ -127,22 +154,45 @@ fn way<'a>((run, bad): (&'a Run, &BadVersions<'_>), first_bad: Instant, mitigate
     let place = (0..run.changes.len()).rfind(left)?;
     let (change, later) = (&run.changes[place], run.changes.get(place + 1));
     let decision = run.decision_of(change)?;
-    let noticed = decision.alert.as_ref().map_or(decision.noticed, |alert| alert.fired);
-    let is_bad_again = |change: &&Change| match change.kind {
-        ChangeKind::Template(revision) => bad.contain(revision),
-        ChangeKind::Retry => template_before(run, place).is_some_and(|revision| bad.contain(revision)),
-        ChangeKind::Abort | ChangeKind::FeatureDisabled => false,
+    let undone = undone((run, bad), place);
+    let after = run.changes.get(place + 2).map(|after| after.at);
+    let until = match undone {
+        Some(undone) => change.complete.or(undone.complete).or(after),
+        None => change.complete.or(later.map(|later| later.at)),
     };
-    let until = change.complete.or(later.map(|later| later.at)).unwrap_or(run.end);
+    let until = until.unwrap_or(run.end);
     let [from, until] = [change.at, until].map(|at| usize::try_from(at.second()).expect("seconds can be indexed"));
     let rows = run.seconds.iter().take(until + 1).skip(from);
     Some(Way {
         decision,
         change,
-        detected: noticed.max(first_bad),
-        undone: later.filter(is_bad_again),
+        detected: noticed(decision).max(first_bad),
+        undone,
         elb_5xx: rows.map(|second| u64::from(second.elb_5xx())).sum(),
     })
+}
+
+/// The change after this one, if it brings a bad version again.
+fn undone<'a>((run, bad): (&'a Run, &BadVersions<'_>), place: usize) -> Option<&'a Change> {
+    run.changes.get(place + 1).filter(|later| match later.kind {
+        ChangeKind::Template(revision) => bad.contain(revision),
+        ChangeKind::Retry => template_before(run, place).is_some_and(|revision| bad.contain(revision)),
+        ChangeKind::Abort | ChangeKind::FeatureDisabled => false,
+    })
+}
+
+/// What else was decided after the bad version had answered, and had an effect.
+fn others<'a>((run, bad): (&'a Run, &BadVersions<'_>), first_bad: Instant, way: Option<&Way<'_>>) -> Vec<Other<'a>> {
+    let other = |(place, change): (usize, &'a Change)| {
+        let decision = run.decision_of(change)?;
+        let is_way = way.is_some_and(|way| std::ptr::eq(way.change, change));
+        let is_other = !is_way
+            && decision.decided >= first_bad
+            && is_back(decision)
+            && bad.are_left_by(change, template_before(run, place));
+        is_other.then(|| Other { decision, change, undone: undone((run, bad), place) })
+    };
+    run.changes.iter().enumerate().filter_map(other).collect()
 }
 
 /// The pod template that a change met.
@@ -153,15 +203,18 @@ fn template_before(run: &Run, place: usize) -> Option<Revision> {
     })
 }
 
-/// To go back, and nothing came of it.
-fn vain(run: &Run) -> impl Iterator<Item = &Decision> {
-    let is_back = |decision: &Decision| match decision.by {
+fn is_back(decision: &Decision) -> bool {
+    match decision.by {
         Decider::Promotion | Decider::RolloutsController => true,
         Decider::Person { verb, .. } => matches!(
             verb,
             Verb::Abort | Verb::Undo | Verb::RevertCommit | Verb::RunPipeline | Verb::Reject | Verb::DisableFeature
         ),
-    };
+    }
+}
+
+/// To go back, and nothing came of it.
+fn vain(run: &Run) -> impl Iterator<Item = &Decision> {
     let is_vain = |index: usize| run.changes.iter().all(|change| change.decision != Some(index));
     let decisions = run.decisions.iter().enumerate();
     decisions.filter(move |(index, decision)| is_back(decision) && is_vain(*index)).map(|(_, decision)| decision)

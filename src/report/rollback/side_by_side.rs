@@ -39,6 +39,7 @@ pub fn medians(scenarios: &[&Value]) -> String {
         ("duration of the release (s)", "/rollout/duration_s", 1),
         ("requests", "/requests/total", 0),
         ("ELB 5xx", "/requests/elb_5xx", 0),
+        ("404, no rule", "/requests/elb_404", 0),
         ("target 5xx", "/requests/target_5xx", 0),
         ("pods, peak", "/pods/peak", 0),
         ("extra pod-seconds", "/pods/extra_pod_seconds", 0),
@@ -53,7 +54,10 @@ pub fn medians(scenarios: &[&Value]) -> String {
         ("ELB 5xx of the way back", "/rollback/elb_5xx", 0),
     ];
     let goes_back = scenarios.iter().any(|summary| summary["rollback"].is_object());
+    let has_404 = |summary: &&Value| summary["requests"]["elb_404"]["max"].as_f64() > Some(0.0);
+    let has_404 = scenarios.iter().any(has_404);
     let shown = figures.into_iter().filter(|(_, pointer, _)| goes_back || !pointer.starts_with("/rollback"));
+    let shown = shown.filter(|(_, pointer, _)| has_404 || !pointer.ends_with("elb_404"));
     let mut rows = vec![("medians over the seeds", text("/scenario"))];
     rows.extend(shown.map(|(name, pointer, places)| (name, median(pointer, places))));
     table(&rows)
@@ -84,6 +88,10 @@ fn figures(runs: &[(&Loaded, &Run)]) -> Vec<Row> {
     let hit = |run: &Run| run.classes.iter().map(|class| class.audience().hit_by_elb_5xx).sum::<u64>();
     if runs.iter().any(|(_, run)| run.classes.iter().any(|class| !class.users.is_empty())) {
         rows.insert(4, ("… users that got one", cells(&|run| grouped(hit(run)))));
+    }
+    if runs.iter().any(|(_, run)| run.requests.elb_404 > 0) {
+        let place = rows.iter().position(|(name, _)| *name == "target 5xx").expect("it is a row");
+        rows.insert(place, ("404, no rule", cells(&|run| grouped(run.requests.elb_404))));
     }
     rows
 }

@@ -1,9 +1,9 @@
 //! `decisions`, `rollback` and `header_routes` of `summary.json`.
 
 use super::header_routes::{HeaderRouteLife, lives};
-use super::{Rollback, Times, Way, of};
+use super::{Rollback, Times, Way, argo_cd, of};
 use crate::report::summary::{number, secs, since_release};
-use crate::run::{ChangeKind, Decision, Run};
+use crate::run::{ChangeKind, Decision, LogEntry, Run};
 use crate::scenario::Loaded;
 use crate::units::{Duration, Instant};
 use serde_json::{Value, json};
@@ -15,6 +15,12 @@ pub(in crate::report) fn add(summary: &mut Value, loaded: &Loaded, run: &Run) {
     }
     if !run.decisions.is_empty() {
         summary["decisions"] = run.decisions.iter().enumerate().map(|entry| decision(run, entry)).collect();
+    }
+    if loaded.scenario.gitops.is_some() {
+        summary["argo_cd"] = json!({
+            "wrote": by_argo_cd(run),
+            "by_weights_of_git_s": secs(argo_cd::by_weights_of_git(run)),
+        });
     }
     let lives = lives(loaded, run);
     if !lives.is_empty() && !run.classes.is_empty() {
@@ -51,6 +57,33 @@ fn write(run: &Run, rollback: &Rollback<'_>) -> Value {
         "users": users,
         "elb_5xx": of_way(&|way| way.elb_5xx.into()),
     })
+}
+
+/// What Argo CD wrote over, pruned and created, by object and fields.
+fn by_argo_cd(run: &Run) -> Vec<Value> {
+    let mut written: Vec<(&LogEntry, Vec<Instant>)> = vec![];
+    let is_meant =
+        |entry: &&LogEntry| entry.component == "argo-cd" && ["Applied", "Created", "Pruned"].contains(&entry.event);
+    for entry in run.events.iter().filter(is_meant) {
+        let is_same = |(other, _): &&mut (&LogEntry, Vec<Instant>)| {
+            (other.event, &other.object, &other.detail) == (entry.event, &entry.object, &entry.detail)
+        };
+        match written.iter_mut().find(is_same) {
+            Some((_, times)) => times.push(entry.at),
+            None => written.push((entry, vec![entry.at])),
+        }
+    }
+    let row = |(entry, times): (&LogEntry, Vec<Instant>)| {
+        json!({
+            "event": entry.event,
+            "object": entry.object,
+            "fields": entry.detail,
+            "times": times.len(),
+            "first_s": since_release(run, times.first().copied()),
+            "last_s": since_release(run, times.last().copied()),
+        })
+    };
+    written.into_iter().map(row).collect()
 }
 
 /// Everybody's, with what came of it.

@@ -1,9 +1,9 @@
 //! The way back in the report on the terminal.
 
 use super::header_routes::{HeaderRouteLife, lives};
-use super::{Exposure, Rollback, TOLERATED, Times, Way, argo_cd, in_vain, of};
+use super::{Exposure, Other, Rollback, TOLERATED, Times, Way, argo_cd, in_vain, of};
 use crate::report::{grouped_decimal, percent, span, time};
-use crate::run::{ChangeKind, Run};
+use crate::run::{Change, ChangeKind, Decider, Run};
 use crate::scenario::Loaded;
 use crate::units::{Duration, Instant, counted, grouped};
 
@@ -24,15 +24,48 @@ pub(in crate::report) fn paragraphs(loaded: &Loaded, run: &Run) -> Vec<(&'static
 fn story(run: &Run, rollback: &Rollback<'_>) -> String {
     let mut parts = vec![format!("The bad version answered first at t = {}", time(run, rollback.first_bad))];
     if let (Some(way), Some(times)) = (&rollback.way, rollback.times()) {
-        parts.extend(decided(way, times));
-        parts.extend(changed(run, way));
+        parts.extend(decided(way, rollback.first_bad, times));
+        parts.extend(changed(run, way, rollback.first_bad));
     }
     parts.push(over(run, rollback));
-    let vain: Vec<_> = rollback.vain.iter().map(|decision| in_vain::sentence(run, decision)).collect();
-    std::iter::once(parts.join("; ") + ".").chain(vain).collect::<Vec<_>>().join(" ")
+    let others = rollback.others.iter().map(|one| other(run, one));
+    let vain = rollback.vain.iter().map(|decision| in_vain::sentence(run, decision));
+    let mut sentences: Vec<_> = std::iter::once(parts.join("; ") + ".").chain(others).chain(vain).collect();
+    if sentences.len() == 1 && rollback.way.is_none() {
+        sentences.push("Nobody decided to go back from it.".to_owned());
+    }
+    sentences.join(" ")
 }
 
-fn decided(way: &Way<'_>, times: Times) -> [String; 2] {
+/// `` `undo` (t = 300 s) had changed the template at t = 300 s; Argo CD brought v2 back at t = 303.3 s. ``
+fn other(run: &Run, Other { decision, change, undone }: &Other<'_>) -> String {
+    let (name, decided, at) = (decision.by.name(), time(run, decision.decided), time(run, change.at));
+    match undone {
+        Some(undone) => format!("`{name}` (t = {decided}) had its effect at t = {at}; {}.", brought_back(run, undone)),
+        None => format!("`{name}` (t = {decided}) had its effect at t = {at}: it was not the last."),
+    }
+}
+
+fn brought_back(run: &Run, undone: &Change) -> String {
+    let who = run.decision_of(undone).map_or("Argo CD", |decision| decision.by.name());
+    let what = match undone.kind {
+        ChangeKind::Template(revision) => revision.to_string(),
+        ChangeKind::Abort | ChangeKind::Retry | ChangeKind::FeatureDisabled => "it".to_owned(),
+    };
+    format!("{who} brought {what} back at t = {}", time(run, undone.at))
+}
+
+fn decided(way: &Way<'_>, first_bad: Instant, times: Times) -> Vec<String> {
+    let name = way.decision.by.name();
+    if way.decision.decided < first_bad {
+        return vec![format!("{name} had been decided {} before", span(first_bad - way.decision.decided))];
+    }
+    if way.decision.by == Decider::Promotion && times.decide == Duration::ZERO {
+        return vec![format!(
+            "nobody noticed, and the time of the promotion stage was over {} later",
+            span(times.detect)
+        )];
+    }
     let detected_by = match &way.decision.alert {
         Some(alert) => format!("the alert {} fired {} later", alert.name, span(times.detect)),
         None => format!("it was noticed {} later", span(times.detect)),
@@ -40,40 +73,40 @@ fn decided(way: &Way<'_>, times: Times) -> [String; 2] {
     let decided = format!("{} {} after that", way.decision.by.name(), span(times.decide));
     let unaware = way.decision.alert.as_ref().map(|alert| way.decision.triggered.saturating_since(alert.fired));
     match unaware.filter(|unaware| *unaware > Duration::ZERO) {
-        Some(unaware) => [detected_by, format!("{decided}, {} of it until somebody was told", span(unaware))],
-        None => [detected_by, decided],
+        Some(unaware) => vec![detected_by, format!("{decided}, {} of it until somebody was told", span(unaware))],
+        None => vec![detected_by, decided],
     }
 }
 
 /// What takes its time between the decision and the cluster; and who took it back.
-fn changed(run: &Run, way: &Way<'_>) -> Vec<String> {
+fn changed(run: &Run, way: &Way<'_>, first_bad: Instant) -> Vec<String> {
     let mut parts = vec![];
     let later = way.change.at.saturating_since(way.decision.decided);
     if let ChangeKind::Template(revision) = way.change.kind
         && later > Duration::ZERO
     {
-        parts.push(format!("the template of {revision} came into the cluster {} after that", span(later)));
-    }
-    if let Some(undone) = way.undone {
-        let who = run.decision_of(undone).map_or("Argo CD", |decision| decision.by.name());
-        let what = match undone.kind {
-            ChangeKind::Template(revision) => revision.to_string(),
-            ChangeKind::Abort | ChangeKind::Retry | ChangeKind::FeatureDisabled => "it".to_owned(),
+        let when = match way.decision.decided < first_bad {
+            true => format!("at t = {}", time(run, way.change.at)),
+            false => format!("{} after that", span(later)),
         };
-        parts.push(format!("{who} brought {what} back at t = {}", time(run, undone.at)));
+        parts.push(format!("the template of {revision} came into the cluster {when}"));
     }
+    parts.extend(way.undone.map(|undone| brought_back(run, undone)));
     parts
 }
 
 fn over(run: &Run, rollback: &Rollback<'_>) -> String {
     let since = |at: Instant| match &rollback.way {
-        Some(way) => format!(", {} after it was noticed", span(at.saturating_since(way.detected))),
+        Some(way) => {
+            let since = if way.decision.by == Decider::Promotion { "the time was over" } else { "it was noticed" };
+            format!(", {} after {since}", span(at.saturating_since(way.detected)))
+        }
         None => String::new(),
     };
     match rollback.mitigated {
-        [Some(at), _] => format!("its last answer was before t = {}{}", time(run, at), since(at)),
+        [Some(at), _] => format!("the last bad answer was before t = {}{}", time(run, at), since(at)),
         [None, Some(at)] => format!(
-            "from t = {} on it answered no more than {}, but it never stopped",
+            "from t = {} on it answered no more than {} of the requests, but it never stopped",
             time(run, at),
             percent(TOLERATED[1])
         ),
@@ -124,6 +157,7 @@ fn removed(life: &HeaderRouteLife) -> String {
         );
     }
     let by = match life.removed_by {
+        Some("argo-cd") if life.is_pruned => "Argo CD pruned its object",
         Some("argo-cd") => "Argo CD wrote git's state over it",
         Some(_) | None => "the Rollouts controller took it away",
     };

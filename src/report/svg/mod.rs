@@ -138,8 +138,12 @@ struct Frame {
 fn draw_run(canvas: &Canvas, frame: &Frame, loaded: &Loaded, run: &Run) {
     let layout = frame.layout;
     let requests = &run.requests;
+    let unrouted = match requests.elb_404 {
+        0 => String::new(),
+        count => format!(", {} got 404", grouped(count)),
+    };
     let subtitle = format!(
-        "scenario {}, seed {}: of {} requests, {} got 502, {} got 503, {} got 504",
+        "scenario {}, seed {}: of {} requests, {} got 502, {} got 503, {} got 504{unrouted}",
         loaded.scenario.name,
         run.seed,
         grouped(requests.total),

@@ -17,8 +17,10 @@ const ROWS: usize = 72;
 const FEWEST_ROWS: usize = 4;
 /// Widths of a box with the gap beside it, the first that has room.
 const PITCHES: [i32; 5] = [12, 10, 8, 7, 6];
-/// A row may be so full: else a box would stand far from its time.
+/// A row may be so full: else too many boxes would not stand at their time.
 const FULLNESS: f64 = 0.7;
+/// A box stands no more places than this beside its time; where more requests crowd, some have none.
+const FARTHEST: i32 = 2;
 
 /// The runs below each other on one time axis; None if no class has users.
 pub fn mosaic(runs: &[(&Loaded, &Run)]) -> Option<String> {
@@ -58,7 +60,15 @@ struct Row<'a> {
     requests: Vec<&'a SampledRequest>,
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    /// The requests that may have a box, and their places.
+    fn boxes(&self, axis: TimeAxis, run: &Run, pitch: i32) -> Vec<(&'a SampledRequest, Option<i32>)> {
+        let drawn: Vec<_> = self.requests.iter().copied().step_by(every(self.requests.len(), pitch)).collect();
+        let wanted: Vec<_> = drawn.iter().map(|request| (at(axis, run, request.arrival) - LEFT) / pitch).collect();
+        let places = places(&wanted, (RIGHT - LEFT) / pitch);
+        drawn.into_iter().zip(places).collect()
+    }
+
     /// The first answer of the new version.
     fn exposed(&self) -> Option<Instant> {
         let is_new = |request: &&&SampledRequest| {
@@ -129,13 +139,13 @@ fn draw_run(canvas: &Canvas, frame: &Frame, ((loaded, run), blocks, pitch): Part
     }
     draw_marks(canvas, frame, (loaded, run), &panels.iter().collect::<Vec<_>>());
     for (panel, block) in panels.iter().zip(blocks) {
-        caption(canvas, panel.top - 11, (&block.class, &figures(block, pitch)));
+        caption(canvas, panel.top - 11, (&block.class, &figures(block, (frame.axis, run), pitch)));
         draw_rows(canvas, (panel, pitch), (run, block));
     }
 }
 
 /// `24 of 2,000 users; 1,133 saw v2, 1,109 went back and forth, 478 got a target 5xx`: of all, not of those drawn.
-fn figures(block: &Block<'_>, pitch: i32) -> String {
+fn figures(block: &Block<'_>, (axis, run): (TimeAxis, &Run), pitch: i32) -> String {
     let audience = block.class.audience.expect("a block is of a class with users");
     let new = if block.class.record.versions() <= 3 { "v2" } else { "v2 or later" };
     let counts = [
@@ -147,7 +157,9 @@ fn figures(block: &Block<'_>, pitch: i32) -> String {
     let counts = counts.map(|(count, what)| format!(", {} {what}", grouped(count)));
     let sampled_every = block.class.record.sampled_every as usize;
     let strides = block.rows.iter().map(|row| sampled_every * every(row.requests.len(), pitch));
+    let crowds = block.rows.iter().any(|row| row.boxes(axis, run, pitch).iter().any(|(_, place)| place.is_none()));
     let thinned = match (strides.clone().min(), strides.max()) {
+        (Some(1), Some(1)) if crowds => Some(" (a box for most requests)".to_owned()),
         (Some(1), Some(1)) | (None, _) | (_, None) => None,
         (Some(least), Some(most)) if least == most => Some(format!(" (a box for one request in {most})")),
         (Some(_), Some(most)) => Some(format!(" (a box for each request, or for one in up to {most})")),
@@ -171,11 +183,10 @@ fn draw_rows(canvas: &Canvas, (panel, pitch): (&Panel, i32), (run, block): (&Run
     let side = pitch - 1;
     for (number, row) in (0..).zip(&block.rows) {
         let y = panel.top + number * row_height(pitch);
-        let drawn: Vec<_> = row.requests.iter().step_by(every(row.requests.len(), pitch)).collect();
-        let wanted: Vec<i32> =
-            drawn.iter().map(|request| (at(panel.axis, run, request.arrival) - LEFT) / pitch).collect();
-        for (request, place) in drawn.iter().zip(places(&wanted, (RIGHT - LEFT) / pitch)) {
-            sign(request).draw(canvas, (LEFT + place * pitch, y), side);
+        for (request, place) in row.boxes(panel.axis, run, pitch) {
+            if let Some(place) = place {
+                sign(request).draw(canvas, (LEFT + place * pitch, y), side);
+            }
         }
         if block.class.record.users[row.user as usize].went_back_and_forth() {
             let centre = (RIGHT + 9, y + side / 2);
@@ -191,23 +202,19 @@ fn at(axis: TimeAxis, run: &Run, arrival: Instant) -> i32 {
     LEFT + (f64::from(RIGHT - LEFT) * part) as i32
 }
 
-/// Each box stands at its place or at the next one that is free; all have room.
-fn places(wanted: &[i32], room: i32) -> Vec<i32> {
+/// Each box stands at its place, or at the next one that is free if that is not too far.
+fn places(wanted: &[i32], room: i32) -> Vec<Option<i32>> {
     let mut next = 0;
-    let mut places: Vec<i32> = wanted
-        .iter()
-        .map(|wanted| {
-            let place = next.max(*wanted);
+    let place = |wanted: &i32| {
+        let wanted = (*wanted).min(room - 1);
+        let place = next.max(wanted);
+        let is_drawn = place <= wanted + FARTHEST && place < room;
+        if is_drawn {
             next = place + 1;
-            place
-        })
-        .collect();
-    let mut last = room;
-    for place in places.iter_mut().rev() {
-        *place = (*place).min(last - 1);
-        last = *place;
-    }
-    places
+        }
+        is_drawn.then_some(place)
+    };
+    wanted.iter().map(place).collect()
 }
 
 /// The error of a version stands on its colour; what no version answered is hollow, and what nobody took a cross.
@@ -243,19 +250,28 @@ mod tests {
     }
 
     #[test]
-    fn each_request_of_the_users_that_are_drawn_has_its_box() {
+    fn each_request_that_has_room_near_its_time_has_its_box() {
         let (loaded, run) = alone(1);
-        let svg = mosaic(&[(&loaded, &run)]).expect("there are users");
-        let sent = |wanted: &dyn Fn(&SampledRequest) -> bool| {
-            run.classes[0].samples.iter().filter(|request| wanted(request)).count()
+        let pair = [(&loaded, &run)];
+        let (svg, axis) = (mosaic(&pair).expect("there are users"), TimeAxis::of(&pair));
+        let blocks = blocks(axis, pair[0]);
+        let pitch = pitch(blocks.iter());
+        let boxes: Vec<_> = blocks[0].rows.iter().flat_map(|row| row.boxes(axis, &run, pitch)).collect();
+        assert_eq!(boxes.len(), run.classes[0].samples.len(), "all have a row, and none is one of several");
+        let drawn = |wanted: &dyn Fn(&SampledRequest) -> bool| {
+            boxes.iter().filter(|(request, place)| place.is_some() && wanted(request)).count()
         };
         // One more of each stands in the key, and the errors of v2 stand on its colour.
-        let v1 = sent(&|request| request.version == 1 && request.answer == Answer::Ok);
-        let v2 = sent(&|request| request.version == 2);
+        let v1 = drawn(&|request| request.version == 1 && request.answer == Answer::Ok);
+        let v2 = drawn(&|request| request.version == 2);
         assert!(v1 > 100 && v2 > 100);
         assert_eq!((fills(&svg, colour(1)), fills(&svg, colour(2))), (v1 + 1, v2 + 2));
-        assert_eq!(fills(&svg, TARGET_5XX), sent(&|request| request.answer == Answer::Target5xx) + 1);
-        assert_eq!(fills(&svg, ELB_5XX), sent(&|request| request.answer == Answer::Elb5xx) + 1);
+        assert_eq!(fills(&svg, TARGET_5XX), drawn(&|request| request.answer == Answer::Target5xx) + 1);
+        assert_eq!(fills(&svg, ELB_5XX), drawn(&|request| request.answer == Answer::Elb5xx) + 1);
+        for (request, place) in boxes {
+            let wanted = (at(axis, &run, request.arrival) - LEFT) / pitch;
+            assert!(place.is_none_or(|place| (wanted - 1..=wanted + FARTHEST).contains(&place)), "{wanted}, {place:?}");
+        }
     }
 
     #[test]
@@ -281,12 +297,12 @@ mod tests {
     }
 
     #[test]
-    fn boxes_stand_in_order_and_all_have_room() {
+    fn boxes_stand_in_order_and_none_far_from_its_time() {
         for (wanted, expected) in [
-            (&[0, 3, 7][..], &[0, 3, 7][..]),
-            (&[2, 2, 2, 5], &[2, 3, 4, 5]),
-            (&[9, 9, 9], &[7, 8, 9]),
-            (&[0, 9, 9, 9, 9], &[0, 6, 7, 8, 9]),
+            (&[0, 3, 7][..], &[Some(0), Some(3), Some(7)][..]),
+            (&[2, 2, 2, 5], &[Some(2), Some(3), Some(4), Some(5)]),
+            (&[2, 2, 2, 2, 3], &[Some(2), Some(3), Some(4), None, Some(5)]),
+            (&[9, 9, 10], &[Some(9), None, None]),
             (&[], &[]),
         ] {
             assert_eq!(places(wanted, 10), expected, "{wanted:?}");

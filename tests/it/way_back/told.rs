@@ -102,8 +102,55 @@ fn the_users_of_a_good_release_before_it_are_not_reached() {
     let exposed = told.run.classes[0].users.iter().filter(|user| user.seen >> 3 & 1 == 1).count();
     assert_eq!(told.rollback("users")["exposed"], exposed);
     // Where nobody meets it there is nothing to tell.
-    let early = action("at = \"200s\"", "deploy") + &action("at = \"200s\"", "abort");
-    assert_eq!(tell(USERS, &early, &bad).summary["rollback"], Value::Null);
+    assert_eq!(tell(USERS, "", &bad).summary["rollback"], Value::Null);
+}
+
+#[test]
+fn a_bad_version_is_told_of_that_nobody_goes_back_from() {
+    let told = tell(USERS, "", &[]);
+    assert_eq!(*told.rollback("decision"), Value::Null);
+    assert_eq!(*told.rollback("requests"), answered(&told.run, 2).iter().sum::<u64>());
+    told.says(&["it still answered when the run ended. Nobody decided to go back from it."]);
+}
+
+#[test]
+fn of_several_decisions_all_are_told_and_the_first_has_noticed() {
+    let undo = action("at = \"150s\"", "undo");
+    let told = tell(USERS, &format!("{ARGO_CD}{undo}{}", action("at = \"200s\"", "revert_commit")), &[]);
+    assert_eq!(*told.rollback("decision"), "revert_commit");
+    let noticed = told.seconds("first_bad_s") + told.seconds("time_to_detect_s");
+    assert!((noticed - 150.0).abs() < 0.002, "{noticed}");
+    assert!((told.seconds("time_to_decide_s") - 50.0).abs() < 0.002);
+    told.says(&["`undo` (t = 150 s) had its effect at t = 150 s; Argo CD brought v2 back at t = 15"]);
+    let wrote = told.summary["argo_cd"]["wrote"].as_array().expect("a list");
+    assert!(wrote.iter().any(|row| row["object"] == "Rollout/app" && row["times"].as_u64() >= Some(1)), "{wrote:?}");
+}
+
+#[test]
+fn what_an_undone_way_back_breaks_counts_until_it_is_mended() {
+    let undo = action("at = \"150s\"", "undo");
+    let told = tell(USERS, &format!("{ARGO_CD}{undo}"), &[]);
+    let undone = told.run.changes.iter().position(|change| change.decision.is_some()).expect("a change");
+    let over = told.run.changes[undone + 1].complete.expect("Argo CD brings v2 back");
+    let (from, to) = (told.run.changes[undone].at, over);
+    let rows = told.run.seconds.iter().enumerate();
+    let rows = rows.filter(|(row, _)| (from.second()..=to.second()).contains(&(*row as u64)));
+    let expected: u64 = rows.map(|(_, second)| u64::from(second.elb_5xx())).sum();
+    assert_eq!(*told.rollback("elb_5xx"), expected, "{}", told.text);
+}
+
+/// Requests that get no answer at all are no better off.
+#[test]
+fn an_outage_mitigates_nothing() {
+    let commits = "[[git.commits]]\nat = \"30s\"\ndelete = true\n[[git.commits]]\nat = \"90s\"\nrestore = true\n";
+    let pruning = ARGO_CD.replace("selfHeal", "prune = true, selfHeal").replace("20s", "2s");
+    let abort = action("at = \"70s\"", "abort");
+    let told = tell(USERS, &format!("{pruning}{commits}{abort}"), &[]);
+    let pruned = told.run.events.iter().find(|entry| entry.event == "Pruned").expect("it is deleted");
+    let outage = (pruned.at - told.run.release).as_secs_f64();
+    assert!((30.0..60.0).contains(&outage), "{outage}");
+    assert_eq!(*told.rollback("decision"), "abort", "{}", told.text);
+    assert!(told.seconds("mitigated_s") > 97.0, "{}", told.text);
 }
 
 #[test]
@@ -419,8 +466,9 @@ fn argo_cd_is_told_to_have_sent_the_requests_where_no_pod_is_left() {
 // The gallery.
 
 /// Who decided, and the time from noticing until the last bad answer, in seconds; none if that never comes.
-const WAYS_BACK: [(&str, &str, Option<[f64; 2]>); 10] = [
+const WAYS_BACK: [(&str, &str, Option<[f64; 2]>); 12] = [
     ("abort-at-10", "abort", Some([60.0, 160.0])),
+    ("analysis-at-10", "automatic abort", Some([0.0, 60.0])),
     ("dashboard-rollback-redeployed", "undo", None),
     ("dashboard-rollback-undone", "undo", None),
     ("feature-flag", "disable_feature", Some([60.0, 80.0])),
@@ -430,6 +478,7 @@ const WAYS_BACK: [(&str, &str, Option<[f64; 2]>); 10] = [
     ("revert-at-100", "revert_commit", Some([500.0, 900.0])),
     ("revert-at-100-webhook", "revert_commit", Some([450.0, 750.0])),
     ("rollback-window", "revert_commit", Some([80.0, 250.0])),
+    ("undo-at-100", "undo", Some([450.0, 750.0])),
 ];
 
 #[test]
@@ -447,7 +496,7 @@ fn the_ways_back_of_the_gallery() {
         });
         // Whoever waits for step 13 notices five minutes later, and decides one minute after that.
         let takes_a_minute = figure("time_to_decide_s") == Some(60.0)
-            || !["feature-flag", "full-pipeline", "improved-pipeline", "revert-at-100"].contains(name);
+            || !["feature-flag", "full-pipeline", "improved-pipeline", "revert-at-100", "undo-at-100"].contains(name);
         let is_counted = match *name {
             "feature-flag" => figure("requests") < Some(answered(&told.run, 2).iter().sum::<u64>() as f64),
             _ => *told.rollback("requests") == answered(&told.run, 2).iter().sum::<u64>(),
