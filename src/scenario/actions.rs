@@ -215,6 +215,10 @@ fn verb(pass: &mut Pass, key: &str, item: &Node) -> Option<Verb> {
         let begun = names.iter().copied().find(|name| !written.is_empty() && name.starts_with(written));
         let help = match begun.or_else(|| super::nearest::nearest(written, &names)) {
             // The plugin has no such command, either.
+            _ if ["rollback", "roll_back"].contains(&written) => {
+                "write do = \"undo\" for the dashboard or kubectl, \"abort\" during the update, \"revert_commit\" through git"
+                    .to_owned()
+            }
             _ if written == "resume" => {
                 "write do = \"promote\": it ends a pause, also one that somebody has begun by `pause`".to_owned()
             }

@@ -337,7 +337,7 @@ fn misfit(repository: &Repository, commit: &ScheduledCommit) -> Option<(&'static
     let others = || {
         let mut kinds: Vec<_> = manifests.keys().map(|id| id.kind.name()).collect();
         kinds.dedup();
-        format!("write one of {}", kinds.join(", "))
+        format!("write one of {}; without `kind` a commit is of an Ingress", kinds.join(", "))
     };
     match &commit.change {
         Change::Fields(changes) if changes.is_empty() => None,

@@ -182,11 +182,13 @@ impl<'a> Spell<'a> {
             }
             None => "the controller takes it away while no pod of the canary is available",
         };
-        let before = match self.wrong_before(removed) {
-            0 => String::new(),
-            count => format!("; about {} of them before {} had it", grouped(count), data_plane(self.loaded)),
+        let (before, who) = match self.wrong_before(removed) {
+            0 => (String::new(), ""),
+            count => {
+                (format!("about {} before {} had the route, ", grouped(count), data_plane(self.loaded)), "the others ")
+            }
         };
-        format!("after the route was gone at t = {at}: {why}{before}")
+        format!("{before}{who}after the route was gone at t = {at}: {why}")
     }
 
     /// When the last node had the route, if all had it until then.
@@ -265,8 +267,8 @@ mod tests {
             &loaded,
             &run,
             &[
-                &format!("{wrong} requests with the header X-Canary came to v1, after the route was gone at t = 52 s"),
-                "while no pod of the canary is available; about 50 of them before the ALB had it",
+                &format!("{wrong} requests with the header X-Canary came to v1, about 50 before the ALB had the route"),
+                "the others after the route was gone at t = 52 s: the controller takes it away while no pod of the canary",
             ],
         );
     }

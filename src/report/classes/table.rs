@@ -176,7 +176,7 @@ mod tests {
         let told = sentences(&loaded, &run);
         let audience = run.classes[1].audience();
         let of = |name: &str| told.iter().find(|text| text.starts_with(name)).unwrap_or_else(|| panic!("{told:?}"));
-        assert!(of("testers: ").contains("requests with the header X-Canary came to v1, after the route was gone"));
+        assert!(of("testers: ").contains("requests with the header X-Canary came to v1, about 50 before the ALB"));
         let mixed = format!("{} of 2,000 users went back and forth", grouped(audience.back_and_forth));
         assert!(of("public: ").contains(&mixed), "{told:?}");
         assert!(!of("partners: ").contains("back and forth"), "{told:?}");

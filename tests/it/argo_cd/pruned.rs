@@ -212,3 +212,29 @@ fn other_routers_without_their_object() {
         assert!(run.rollout.promoted.is_some(), "{kind}: {:?}", run.waits_for);
     }
 }
+
+/// The queue keeps one time at which the controller looks again, whatever else has woken it in the meantime.
+#[test]
+fn an_invalid_spec_is_looked_at_every_twenty_seconds_whoever_wakes_the_controller() {
+    let repaired = |actions: &str| {
+        let lines = format!(
+            "{}[[git.commits]]\nat = \"15s\"\ndelete = true\n[[git.commits]]\nat = \"100s\"\nrestore = true\n{actions}",
+            SELF_HEAL.replace("selfHeal", "prune = true, selfHeal")
+        );
+        let run = small(&lines, &["argo_cd.commit_detection=\"1s\""]);
+        let refused = only(&times(&run, "rollouts-controller", "InvalidSpec", "rollout"));
+        let created = only(&times(&run, "argo-cd", "Created", "Ingress/web"));
+        let repaired = times(&run, "rollouts-controller", "SetWeight", "ingress").into_iter().find(|at| *at > created);
+        (refused, repaired.expect("the weight is written again"))
+    };
+    let (refused, plain) = repaired("");
+    // The first look comes 20 s after the refusal, and each one after the pass before it.
+    let looks = ((plain - refused) / 20.1).round();
+    assert!((plain - refused - looks * 20.1).abs() < 0.5, "{refused}, {plain}");
+    let woken: String = ["61s", "65s", "73s"]
+        .map(|at| format!("[[actions]]\nat = \"{at}\"\ndo = \"pause\"\n[[actions]]\nat = \"{at}\"\ndo = \"promote\"\n"))
+        .concat();
+    let (_, woken) = repaired(&woken);
+    // A pass of another's may be under way when the time has come: no more than its delay.
+    assert!((woken - plain).abs() < 0.3, "{woken}, {plain}");
+}

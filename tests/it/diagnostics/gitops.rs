@@ -69,7 +69,7 @@ error: git has no HTTPRoute
 20 | kind = "HTTPRoute"
    |        ^^^^^^^^^^^
    |
-   = help: write one of Rollout, Ingress, Service
+   = help: write one of Rollout, Ingress, Service; without `kind` a commit is of an Ingress
 "#,
     );
 }
