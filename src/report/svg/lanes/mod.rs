@@ -371,8 +371,8 @@ fn draw_head(canvas: &Canvas, top: i32, (loaded, run): (&Loaded, &Run)) {
         loaded.scenario.name, run.seed, run.fingerprint
     );
     canvas.text(&super::fit(&subtitle, 15.5), (LEFT, top + 42), Font::plain(FAINT));
-    let how_to_read = "A box lasts, a diamond happens at once; ×3: so many of them, too close to be told apart. An arrow leads \
-                       from a cause to its effect.";
+    let how_to_read = "A box lasts, a diamond happens at once (red: trouble, grey: routine); ×3: so many at one place, +2: so \
+                       many more. An arrow leads from cause to effect.";
     canvas.text(how_to_read, (LEFT, top + 60), Font::plain(FAINT));
 }
 
