@@ -2,13 +2,14 @@
 //!
 //! Time is cut into days, and days are put together to months. A day is sorted when it comes, and a month is dealt out to its
 //! days; what lies farther ahead than all months stays in its place for a further turn. So an entry is moved twice, always to
-//! the end of one of a few lists that are at hand: about 17 ns, whether a hundred sessions are open or a million. The order is
-//! that of a heap, as `a_calendar_is_a_heap` holds it to.
+//! the end of one of a few lists that are at hand, whether a hundred sessions are open or a million. The order is that of a
+//! heap, as `a_calendar_is_a_heap` holds it to.
 //!
 //! Source: R. Brown, *Calendar queues: a fast O(1) priority queue implementation for the simulation event set problem*,
 //! Communications of the ACM 31 (1988); the months are a second level, as timing wheels have it.
 
 use crate::units::{Duration, Instant};
+use std::hint::select_unpredictable;
 
 /// The next action of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +20,17 @@ pub struct Entry {
     pub left: u32,
 }
 
-/// A day has about so many entries: enough for a sort without branches, and all in the first-level cache.
+/// A day has about so many entries: all of them in the first-level cache.
 const ENTRIES_A_DAY: f64 = 64.0;
 
-/// Low bits of a key in today's order: where the entry lies. The others are its time within the day.
-const PLACE_BITS: u32 = 24;
+/// Log2 of the longest day in nanoseconds.
+const LONGEST_DAY: u32 = 40;
 
-/// Log2 of the longest day in nanoseconds: any time within it fits a key.
-const LONGEST_DAY: u32 = 63 - PLACE_BITS;
+/// Log2 of the parts of a day into which its entries are put before they are sorted.
+const HOURS: u32 = 6;
+
+/// Of longer days the entries are sorted at once.
+const MOST_BY_HOURS: usize = 4 << HOURS;
 
 /// So many entries that are over may lie in today's list, beside as many as are not over.
 const OVER: usize = if cfg!(test) { 8 } else { 1024 };
@@ -34,18 +38,16 @@ const OVER: usize = if cfg!(test) { 8 } else { 1024 };
 /// Entries leave in order of time; at one instant, in the order in which they came.
 #[derive(Clone, Debug)]
 pub struct Calendar {
-    /// Entries of this day as they came, those that are over among them.
+    /// Entries of this day in order, those that are over in front.
     today: Vec<Entry>,
-    /// Keys of those that are not over, the latest first.
-    order: Vec<u64>,
+    /// So many of them are over.
+    over: usize,
     /// Of today, counted from the start of the run.
     number: u64,
-    /// The other days of this month, by their number modulo the days of a month.
-    days: Box<[Vec<Entry>]>,
-    in_days: usize,
-    /// The other months, likewise.
-    months: Box<[Vec<Entry>]>,
-    in_months: usize,
+    /// First the other days of this month, by their number modulo the days of a month; then the other months, likewise.
+    lists: Box<[Vec<Entry>]>,
+    /// Entries in the lists of months, and of days.
+    filed: [usize; 2],
     /// Log2 of a day's nanoseconds.
     day: u32,
     /// Log2 of a month's days.
@@ -60,18 +62,8 @@ impl Calendar {
         // About as many days in a month as there are months: few lists of either kind.
         let month = days.ilog2().div_ceil(2).clamp(4, 11);
         let months = ((days >> month) + 2).next_power_of_two().min(1 << 12);
-        let lists = |count: u64| vec![vec![]; count as usize].into();
-        Self {
-            today: vec![],
-            order: vec![],
-            number: 0,
-            days: lists(1 << month),
-            in_days: 0,
-            months: lists(months),
-            in_months: 0,
-            day,
-            month,
-        }
+        let lists = vec![vec![]; (1 << month) + months as usize].into();
+        Self { today: vec![], over: 0, number: 0, lists, filed: [0; 2], day, month }
     }
 
     /// Not for a time before the last entry that has left, nor before the last `until` that brought none.
@@ -79,55 +71,59 @@ impl Calendar {
     pub fn push(&mut self, entry: Entry) {
         let number = entry.at.as_nanos() >> self.day;
         if number == self.number {
-            self.push_today(entry);
-        } else if number >> self.month == self.number >> self.month {
-            in_ring(number, &mut self.days).push(entry);
-            self.in_days += 1;
-        } else {
-            in_ring(number >> self.month, &mut self.months).push(entry);
-            self.in_months += 1;
+            return self.push_today(entry);
         }
+        // Which of the two cannot be foreseen.
+        let is_soon = number >> self.month == self.number >> self.month;
+        let list = select_unpredictable(is_soon, self.list_of_day(number), self.list_of_month(number >> self.month));
+        self.lists[list].push(entry);
+        self.filed[usize::from(is_soon)] += 1;
+    }
+
+    #[inline]
+    fn list_of_day(&self, number: u64) -> usize {
+        number as usize & ((1 << self.month) - 1)
+    }
+
+    #[inline]
+    fn list_of_month(&self, number: u64) -> usize {
+        let days = 1 << self.month;
+        days + (number as usize & (self.lists.len() - days - 1))
     }
 
     fn push_today(&mut self, entry: Entry) {
-        if self.today.len() > 2 * self.order.len() + OVER {
-            self.clear_away();
+        if self.over > OVER && self.over > self.today.len() / 2 {
+            self.today.drain(..self.over);
+            self.over = 0;
         }
-        let key = self.key(self.today.len(), entry.at);
-        self.today.push(entry);
-        let place = self.order.partition_point(|other| *other > key);
-        self.order.insert(place, key);
-    }
-
-    /// Drops the entries of today that are over.
-    fn clear_away(&mut self) {
-        self.today = self.order.iter().rev().map(|key| self.today[place_of(*key)]).collect();
-        self.sort();
+        let place = self.today[self.over..].partition_point(|other| other.at <= entry.at);
+        self.today.insert(self.over + place, entry);
     }
 
     /// The earliest entry, if it comes before `until`.
     #[inline]
     pub fn pop_before(&mut self, until: Instant) -> Option<Entry> {
-        if self.order.is_empty() && !self.turn_page(until) {
+        if self.over == self.today.len() && !self.turn_page(until) {
             return None;
         }
-        let entry = self.today[place_of(*self.order.last()?)];
+        let entry = self.today[self.over];
         if entry.at >= until {
             return None;
         }
-        self.order.pop();
+        self.over += 1;
         Some(entry)
     }
 
     /// To the next day with entries, but not beyond that of `until`.
     fn turn_page(&mut self, until: Instant) -> bool {
         let last = until.as_nanos() >> self.day;
+        let months = self.lists.len() - (1 << self.month);
         let mut empty_months = 0;
-        while self.number < last && self.in_days + self.in_months > 0 {
-            if self.in_days > 0 {
+        while self.number < last && self.filed != [0; 2] {
+            if self.filed[1] > 0 {
                 self.number += 1;
             } else {
-                let month = if empty_months > self.months.len() { self.first_month() } else { self.next_month() };
+                let month = if empty_months > months { self.first_month() } else { self.next_month() };
                 if month << self.month > last {
                     break;
                 }
@@ -140,6 +136,7 @@ impl Calendar {
         }
         self.number = self.number.max(last);
         self.today.clear();
+        self.over = 0;
         false
     }
 
@@ -149,20 +146,22 @@ impl Calendar {
 
     /// The first with an entry, after a long time with none.
     fn first_month(&self) -> u64 {
-        let first = self.months.iter().flatten().map(|entry| entry.at).min().expect("some entry waits");
+        let entries = self.lists[1 << self.month..].iter().flatten();
+        let first = entries.map(|entry| entry.at).min().expect("some entry waits");
         first.as_nanos() >> self.day >> self.month
     }
 
     /// Puts the entries of this month into its days; those of a later turn stay.
     fn deal_out(&mut self) -> bool {
         let (day, number) = (self.day, self.number >> self.month);
-        let month = in_ring(number, &mut self.months);
+        let (days, months) = self.lists.split_at_mut(1 << self.month);
+        let month = &mut months[number as usize & (months.len() - 1)];
         let mut stay = 0;
         for place in 0..month.len() {
             let entry = month[place];
             let number_of_day = entry.at.as_nanos() >> day;
             if number_of_day >> self.month == number {
-                in_ring(number_of_day, &mut self.days).push(entry);
+                days[number_of_day as usize & (days.len() - 1)].push(entry);
             } else {
                 month[stay] = entry;
                 stay += 1;
@@ -170,54 +169,60 @@ impl Calendar {
         }
         let dealt = month.len() - stay;
         month.truncate(stay);
-        self.in_months -= dealt;
-        self.in_days += dealt;
+        self.filed[0] -= dealt;
+        self.filed[1] += dealt;
         dealt > 0
     }
 
-    /// Whether today has entries: then they are sorted.
+    /// Whether today has entries: then they are in order.
     fn open(&mut self) -> bool {
-        let day = in_ring(self.number, &mut self.days);
-        if day.is_empty() {
+        let list = self.list_of_day(self.number);
+        let entries = &mut self.lists[list];
+        if entries.is_empty() {
             return false;
         }
-        self.today.clear();
-        std::mem::swap(&mut self.today, day);
-        self.in_days -= self.today.len();
-        self.sort();
+        self.filed[1] -= entries.len();
+        self.over = 0;
+        sort(entries, &mut self.today, self.day.saturating_sub(HOURS));
+        entries.clear();
         true
-    }
-
-    fn sort(&mut self) {
-        let mut order = std::mem::take(&mut self.order);
-        order.clear();
-        order.extend(self.today.iter().enumerate().map(|(place, entry)| self.key(place, entry.at)));
-        order.sort_unstable_by(|a, b| b.cmp(a));
-        self.order = order;
-    }
-
-    #[inline]
-    fn key(&self, place: usize, at: Instant) -> u64 {
-        let midnight = Instant::from_nanos(self.number << self.day);
-        (at - midnight).as_nanos() << PLACE_BITS | place as u64
     }
 
     /// How many entries there are.
     #[cfg(test)]
     pub fn len(&self) -> usize {
-        self.order.len() + self.in_days + self.in_months
+        self.today.len() - self.over + self.filed[0] + self.filed[1]
     }
 }
 
-#[inline]
-fn place_of(key: u64) -> usize {
-    (key & ((1 << PLACE_BITS) - 1)) as usize
-}
-
-#[inline]
-fn in_ring(number: u64, lists: &mut [Vec<Entry>]) -> &mut Vec<Entry> {
-    let place = number as usize & (lists.len() - 1);
-    &mut lists[place]
+/// The entries of a day in order, at one instant as they came: by hours, which leaves few that stand before an earlier one.
+fn sort(entries: &[Entry], sorted: &mut Vec<Entry>, hour: u32) {
+    sorted.clear();
+    sorted.extend_from_slice(entries);
+    if entries.len() > MOST_BY_HOURS {
+        return sorted.sort_by_key(|entry| entry.at);
+    }
+    let hour_of = |entry: &Entry| (entry.at.as_nanos() >> hour) as usize & ((1 << HOURS) - 1);
+    let mut places = [0_u16; 1 << HOURS];
+    entries.iter().for_each(|entry| places[hour_of(entry)] += 1);
+    let mut sum = 0;
+    for place in &mut places {
+        sum += std::mem::replace(place, sum);
+    }
+    for entry in entries {
+        let place = &mut places[hour_of(entry)];
+        sorted[usize::from(*place)] = *entry;
+        *place += 1;
+    }
+    for number in 1..sorted.len() {
+        let entry = sorted[number];
+        let mut place = number;
+        while place > 0 && sorted[place - 1].at > entry.at {
+            sorted[place] = sorted[place - 1];
+            place -= 1;
+        }
+        sorted[place] = entry;
+    }
 }
 
 #[cfg(test)]
