@@ -49,8 +49,10 @@ pub struct Tally {
     /// ELB 5xx by arrival since each of these instants, up to the next one.
     sections: Vec<(Instant, u64)>,
     fingerprint: u64,
-    /// Somebody wants a trace or metrics.
+    /// Somebody wants more than the sums: one of the three below.
     is_watched: bool,
+    /// Somebody wants a trace or metrics.
+    is_told: bool,
     trace: Option<Vec<TracedRequest>>,
     metrics: Option<Metrics>,
     exposure: Option<Exposure>,
@@ -91,6 +93,7 @@ impl Tally {
             sections: vec![(Instant::START, 0)],
             fingerprint: 0,
             is_watched: trace,
+            is_told: trace,
             trace: trace.then(Vec::new),
             metrics: None,
             exposure: None,
@@ -100,7 +103,7 @@ impl Tally {
 
     /// Keeps the books of each class of traffic, too.
     pub fn with_exposure(mut self, exposure: Exposure) -> Self {
-        self.exposure = Some(exposure);
+        (self.exposure, self.is_watched) = (Some(exposure), true);
         self
     }
 
@@ -110,7 +113,8 @@ impl Tally {
 
     /// Keeps what monitoring shows, too: somebody is going to look.
     pub fn with_metrics(mut self) -> Self {
-        (self.metrics, self.is_watched) = (Some(Metrics::default()), true);
+        self.metrics = Some(Metrics::default());
+        (self.is_watched, self.is_told) = (true, true);
         self
     }
 
@@ -131,11 +135,14 @@ impl Tally {
         } else {
             self.count_bad(fate);
         }
-        if let Some(exposure) = &mut self.exposure {
-            exposure.count(&fate);
-        }
+        // One look, where nobody wants more than the sums.
         if self.is_watched {
-            self.count_for_others(fate, waited);
+            if let Some(exposure) = &mut self.exposure {
+                exposure.count(&fate);
+            }
+            if self.is_told {
+                self.count_for_others(fate, waited);
+            }
         }
     }
 
